@@ -1,0 +1,80 @@
+package chembus
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+)
+
+// The proxy's sockets on a default host.
+const (
+	DefaultSubscribeEndpoint = "tcp://127.0.0.1:5559" // XPUB: subscribers connect here
+	DefaultPublishEndpoint   = "tcp://127.0.0.1:5558" // XSUB: publishers connect here
+)
+
+// NoEndpoint is the value of publish_endpoint with which a plugin publishes nothing.
+const NoEndpoint = "none"
+
+// SubscribeEndpoint returns where to hear the bus: the configured endpoint, else the environment's
+// (KLR_CHEM_XPUB, then KLR_UMN_XPUB), else the standard port.
+func SubscribeEndpoint(configured string) (string, error) {
+	return resolve("subscribe_endpoint", configured, "KLR_CHEM_XPUB", "KLR_UMN_XPUB", DefaultSubscribeEndpoint)
+}
+
+// PublishEndpoint returns where to speak on the bus: the configured endpoint, else the environment's
+// (KLR_CHEM_XSUB, then KLR_UMN_XSUB), else the standard port.
+func PublishEndpoint(configured string) (string, error) {
+	return resolve("publish_endpoint", configured, "KLR_CHEM_XSUB", "KLR_UMN_XSUB", DefaultPublishEndpoint)
+}
+
+func resolve(name, configured, env, newerEnv, standard string) (string, error) {
+	endpoint, origin := configured, ""
+	for _, variable := range []string{env, newerEnv} {
+		if endpoint == "" {
+			if endpoint = os.Getenv(variable); endpoint != "" {
+				origin = " from the environment variable " + variable
+			}
+		}
+	}
+	if endpoint == "" {
+		return standard, nil
+	}
+	if problem := endpointProblem(endpoint); problem != "" {
+		return "", &option.Error{
+			Name:    name,
+			Problem: fmt.Sprintf("%q%s %s", endpoint, origin, problem),
+			Allowed: `use "tcp://HOST:PORT" or "ipc://PATH"`,
+		}
+	}
+	return endpoint, nil
+}
+
+// endpointProblem says why nothing can connect to the endpoint; empty if it is well-formed.
+func endpointProblem(endpoint string) string {
+	if path, ok := strings.CutPrefix(endpoint, "ipc://"); ok {
+		if path == "" {
+			return "has no path"
+		}
+		return ""
+	}
+	address, ok := strings.CutPrefix(endpoint, "tcp://")
+	if !ok {
+		return "is not a transport that the bus uses"
+	}
+	host, port, err := net.SplitHostPort(address)
+	switch n, portErr := strconv.ParseUint(port, 10, 16); {
+	case err != nil:
+		return "is not HOST:PORT"
+	case host == "" || host == "*":
+		return "names no host; everybody connects to the bus, nobody binds"
+	case strings.ContainsAny(host, " /;@"):
+		return "has a malformed host"
+	case portErr != nil || n == 0:
+		return "has no port between 1 and 65535"
+	}
+	return ""
+}

@@ -1,0 +1,17 @@
+// Package option describes what is wrong with one configuration option, so that a loader that knows
+// the file can add the place.
+package option
+
+import "fmt"
+
+// Error says what is wrong with the value of one option and what is allowed instead.
+type Error struct {
+	Name    string // the option as it is written in the file
+	Problem string // what is wrong, in the operator's words
+	Allowed string // what would be right
+}
+
+// Error returns the one-line message: option, problem, remedy.
+func (e *Error) Error() string {
+	return fmt.Sprintf("option %q: %s; %s", e.Name, e.Problem, e.Allowed)
+}
