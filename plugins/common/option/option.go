@@ -2,7 +2,10 @@
 // the file can add the place.
 package option
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Error says what is wrong with the value of one option and what is allowed instead.
 type Error struct {
@@ -14,4 +17,13 @@ type Error struct {
 // Error returns the one-line message: option, problem, remedy.
 func (e *Error) Error() string {
 	return fmt.Sprintf("option %q: %s; %s", e.Name, e.Problem, e.Allowed)
+}
+
+// TooSmall is the error of a duration below the smallest that makes sense.
+func TooSmall(name string, value, smallest time.Duration) *Error {
+	return &Error{
+		Name:    name,
+		Problem: fmt.Sprintf("%q is too short", value.String()),
+		Allowed: fmt.Sprintf("use at least %q", smallest.String()),
+	}
 }

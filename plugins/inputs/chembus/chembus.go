@@ -1,15 +1,21 @@
-// Package chembus hears the heartbeats on a ChemBus.
+// Package chembus is the sensor: it hears the heartbeats on a ChemBus and reports them, together with
+// the observation clock in which silence is measured. It knows no thresholds.
 package chembus
 
 import (
 	_ "embed"
+	"sync"
 	"time"
+
+	"github.com/google/uuid"
+	zmq "github.com/pebbe/zmq4"
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/inputs"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
 )
 
 //go:embed sample.conf
@@ -29,13 +35,112 @@ type ChemBus struct {
 	MaxMessageSize    config.Size     `toml:"max_message_size"`
 	MaintenanceFile   string          `toml:"maintenance_file"`
 	Log               telegraf.Logger `toml:"-"`
+
+	subscribeEndpoint string
+	publishEndpoint   string // empty: publish nothing
+
+	zmq  *zmq.Context
+	done chan struct{} // closed by Stop
+	wg   sync.WaitGroup
+
+	mu          sync.Mutex // guards what follows
+	due         *sync.Cond // signals that the sensor has something to report, or that we stop
+	sensor      *sensor
+	connected   bool
+	disconnects uint64
+	stopping    bool
 }
 
-func (*ChemBus) SampleConfig() string                { return sampleConfig }
-func (c *ChemBus) Init() error                       { _, err := bus.SubscribeEndpoint(c.SubscribeEndpoint); return err }
-func (c *ChemBus) Start(telegraf.Accumulator) error  { return nil }
-func (c *ChemBus) Gather(telegraf.Accumulator) error { return nil }
-func (c *ChemBus) Stop()                             {}
+// SampleConfig returns the documented default configuration.
+func (*ChemBus) SampleConfig() string {
+	return sampleConfig
+}
+
+// Init checks the options.
+func (c *ChemBus) Init() error {
+	var err error
+	if c.subscribeEndpoint, err = bus.SubscribeEndpoint(c.SubscribeEndpoint); err != nil {
+		return err
+	}
+	if c.PublishEndpoint != bus.NoEndpoint {
+		if c.publishEndpoint, err = bus.PublishEndpoint(c.PublishEndpoint); err != nil {
+			return err
+		}
+	}
+	if !c.Probe && c.AnnounceAs == "" {
+		c.publishEndpoint = ""
+	}
+	if c.HeartbeatTopic == "" {
+		return &option.Error{Name: "heartbeat_topic", Problem: "is empty", Allowed: `use the topic of the heartbeats, such as "HEARTBEAT"`}
+	}
+	if c.KillTopic == c.HeartbeatTopic {
+		return &option.Error{Name: "kill_topic", Problem: "equals heartbeat_topic", Allowed: `use another topic, or "" for none`}
+	}
+	if c.AnnounceAs != "" && !bus.ValidName(c.AnnounceAs) {
+		return &option.Error{Name: "announce_as", Problem: "is no usable name", Allowed: "use up to 256 bytes of printable UTF-8 that do not end in a backslash"}
+	}
+	if c.TickInterval < config.Duration(10*time.Millisecond) {
+		return option.TooSmall("tick_interval", time.Duration(c.TickInterval), 10*time.Millisecond)
+	}
+	if c.BlindAfter <= c.TickInterval {
+		return &option.Error{
+			Name:    "blind_after",
+			Problem: time.Duration(c.BlindAfter).String() + " is not longer than tick_interval, in which a quiet bus gives evidence",
+			Allowed: "use at least twice the tick_interval of " + time.Duration(c.TickInterval).String(),
+		}
+	}
+	if c.MaxZooids < 1 {
+		return &option.Error{Name: "max_zooids", Problem: "allows no zooid at all", Allowed: "use at least 1"}
+	}
+	if c.MaxMessageSize < 1<<10 || c.MaxMessageSize > 1<<30 {
+		return &option.Error{Name: "max_message_size", Problem: "is out of range", Allowed: "use 1KiB to 1GiB"}
+	}
+	return nil
+}
+
+// Start connects to the bus and begins to listen. A bus that is not there is no error: ZeroMQ keeps
+// trying.
+func (c *ChemBus) Start(acc telegraf.Accumulator) error {
+	context, err := zmq.NewContext()
+	if err != nil {
+		return err
+	}
+	var probeTopic string
+	if c.Probe && c.publishEndpoint != "" {
+		probeTopic = "telegraf-chembus.probe." + uuid.NewString()
+	}
+	c.zmq = context
+	c.due = sync.NewCond(&c.mu)
+	c.sensor = newSensor(c, probeTopic, time.Now())
+	c.stopping = false
+	c.done = make(chan struct{})
+
+	r := newReceiver(c, context, probeTopic)
+	c.wg.Go(r.run)
+	c.wg.Go(func() { c.emit(acc) })
+	c.Log.Infof("Listening for %q on %q", c.HeartbeatTopic, c.subscribeEndpoint)
+	return nil
+}
+
+// Gather reports on the bus. Heartbeats and ticks are reported as they come.
+func (c *ChemBus) Gather(acc telegraf.Accumulator) error {
+	c.addBus(acc, time.Now())
+	return nil
+}
+
+// Stop ends the listening. What was not reported yet is lost with the process's clock.
+func (c *ChemBus) Stop() {
+	c.mu.Lock()
+	c.stopping = true
+	c.due.Broadcast()
+	c.mu.Unlock()
+	close(c.done)
+	// Ends the receiver's wait, and returns when it has closed its sockets.
+	if err := c.zmq.Term(); err != nil {
+		c.Log.Errorf("Closing ZeroMQ: %v", err)
+	}
+	c.wg.Wait()
+}
 
 func init() {
 	inputs.Add("chembus", func() telegraf.Input {

@@ -1,17 +1,27 @@
-// Package chembus publishes liveness gaps on a ChemBus.
+// Package chembus is the voice: it publishes the gaps that the judge found as CAPABILITY_GAP on a
+// ChemBus. It decides nothing; each incident is published once, however often its level is repeated.
 package chembus
 
 import (
 	_ "embed"
+	"math"
+	"sync"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/plugins/outputs"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
 )
 
 //go:embed sample.conf
 var sampleConfig string
+
+// closeTimeout is how long Close waits for what is pending.
+const closeTimeout = 2 * time.Second
 
 // ChemBus is the output's configuration and state.
 type ChemBus struct {
@@ -21,13 +31,116 @@ type ChemBus struct {
 	Intensity       float64         `toml:"intensity"`
 	MaxPending      int             `toml:"max_pending"`
 	Log             telegraf.Logger `toml:"-"`
+
+	endpoint string
+	zmq      *zmq.Context
+	waker    *bus.Waker
+	done     chan struct{} // closed by Close
+	wg       sync.WaitGroup
+
+	mu        sync.Mutex // guards what follows
+	outbox    *outbox
+	idle      chan struct{} // closed when nothing is pending; nil: nobody waits
+	malformed malformedLog
 }
 
-func (*ChemBus) SampleConfig() string            { return sampleConfig }
-func (c *ChemBus) Init() error                   { _, err := bus.PublishEndpoint(c.PublishEndpoint); return err }
-func (c *ChemBus) Connect() error                { return nil }
-func (c *ChemBus) Write([]telegraf.Metric) error { return nil }
-func (c *ChemBus) Close() error                  { return nil }
+// SampleConfig returns the documented default configuration.
+func (*ChemBus) SampleConfig() string {
+	return sampleConfig
+}
+
+// Init checks the options.
+func (c *ChemBus) Init() error {
+	var err error
+	if c.endpoint, err = bus.PublishEndpoint(c.PublishEndpoint); err != nil {
+		return err
+	}
+	if c.Signal == "" {
+		return &option.Error{Name: "signal", Problem: "is empty", Allowed: `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`}
+	}
+	if math.IsNaN(c.Intensity) || math.IsInf(c.Intensity, 0) {
+		return &option.Error{Name: "intensity", Problem: "is no number that JSON can hold", Allowed: "use a finite number such as 1.0"}
+	}
+	if c.MaxPending < 1 {
+		return &option.Error{Name: "max_pending", Problem: "leaves no room for a gap", Allowed: "use at least 1"}
+	}
+	c.malformed = malformedLog{log: c.Log}
+	return nil
+}
+
+// Connect begins to connect to the bus. A bus that is not there is no error: ZeroMQ keeps trying, and
+// gaps wait.
+func (c *ChemBus) Connect() error {
+	context, err := zmq.NewContext()
+	if err != nil {
+		return err
+	}
+	if c.outbox, err = newOutbox(c.MaxPending); err != nil {
+		return err
+	}
+	if c.waker, err = bus.NewWaker(context); err != nil {
+		_ = context.Term() // nothing is open in it
+		return err
+	}
+	c.zmq = context
+	c.done = make(chan struct{})
+	p := &publisher{plugin: c, context: context}
+	c.wg.Go(p.run)
+	c.Log.Infof("Publishing %q to %q", c.Signal, c.endpoint)
+	return nil
+}
+
+// Write takes the gaps among the metrics. It never waits for the bus.
+func (c *ChemBus) Write(metrics []telegraf.Metric) error {
+	now := time.Now()
+	c.mu.Lock()
+	for _, m := range metrics {
+		g, problem := gapOf(m)
+		if problem != "" {
+			c.malformed.Add(m.Name(), problem, now)
+			continue
+		}
+		if dropped := c.outbox.Offer(g); dropped != nil {
+			c.Log.Warnf("Dropped the gap of %q: more than max_pending = %d wait for a consumer on the bus", dropped.zooid, c.MaxPending)
+		}
+	}
+	waits := c.outbox.Pending() > 0
+	c.mu.Unlock()
+	if waits {
+		c.waker.Wake()
+	}
+	return nil
+}
+
+// Close waits up to 2 s for what is pending and disconnects.
+func (c *ChemBus) Close() error {
+	c.mu.Lock()
+	var idle chan struct{}
+	if c.outbox.Pending() > 0 {
+		idle = make(chan struct{})
+		c.idle = idle
+	}
+	c.mu.Unlock()
+	if idle != nil {
+		select {
+		case <-idle:
+		case <-time.After(closeTimeout):
+			c.Log.Warnf("Stopped with %d gaps that nobody on the bus could hear; the judge repeats those still open", c.pending())
+		}
+	}
+	close(c.done)
+	c.waker.Close()
+	// Ends the publisher's wait, and returns when it has closed its sockets.
+	err := c.zmq.Term()
+	c.wg.Wait()
+	return err
+}
+
+func (c *ChemBus) pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.outbox.Pending()
+}
 
 func init() {
 	outputs.Add("chembus", func() telegraf.Output {

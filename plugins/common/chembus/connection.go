@@ -1,0 +1,69 @@
+package chembus
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+	zmq "github.com/pebbe/zmq4"
+)
+
+// Connection watches the connection of a socket to the bus. It belongs to the goroutine that owns
+// the socket.
+type Connection struct {
+	Up          bool   // the peer speaks ZMTP
+	Disconnects uint64 // how often it was lost
+
+	watched *zmq.Socket
+	events  *zmq.Socket
+}
+
+// WatchConnection must be called before the first event of interest; events of before are lost.
+func WatchConnection(ctx *zmq.Context, socket *zmq.Socket) (*Connection, error) {
+	endpoint := "inproc://monitor-" + uuid.NewString()
+	if err := socket.Monitor(endpoint, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED); err != nil {
+		return nil, fmt.Errorf("monitoring a ZeroMQ socket: %w", err)
+	}
+	events, err := ctx.NewSocket(zmq.PAIR)
+	if err != nil {
+		return nil, fmt.Errorf("opening a ZeroMQ PAIR socket: %w", err)
+	}
+	c := &Connection{watched: socket, events: events}
+	if err = events.SetLinger(0); err == nil {
+		err = events.Connect(endpoint)
+	}
+	if err != nil {
+		c.Close()
+		return nil, fmt.Errorf("reading the events of a ZeroMQ socket: %w", err)
+	}
+	return c, nil
+}
+
+// Socket becomes readable when something happened, for a Poller.
+func (c *Connection) Socket() *zmq.Socket {
+	return c.events
+}
+
+// Update takes in what happened.
+func (c *Connection) Update() {
+	for {
+		event, _, _, err := c.events.RecvEvent(zmq.DONTWAIT)
+		if err != nil {
+			return
+		}
+		switch event {
+		case zmq.EVENT_HANDSHAKE_SUCCEEDED:
+			c.Up = true
+		case zmq.EVENT_DISCONNECTED:
+			if c.Up {
+				c.Disconnects++
+			}
+			c.Up = false
+		}
+	}
+}
+
+// Close stops watching. It must come before the watched socket is closed.
+func (c *Connection) Close() {
+	_ = c.watched.Monitor("", 0) // unregistering cannot fail on an open socket
+	_ = c.events.Close()
+}

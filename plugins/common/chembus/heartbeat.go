@@ -1,0 +1,186 @@
+package chembus
+
+import (
+	"math"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+// MaxNameLength is the longest name of a zooid or niche that is accepted, in bytes.
+const MaxNameLength = 256
+
+// maxUptime is the longest uptime that is taken for one, in seconds (31 years). Today's emitters put
+// the epoch time there, which is larger.
+const maxUptime = 1e9
+
+// Heartbeat is what a heartbeat says. Its strings may share memory with the payload: clone what
+// outlives it.
+type Heartbeat struct {
+	Zooid          string
+	Niche          string  // empty if missing or unusable
+	Sent           float64 // the payload's ts, epoch seconds; NaN if missing
+	ProcessedCount int64   // size of a 60 s window, no counter; -1 if missing
+	Uptime         float64 // seconds; NaN if missing or impossible
+}
+
+// Reject is a reason why a message is not taken.
+type Reject string
+
+// The reasons; each is counted in a field of its own.
+const (
+	RejectTopic     Reject = "topic"      // matches the subscription's prefix only
+	RejectFrames    Reject = "frames"     // not exactly two frames
+	RejectOversize  Reject = "oversize"   // payload over max_message_size
+	RejectJSON      Reject = "json"       // not a JSON object in UTF-8
+	RejectNoZooid   Reject = "no_zooid"   // no facts, or no zooid in them
+	RejectBadName   Reject = "bad_name"   // zooid is no text, empty, too long, or has control characters
+	RejectMaxZooids Reject = "max_zooids" // a new zooid when the table is full
+)
+
+// Rejects lists every reason.
+var Rejects = []Reject{
+	RejectTopic, RejectFrames, RejectOversize, RejectJSON, RejectNoZooid, RejectBadName, RejectMaxZooids,
+}
+
+// ParseHeartbeat reads the payload of a heartbeat. The reason is empty if it is one.
+//
+// The emitters are Python, whose JSON may hold the tokens NaN and Infinity: they count as missing
+// values, not as an error, because a component that sends them is alive. Of a repeated key the last
+// one counts, as in Python.
+func ParseHeartbeat(payload string) (Heartbeat, Reject) {
+	if !utf8.ValidString(payload) {
+		return Heartbeat{}, RejectJSON
+	}
+	if !gjson.Valid(payload) {
+		payload = nullNonFinite(payload)
+		if !gjson.Valid(payload) {
+			return Heartbeat{}, RejectJSON
+		}
+	}
+	root := gjson.Parse(payload)
+	if !root.IsObject() {
+		return Heartbeat{}, RejectJSON
+	}
+	beat := Heartbeat{Sent: math.NaN(), ProcessedCount: -1, Uptime: math.NaN()}
+	var zooid gjson.Result
+	root.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "ts":
+			beat.Sent = finite(value)
+		case "facts":
+			zooid = gjson.Result{}
+			if value.IsObject() {
+				value.ForEach(func(key, value gjson.Result) bool {
+					switch key.Str {
+					case "zooid":
+						zooid = value
+					case "niche":
+						beat.Niche = nicheOf(value)
+					case "processed_count":
+						beat.ProcessedCount = countOf(value)
+					case "uptime_s":
+						beat.Uptime = uptimeOf(value)
+					}
+					return true
+				})
+			}
+		}
+		return true
+	})
+	if zooid.Type == gjson.Null {
+		return Heartbeat{}, RejectNoZooid
+	}
+	if zooid.Type != gjson.String || !ValidName(zooid.Str) {
+		return Heartbeat{}, RejectBadName
+	}
+	beat.Zooid = zooid.Str
+	return beat, ""
+}
+
+func finite(value gjson.Result) float64 {
+	if value.Type != gjson.Number || math.IsInf(value.Num, 0) {
+		return math.NaN()
+	}
+	return value.Num
+}
+
+func nicheOf(value gjson.Result) string {
+	if value.Type != gjson.String || !ValidName(value.Str) {
+		return ""
+	}
+	return value.Str
+}
+
+func countOf(value gjson.Result) int64 {
+	n := finite(value)
+	if !(n >= 0 && n < 1<<53) {
+		return -1
+	}
+	return int64(n)
+}
+
+func uptimeOf(value gjson.Result) float64 {
+	uptime := finite(value)
+	if !(uptime >= 0 && uptime < maxUptime) {
+		return math.NaN()
+	}
+	return uptime
+}
+
+// ValidName accepts what can be a tag and part of a log line unharmed. Line protocol cannot hold a tag
+// that ends in a backslash, which would escape the separator: its serializer cuts it off.
+func ValidName(name string) bool {
+	if name == "" || len(name) > MaxNameLength || strings.HasSuffix(name, `\`) {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c < ' ' || c >= 0x7f {
+			return !strings.ContainsFunc(name[i:], unprintable)
+		}
+	}
+	return true
+}
+
+// unprintable reports the characters that break a line: control characters, line and paragraph
+// separators.
+func unprintable(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp)
+}
+
+// nullNonFinite replaces the tokens NaN, Infinity and -Infinity outside of strings with null.
+func nullNonFinite(payload string) string {
+	var out strings.Builder
+	out.Grow(len(payload))
+	inString := false
+	for i := 0; i < len(payload); i++ {
+		c := payload[i]
+		switch {
+		case inString && c == '\\' && i+1 < len(payload):
+			out.WriteByte(c)
+			i++
+			c = payload[i]
+		case c == '"':
+			inString = !inString
+		case !inString && (c == 'N' || c == 'I' || c == '-'):
+			if n := nonFiniteToken(payload[i:]); n > 0 {
+				out.WriteString("null")
+				i += n - 1
+				continue
+			}
+		}
+		out.WriteByte(c)
+	}
+	return out.String()
+}
+
+func nonFiniteToken(s string) int {
+	for _, token := range []string{"NaN", "Infinity", "-Infinity"} {
+		if strings.HasPrefix(s, token) {
+			return len(token)
+		}
+	}
+	return 0
+}

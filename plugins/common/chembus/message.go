@@ -1,0 +1,45 @@
+// Package chembus holds what the sensor and the voice share: the message, the sockets and the
+// endpoints of ChemBus, a ZeroMQ publish/subscribe bus with a proxy between publishers and
+// subscribers.
+package chembus
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// SchemaVersion is the version of the message that this package writes.
+const SchemaVersion = 1
+
+// channel is what today's emitters write in the key of that name.
+const channel = "legacy"
+
+// Message is one signal on the bus, in the order in which its keys are written.
+type Message struct {
+	Signal        string         `json:"signal"` // equals the topic
+	Ecosystem     string         `json:"ecosystem"`
+	Intensity     float64        `json:"intensity"`
+	Facts         map[string]any `json:"facts"`
+	IncidentID    *string        `json:"incident_id"` // nil: consumers handle every copy of the message
+	Trace         *string        `json:"trace"`
+	TS            float64        `json:"ts"` // epoch seconds at which it was sent
+	SchemaVersion int            `json:"schema_version"`
+	Channel       string         `json:"channel"`
+}
+
+// Encode returns the message's payload: compact UTF-8 JSON. It fails on facts that JSON cannot hold,
+// such as a NaN.
+func (m Message) Encode() ([]byte, error) {
+	m.SchemaVersion = SchemaVersion
+	m.Channel = channel
+	payload, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encoding signal %q: %w", m.Signal, err)
+	}
+	return payload, nil
+}
+
+// EpochSeconds is the bus's form of a time.
+func EpochSeconds(unixNano int64) float64 {
+	return float64(unixNano) / 1e9
+}

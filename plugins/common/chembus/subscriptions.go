@@ -1,0 +1,44 @@
+package chembus
+
+import "strings"
+
+// Subscriptions keeps track of who listens, from what an XPUB socket receives. It remembers only
+// what can cover its topics, so a subscriber cannot make it grow.
+type Subscriptions struct {
+	topics   []string
+	prefixes map[string]struct{}
+}
+
+// NewSubscriptions watches for subscriptions that cover the topics.
+func NewSubscriptions(topics ...string) *Subscriptions {
+	return &Subscriptions{topics: topics, prefixes: make(map[string]struct{})}
+}
+
+// Apply takes one message of the XPUB socket: \x01PREFIX for the first subscriber to a prefix,
+// \x00PREFIX when the last one is gone. Anything else is ignored.
+func (s *Subscriptions) Apply(message []byte) {
+	if len(message) == 0 || message[0] > 1 {
+		return
+	}
+	prefix := string(message[1:])
+	if message[0] == 0 {
+		delete(s.prefixes, prefix)
+		return
+	}
+	for _, topic := range s.topics {
+		if strings.HasPrefix(topic, prefix) {
+			s.prefixes[prefix] = struct{}{}
+			return
+		}
+	}
+}
+
+// Covers reports whether somebody listens to the topic, which must be one of those watched.
+func (s *Subscriptions) Covers(topic string) bool {
+	for prefix := range s.prefixes {
+		if strings.HasPrefix(topic, prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,69 @@
+package chembus
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+	zmq "github.com/pebbe/zmq4"
+)
+
+// Waker ends another goroutine's wait in a Poller.
+type Waker struct {
+	mu   sync.Mutex // a ZeroMQ socket may change hands only across a full fence
+	push *zmq.Socket
+	pull *zmq.Socket
+}
+
+// NewWaker opens a waker; Socket, Drain and CloseReceiver belong to the goroutine that is woken.
+func NewWaker(ctx *zmq.Context) (*Waker, error) {
+	endpoint := "inproc://waker-" + uuid.NewString()
+	pull, err := open(ctx, zmq.PULL, func(socket *zmq.Socket) error { return socket.Bind(endpoint) })
+	if err != nil {
+		return nil, err
+	}
+	push, err := open(ctx, zmq.PUSH, func(socket *zmq.Socket) error { return socket.Connect(endpoint) })
+	if err != nil {
+		_ = pull.Close()
+		return nil, fmt.Errorf("opening a waker: %w", err)
+	}
+	return &Waker{push: push, pull: pull}, nil
+}
+
+// Wake may be called from any goroutine, also after Close.
+func (w *Waker) Wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.push != nil {
+		_, _ = w.push.SendBytes(nil, zmq.DONTWAIT) // a full queue wakes as well
+	}
+}
+
+// Close ends the waking. The context cannot be closed before.
+func (w *Waker) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.push != nil {
+		_ = w.push.Close()
+		w.push = nil
+	}
+}
+
+// Socket becomes readable when somebody wakes.
+func (w *Waker) Socket() *zmq.Socket {
+	return w.pull
+}
+
+// Drain forgets the wakes so far.
+func (w *Waker) Drain() {
+	for {
+		if _, err := w.pull.RecvBytes(zmq.DONTWAIT); err != nil {
+			return
+		}
+	}
+}
+
+// CloseReceiver closes the woken side.
+func (w *Waker) CloseReceiver() {
+	_ = w.pull.Close()
+}

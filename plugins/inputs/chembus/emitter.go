@@ -1,0 +1,87 @@
+package chembus
+
+import (
+	"math"
+	"time"
+
+	"github.com/influxdata/telegraf"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+)
+
+// emit adds what is due to the accumulator until the plugin stops. Adding may block for as long as
+// Telegraf does; what is heard meanwhile is merged in the sensor.
+func (c *ChemBus) emit(acc telegraf.Accumulator) {
+	for {
+		c.mu.Lock()
+		for !c.sensor.Due() && !c.stopping {
+			c.due.Wait()
+		}
+		if c.stopping {
+			c.mu.Unlock()
+			return
+		}
+		r := c.sensor.Take()
+		c.mu.Unlock()
+
+		for i := range r.beats {
+			addHeartbeat(acc, &r.beats[i])
+		}
+		if r.kill {
+			acc.AddFields("chembus_kill", map[string]any{"observed_s": r.killed.Seconds()}, nil, r.killedAt)
+		}
+		if r.tick {
+			acc.AddFields("chembus_tick", map[string]any{"observed_s": r.observed.Seconds()}, nil, r.at)
+		}
+	}
+}
+
+func addHeartbeat(acc telegraf.Accumulator, z *zooid) {
+	tags := map[string]string{"zooid": z.name}
+	if z.niche != "" {
+		tags["niche"] = z.niche
+	}
+	fields := map[string]any{
+		"beats":      z.beats,
+		"starts":     z.starts,
+		"observed_s": z.observed.Seconds(),
+	}
+	if !math.IsNaN(z.sent) {
+		fields["sent"] = z.sent
+		fields["lag_s"] = bus.EpochSeconds(z.arrived.UnixNano()) - z.sent
+	}
+	if z.processedCount >= 0 {
+		fields["processed_count"] = z.processedCount
+	}
+	if !math.IsNaN(z.uptime) {
+		fields["uptime_s"] = z.uptime
+	}
+	acc.AddFields("chembus_heartbeat", fields, tags, z.arrived)
+}
+
+// addBus reports on the bus and on the sensor itself.
+func (c *ChemBus) addBus(acc telegraf.Accumulator, now time.Time) {
+	c.mu.Lock()
+	s := c.sensor
+	fields := map[string]any{
+		"observable":  s.clock.Observable(now),
+		"connected":   c.connected,
+		"probing":     s.probeTopic != "",
+		"observed_s":  s.clock.observed.Seconds(),
+		"blind_s":     s.clock.Blind(now).Seconds(),
+		"messages":    s.counts.messages,
+		"bytes":       s.counts.bytes,
+		"heartbeats":  s.counts.heartbeats,
+		"duplicates":  s.counts.duplicates,
+		"zooids":      len(s.zooids),
+		"disconnects": c.disconnects,
+	}
+	for _, reason := range bus.Rejects {
+		fields["rejected_"+string(reason)] = s.counts.rejected[reason]
+	}
+	if s.counts.probeRoundTrip >= 0 {
+		fields["probe_rtt_s"] = s.counts.probeRoundTrip.Seconds()
+	}
+	c.mu.Unlock()
+	acc.AddFields("chembus_bus", fields, map[string]string{"endpoint": c.subscribeEndpoint}, now)
+}

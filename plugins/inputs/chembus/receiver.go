@@ -1,0 +1,242 @@
+package chembus
+
+import (
+	"os"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+)
+
+const (
+	// receiveBatch is how many messages are taken in before others get the lock.
+	receiveBatch = 512
+	// retryAfter is the pause before sockets that failed are opened again.
+	retryAfter = time.Second
+	// socketSizeFactor is how much more than max_message_size a socket accepts. What is between is
+	// counted and dropped; what is larger still makes ZeroMQ cut the connection before it can take
+	// memory.
+	socketSizeFactor = 64
+)
+
+// receiver owns the sockets of the plugin. Everything in it belongs to the goroutine in run.
+type receiver struct {
+	plugin   *ChemBus
+	context  *zmq.Context
+	outlook  outlook
+	rejects  rejectLog
+	announce announcer
+
+	sub           *zmq.Socket
+	subConnection *bus.Connection
+	pub           *zmq.Socket // nil: nothing is published
+	subscriptions *bus.Subscriptions
+	poller        *zmq.Poller
+	probeTopic    string // empty: no probe
+	nextInterval  time.Time
+}
+
+func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver {
+	return &receiver{
+		plugin:     c,
+		context:    context,
+		outlook:    outlook{endpoint: c.subscribeEndpoint, patience: time.Duration(c.BlindAfter), log: c.Log},
+		rejects:    rejectLog{log: c.Log},
+		announce:   announcer{name: c.AnnounceAs, topic: c.HeartbeatTopic},
+		probeTopic: probeTopic,
+		// In step with the sensor's ticks, so that the probe's return is the evidence for one.
+		nextInterval: c.sensor.start,
+	}
+}
+
+// run listens until the context is closed.
+func (r *receiver) run() {
+	for {
+		err := r.open()
+		for err == nil {
+			err = r.step()
+		}
+		r.close()
+		if bus.Terminated(err) {
+			return
+		}
+		// ZeroMQ itself handles every fault of the network; this is something like too many open
+		// files.
+		r.plugin.Log.Errorf("Listening on %q failed, trying again in %v: %v", r.plugin.subscribeEndpoint, retryAfter, err)
+		select {
+		case <-r.plugin.done:
+			return
+		case <-time.After(retryAfter):
+		}
+	}
+}
+
+func (r *receiver) open() error {
+	c := r.plugin
+	topics := []string{c.HeartbeatTopic}
+	if c.KillTopic != "" {
+		topics = append(topics, c.KillTopic)
+	}
+	if r.probeTopic != "" {
+		topics = append(topics, r.probeTopic)
+	}
+	var err error
+	if r.sub, err = bus.NewSubscriber(r.context, socketSizeFactor*int64(c.MaxMessageSize), topics...); err != nil {
+		return err
+	}
+	if r.subConnection, err = bus.WatchConnection(r.context, r.sub); err != nil {
+		return err
+	}
+	if err = bus.Connect(r.sub, c.subscribeEndpoint); err != nil {
+		return err
+	}
+	r.poller = zmq.NewPoller()
+	r.poller.Add(r.sub, zmq.POLLIN)
+	r.poller.Add(r.subConnection.Socket(), zmq.POLLIN)
+	if c.publishEndpoint != "" {
+		r.subscriptions = bus.NewSubscriptions(c.HeartbeatTopic)
+		if r.pub, err = bus.NewPublisher(r.context); err != nil {
+			return err
+		}
+		if err = bus.Connect(r.pub, c.publishEndpoint); err != nil {
+			return err
+		}
+		r.poller.Add(r.pub, zmq.POLLIN)
+	}
+	return nil
+}
+
+func (r *receiver) close() {
+	if r.subConnection != nil {
+		r.subConnection.Close()
+	}
+	for _, socket := range []*zmq.Socket{r.sub, r.pub} {
+		if socket != nil {
+			_ = socket.Close() // fails only on a socket that is no socket
+		}
+	}
+	r.sub, r.subConnection, r.pub = nil, nil, nil
+}
+
+// step waits for the bus or for the time to do something, and does it.
+func (r *receiver) step() error {
+	if _, err := r.poller.Poll(r.wait(time.Now())); err != nil && !bus.Again(err) {
+		return err
+	}
+	now := time.Now()
+	r.subConnection.Update()
+	if err := r.receive(now); err != nil {
+		return err
+	}
+	if r.pub != nil {
+		if err := bus.ReceiveSubscriptions(r.pub, r.subscriptions); err != nil {
+			return err
+		}
+	}
+	if !now.Before(r.nextInterval) {
+		interval := time.Duration(r.plugin.TickInterval)
+		r.nextInterval = r.nextInterval.Add((now.Sub(r.nextInterval)/interval + 1) * interval)
+		if err := r.everyInterval(now); err != nil {
+			return err
+		}
+	}
+	return r.announceDue(now)
+}
+
+// wait is how long there is nothing to do unless something comes.
+func (r *receiver) wait(now time.Time) time.Duration {
+	next := r.nextInterval
+	if due := r.announce.NextDue(); r.announcing() && due.Before(next) {
+		next = due
+	}
+	// Poll counts in whole milliseconds; rounding up keeps it from spinning through the last one.
+	return max(next.Sub(now)+time.Millisecond-1, 0)
+}
+
+// receive takes in what waits, in batches.
+func (r *receiver) receive(now time.Time) error {
+	c := r.plugin
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.connected, c.disconnects = r.subConnection.Up, r.subConnection.Disconnects
+	for range receiveBatch {
+		topic, payload, frames, err := bus.ReceiveMessage(r.sub)
+		if err != nil {
+			if bus.Again(err) {
+				break
+			}
+			return err
+		}
+		if reject := c.sensor.Receive(topic, payload, frames, now); reject != "" {
+			r.rejects.Add(reject, topic, payload)
+		}
+	}
+	if c.sensor.Due() {
+		c.due.Signal()
+	}
+	return nil
+}
+
+// everyInterval does what is done once in each tick interval.
+func (r *receiver) everyInterval(now time.Time) error {
+	c := r.plugin
+	maintenance := c.inMaintenance()
+	c.mu.Lock()
+	if maintenance {
+		c.sensor.clock.Suspend()
+	} else {
+		c.sensor.clock.Resume()
+	}
+	if r.probeTopic == "" && r.subConnection.Up {
+		// Without a probe being connected has to pass for evidence.
+		c.sensor.Evidence(now)
+		c.due.Signal()
+	}
+	observable := c.sensor.clock.Observable(now)
+	probe := c.sensor.probePayload(now)
+	c.mu.Unlock()
+
+	r.outlook.Update(observable, r.subConnection.Up, maintenance, now)
+	r.rejects.Flush(now)
+	if r.probeTopic == "" {
+		return nil
+	}
+	return r.publish(r.probeTopic, probe)
+}
+
+// announcing reports whether own heartbeats are to be sent and somebody would hear them.
+func (r *receiver) announcing() bool {
+	return r.pub != nil && r.announce.name != "" && r.subscriptions.Covers(r.plugin.HeartbeatTopic)
+}
+
+func (r *receiver) announceDue(now time.Time) error {
+	if !r.announcing() {
+		return nil
+	}
+	r.plugin.mu.Lock()
+	heard := r.plugin.sensor.counts.heartbeats
+	r.plugin.mu.Unlock()
+	payload := r.announce.Due(now, now.Sub(r.plugin.sensor.start), heard)
+	if payload == nil {
+		return nil
+	}
+	return r.publish(r.plugin.HeartbeatTopic, payload)
+}
+
+// publish sends what is of no use later, so what the bus does not take now is dropped.
+func (r *receiver) publish(topic string, payload []byte) error {
+	if err := bus.Publish(r.pub, topic, payload); !bus.Again(err) {
+		return err
+	}
+	return nil
+}
+
+// inMaintenance reports whether the file that marks maintenance exists.
+func (c *ChemBus) inMaintenance() bool {
+	if c.MaintenanceFile == "" {
+		return false
+	}
+	_, err := os.Stat(c.MaintenanceFile)
+	return err == nil
+}

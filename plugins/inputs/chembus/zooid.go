@@ -1,0 +1,128 @@
+package chembus
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+)
+
+const (
+	// doubleTapWindow is how far apart, by ts or by arrival, the two copies of a stream's first
+	// heartbeat can be. The emitters leave 150 ms.
+	doubleTapWindow = 5 * time.Second
+	// untimedTapWindow replaces it for heartbeats without ts, whose regular beats are all alike.
+	untimedTapWindow = time.Second
+	// maxRecent bounds the beats remembered to recognise copies, a zooid: one for each stream that
+	// may have started within the window.
+	maxRecent = 64
+
+	// lagTolerance is by how much a beat's lag varies without any waiting.
+	lagTolerance = time.Second
+	// shiftConfirmation is how long a higher lag must last, without falling, to be the emitter's
+	// clock rather than a queue: a queue that is let go delivers at once what took long to fill it.
+	shiftConfirmation = 2 * time.Second
+)
+
+// zooid is what the sensor knows of one component.
+type zooid struct {
+	name string
+
+	// Of the last beat.
+	niche          string
+	arrived        time.Time
+	sent           float64       // epoch seconds by the emitter's clock; NaN if it did not say
+	observed       time.Duration // what the observation clock showed when it was sent
+	processedCount int64         // -1 if it did not say
+	uptime         float64       // seconds; NaN if it did not say
+
+	// Not reported yet.
+	beats, starts int
+	dirty         bool
+	reportedIn    uint64 // number of the tick interval in which it was last reported
+
+	recent []recentBeat
+	lag    lagEstimate
+}
+
+// recentBeat identifies a beat whose copy may still come.
+type recentBeat struct {
+	hash    uint64
+	sent    float64
+	arrived time.Time
+}
+
+// isCopy reports whether a beat with the same bytes was heard within the window, and remembers it
+// otherwise.
+func (z *zooid) isCopy(hash uint64, sent float64, now time.Time) bool {
+	for _, r := range z.recent {
+		if r.hash == hash && !(math.IsNaN(sent) && now.Sub(r.arrived) > untimedTapWindow) {
+			return true
+		}
+	}
+	z.recent = slices.DeleteFunc(z.recent, func(r recentBeat) bool {
+		// Both must be old: after a pause of the bus copies come late, but close by ts.
+		return now.Sub(r.arrived) > doubleTapWindow && !(math.Abs(sent-r.sent) <= doubleTapWindow.Seconds())
+	})
+	if len(z.recent) == maxRecent {
+		z.recent = slices.Delete(z.recent, 0, 1)
+	}
+	z.recent = append(z.recent, recentBeat{hash: hash, sent: sent, arrived: now})
+	return false
+}
+
+// beat takes in a heartbeat that is no copy.
+func (z *zooid) beat(beat bus.Heartbeat, clock *observationClock, now, start time.Time) {
+	z.beats++
+	z.niche = beat.Niche
+	z.arrived = now
+	z.sent = beat.Sent
+	z.processedCount = beat.ProcessedCount
+	z.uptime = beat.Uptime
+	// It proves life when it was sent, not when the bus let it go.
+	waited := z.lag.Waited(beat.Sent, now, start)
+	z.observed = max(z.observed, clock.At(now.Add(-waited)))
+}
+
+// lagEstimate tells from a zooid's own ts how long a beat waited on its way. Absolute lags mean
+// nothing, since the clocks of two hosts differ; only the excess over the smallest counts.
+type lagEstimate struct {
+	known    bool
+	smallest float64 // seconds; arrival on this host's monotonic clock less ts
+
+	// The last beat in a row of late ones.
+	raised   bool
+	raisedAt time.Time
+	raisedBy float64
+}
+
+// Waited returns how long a beat waited; zero when its ts cannot say.
+func (l *lagEstimate) Waited(sent float64, now, start time.Time) time.Duration {
+	if math.IsNaN(sent) {
+		return 0
+	}
+	lag := now.Sub(start).Seconds() - sent
+	if !l.known || lag <= l.smallest {
+		l.known, l.smallest, l.raised = true, lag, false
+		return 0
+	}
+	excess := lag - l.smallest
+	if excess <= lagTolerance.Seconds() {
+		l.raised = false
+		return 0
+	}
+	switch {
+	case !l.raised || excess < l.raisedBy-lagTolerance.Seconds():
+		l.raised, l.raisedAt, l.raisedBy = true, now, excess
+	case now.Sub(l.raisedAt) >= shiftConfirmation:
+		// The emitter's clock was set back, or its way became longer for good.
+		l.smallest, l.raised = lag, false
+		return 0
+	}
+	// No queue holds a beat for longer than a lifetime of the sensor's clock can tell.
+	return time.Duration(min(excess, maxWait.Seconds()) * float64(time.Second))
+}
+
+// maxWait bounds the waiting that is believed, so that a wild ts cannot overflow a duration.
+const maxWait = 24 * time.Hour

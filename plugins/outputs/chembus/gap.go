@@ -1,0 +1,99 @@
+package chembus
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/influxdata/telegraf"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+)
+
+// gapCategory is what the consumers file these gaps under.
+const gapCategory = "liveness"
+
+// gap is the level of an incident as a metric carries it.
+type gap struct {
+	incident string
+	open     bool
+	kind     string
+	zooid    string
+	lastSeen float64 // epoch seconds
+	missing  float64 // seconds
+	severity string
+	reason   string
+}
+
+// gapOf reads a metric with the fields of liveness_gap; the problem is empty if it is one.
+func gapOf(m telegraf.Metric) (*gap, string) {
+	var g gap
+	var ok bool
+	if g.incident, ok = text(m, "incident_id"); !ok {
+		return nil, `has no text in field "incident_id"`
+	}
+	open, _ := m.GetField("open")
+	if g.open, ok = open.(bool); !ok {
+		return nil, `has no boolean in field "open"`
+	}
+	if g.zooid, ok = m.GetTag("zooid"); !ok {
+		return nil, `has no tag "zooid"`
+	}
+	if g.kind, ok = m.GetTag("gap_type"); !ok {
+		return nil, `has no tag "gap_type"`
+	}
+	if g.lastSeen, ok = number(m, "last_seen"); !ok {
+		return nil, `has no number in field "last_seen"`
+	}
+	if g.missing, ok = number(m, "missing_seconds"); !ok {
+		return nil, `has no number in field "missing_seconds"`
+	}
+	g.severity, _ = text(m, "severity")
+	if g.reason, ok = text(m, "reason"); !ok {
+		g.reason = fmt.Sprintf("no heartbeat from %q for %.1f s", g.zooid, g.missing)
+	}
+	return &g, ""
+}
+
+func text(m telegraf.Metric, field string) (string, bool) {
+	v, _ := m.GetField(field)
+	s, ok := v.(string)
+	return s, ok && s != ""
+}
+
+func number(m telegraf.Metric, field string) (float64, bool) {
+	v, _ := m.GetField(field)
+	switch n := v.(type) {
+	case float64:
+		return n, !math.IsNaN(n) && !math.IsInf(n, 0)
+	case int64:
+		return float64(n), true
+	}
+	return 0, false
+}
+
+// message returns what goes out on the bus. Its facts serve both readers: the monitor's own (zooid,
+// last_seen, missing_seconds, ecosystem) and those every consumer of gaps relies on (gap_*).
+func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
+	facts := map[string]any{
+		"gap_type":        g.kind,
+		"gap_name":        "heartbeat_" + g.zooid,
+		"gap_category":    gapCategory,
+		"gap_reason":      g.reason,
+		"ecosystem":       c.Ecosystem,
+		"zooid":           g.zooid,
+		"last_seen":       g.lastSeen,
+		"missing_seconds": g.missing,
+	}
+	if g.severity != "" {
+		facts["severity"] = g.severity
+	}
+	return bus.Message{
+		Signal:     c.Signal,
+		Ecosystem:  c.Ecosystem,
+		Intensity:  c.Intensity,
+		Facts:      facts,
+		IncidentID: &g.incident,
+		TS:         bus.EpochSeconds(now.UnixNano()),
+	}
+}
