@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
+)
+
+const patience = 30 * time.Second
+
+// output is what the command wrote, to be read while it runs.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// start runs the command on ports of its own until the test ends. It returns what it prints and the
+// endpoints that it printed.
+func start(t *testing.T, args ...string) (stdout *output, xsub, xpub string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	stdout = &output{}
+	var stderr output
+	status := make(chan int, 1)
+	go func() {
+		status <- command(ctx, append([]string{"-xsub", colony.AnyPort, "-xpub", colony.AnyPort}, args...), stdout, &stderr)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		require.Equal(t, exitOK, <-status)
+		require.Empty(t, stderr.String())
+	})
+	up := regexp.MustCompile(`publishers connect to (\S+), subscribers to (\S+)\n`)
+	require.Eventually(t, func() bool { return up.MatchString(stdout.String()) }, patience, time.Millisecond)
+	endpoints := up.FindStringSubmatch(stdout.String())
+	return stdout, endpoints[1], endpoints[2]
+}
+
+func limit(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestColonyBeats(t *testing.T) {
+	stdout, _, xpub := start(t, "-zooids", "13", "-interval", "10ms", "-jitter", "0.1", "-streams", "2", "-quirks",
+		"-kill", "meta_agent@100ms", "-revive", "meta_agent@200ms", "-pause", "10ms+10ms")
+	c, err := consumer.New(consumer.Config{XPub: xpub, Topic: colony.Topic})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	require.NoError(t, c.Wait(limit(t), func(received []consumer.Message) bool {
+		names := make(map[any]bool)
+		for _, m := range received {
+			names[m.Facts["zooid"]] = true
+		}
+		return len(names) == 18
+	}))
+	for _, line := range []string{"pause the bus", "resume the bus", `kill "meta_agent"`, `revive "meta_agent"`} {
+		require.Eventually(t, func() bool { return strings.Contains(stdout.String(), line) }, patience, time.Millisecond)
+	}
+}
+
+func TestListenQuotesWhatItPrints(t *testing.T) {
+	stdout, xsub, _ := start(t, "-zooids", "0", "-listen")
+	p, err := colony.NewPublisher(xsub)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	require.NoError(t, p.WaitSubscribed(limit(t), gapTopic))
+	gap := []byte(`{"facts":{"gap_type":"heartbeat_missing","zooid":"\u001b[2Jx\n","gap_reason":["\u001b"],` +
+		`"missing_seconds":31.25},"incident_id":"i\u0007"}`)
+	require.NoError(t, p.Send([]byte(gapTopic), gap))
+	require.NoError(t, p.Send([]byte(gapTopic), gap))
+	require.Eventually(t, func() bool { return strings.Count(stdout.String(), gapTopic) == 2 }, patience, time.Millisecond)
+	want := `CAPABILITY_GAP "heartbeat_missing" of zooid "\x1b[2Jx\n": "[\x1b]" (last_seen missing, ` +
+		`missing_seconds 31.250, incident_id "i\a"): `
+	require.Contains(t, stdout.String(), want+"handled\n")
+	require.Contains(t, stdout.String(), want+"dropped as a replay\n")
+}
+
+func TestPublishesToAnotherBus(t *testing.T) {
+	_, xsub, xpub := start(t, "-zooids", "0")
+	c, err := consumer.New(consumer.Config{XPub: xpub, Topic: colony.Topic})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	ctx, cancel := context.WithCancel(context.Background())
+	status := make(chan int, 1)
+	go func() {
+		var out output
+		status <- command(ctx, []string{"-no-bus", "-xsub", xsub, "-xpub", xpub, "-zooids", "1", "-interval", "10ms"}, &out, &out)
+	}()
+	require.NoError(t, c.Wait(limit(t), func(received []consumer.Message) bool { return len(received) > 0 }))
+	cancel()
+	require.Equal(t, exitOK, <-status)
+}
+
+func TestDurationEnds(t *testing.T) {
+	var out output
+	args := []string{"-xsub", colony.AnyPort, "-xpub", colony.AnyPort, "-duration", "10ms", "-kill", "meta_agent@1h"}
+	require.Equal(t, exitOK, command(limit(t), args, &out, &out))
+}
+
+func TestBadFlags(t *testing.T) {
+	for args, want := range map[string]string{
+		"-nonsense":                           "not defined: -nonsense",
+		"extra":                               `unexpected argument "extra"`,
+		"-zooids -1":                          "-zooids -1",
+		"-interval 0s":                        "-interval 0s",
+		"-jitter NaN":                         "-jitter NaN",
+		"-jitter 1":                           "-jitter 1",
+		"-streams -1":                         "-streams -1",
+		"-duration -1s":                       "-duration -1s",
+		"-kill meta_agent":                    "NAME@DURATION",
+		"-kill meta_agent@":                   "NAME@DURATION",
+		"-kill meta_agent@-1s":                "NAME@DURATION",
+		"-kill nobody@1s":                     `no zooid is called "nobody"`,
+		"-kill audio_io@1s -kill audio_io@2s": `"audio_io" is dead at 2s already`,
+		"-revive audio_io@1s":                 `"audio_io" is alive at 1s`,
+		"-pause 1s":                           "START+LENGTH",
+		"-pause 1s+0s":                        "START+LENGTH",
+		"-pause 1s+5s -pause 2s+1s":           "at 2s the bus is paused already",
+		"-no-bus -pause 1s+5s":                "leave out -no-bus",
+		"-xsub nonsense":                      "tcp://HOST:PORT",
+		"-xsub tcp://127.0.0.1:* -xpub nonsense://x": "tcp://HOST:PORT",
+	} {
+		var stdout, stderr output
+		require.Equal(t, exitUsage, command(limit(t), strings.Fields(args), &stdout, &stderr), args)
+		require.Contains(t, stderr.String(), want, args)
+		require.Equal(t, 1, strings.Count(stderr.String(), "\n"), args)
+		require.Empty(t, stdout.String(), args)
+	}
+}
+
+func TestBadEnvironment(t *testing.T) {
+	t.Setenv("KLR_CHEM_XPUB", "nonsense")
+	var out output
+	require.Equal(t, exitUsage, command(limit(t), nil, &out, &out))
+	require.Contains(t, out.String(), "KLR_CHEM_XPUB")
+}
+
+func TestBusyPortIsExplained(t *testing.T) {
+	_, xsub, _ := start(t, "-zooids", "0")
+	var stdout, stderr output
+	require.Equal(t, exitFailed, command(limit(t), []string{"-xsub", xsub}, &stdout, &stderr))
+	require.Contains(t, stderr.String(), "-no-bus")
+	require.Equal(t, 1, strings.Count(stderr.String(), "\n"))
+}
+
+func TestHelp(t *testing.T) {
+	var stdout, stderr output
+	require.Equal(t, exitOK, command(limit(t), []string{"-help"}, &stdout, &stderr))
+	require.Contains(t, stdout.String(), "-revive NAME@DURATION")
+	require.Empty(t, stderr.String())
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
+)
+
+// gapTopic is the signal that the command listens to.
+const gapTopic = "CAPABILITY_GAP"
+
+// lines writes whole lines from several goroutines, each headed by the time since the first.
+type lines struct {
+	mu    sync.Mutex
+	out   io.Writer
+	start time.Time
+}
+
+func (l *lines) printf(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.start.IsZero() {
+		l.start = time.Now()
+	}
+	fmt.Fprintf(l.out, "%9.3fs  %s\n", time.Since(l.start).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// run brings up what the options say, lets happen what they schedule, and takes all down again.
+func run(ctx context.Context, o options, l *lines) (err error) {
+	xsub, xpub := o.xsub, o.xpub
+	var bus *colony.Bus
+	if !o.noBus {
+		if bus, err = colony.NewBus(colony.BusConfig{XSub: xsub, XPub: xpub}); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, bus.Close()) }()
+		xsub, xpub = bus.XSub(), bus.XPub()
+		l.printf("the bus is up: publishers connect to %s, subscribers to %s", xsub, xpub)
+	}
+	if o.listen {
+		listener, err := consumer.New(consumer.Config{
+			XPub:      xpub,
+			Topic:     gapTopic,
+			OnMessage: func(m consumer.Message) { l.printf("%s", describeGap(m)) },
+		})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, listener.Close()) }()
+	}
+	c, err := colony.New(colony.Config{XSub: xsub, Seed: o.seed})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if err := c.Add(o.zooids...); err != nil {
+		return err
+	}
+	l.printf("%s", describeColony(c.Names(), xsub))
+	return o.play(ctx, bus, c, l)
+}
+
+// play lets the events happen, and returns when the duration is over or the context ends.
+func (o options) play(ctx context.Context, bus *colony.Bus, c *colony.Colony, l *lines) error {
+	if o.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.duration)
+		defer cancel()
+	}
+	start := time.Now()
+	for _, e := range o.events {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Until(start.Add(e.at))):
+		}
+		if err := e.happen(bus, c); err != nil {
+			return err
+		}
+		if e.zooid != "" {
+			l.printf("%s %q", e.kind, e.zooid)
+		} else {
+			l.printf("%s", e.kind)
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (e event) happen(bus *colony.Bus, c *colony.Colony) error {
+	switch e.kind {
+	case killZooid:
+		return c.Kill(e.zooid)
+	case reviveZooid:
+		return c.Revive(e.zooid)
+	case pauseBus:
+		return bus.Pause()
+	default:
+		return bus.Resume()
+	}
+}
+
+// describeColony lists the zooids, as far as a reader would follow.
+func describeColony(names []string, xsub string) string {
+	const shown = 20
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d zooids beat on %s", len(names), xsub)
+	for i, name := range names {
+		if i == shown {
+			fmt.Fprintf(&b, ", and %d more", len(names)-shown)
+			break
+		}
+		b.WriteString([]string{": ", ", "}[min(i, 1)])
+		fmt.Fprintf(&b, "%q", name)
+	}
+	return b.String()
+}
+
+// describeGap is a gap in one line. Whatever came from the bus is quoted: it may hold what would garble a
+// terminal.
+func describeGap(m consumer.Message) string {
+	fact := func(name string) string { return quoted(m.Facts[name]) }
+	incident := "null"
+	if m.IncidentID != nil {
+		incident = quoted(*m.IncidentID)
+	}
+	verdict := "handled"
+	if !m.Handled {
+		verdict = "dropped as a replay"
+	}
+	return fmt.Sprintf("%s %s of zooid %s: %s (last_seen %s, missing_seconds %s, incident_id %s): %s", gapTopic,
+		fact("gap_type"), fact("zooid"), fact("gap_reason"), fact("last_seen"), fact("missing_seconds"), incident, verdict)
+}
+
+func quoted(value any) string {
+	switch value := value.(type) {
+	case nil:
+		return "missing"
+	case float64:
+		return fmt.Sprintf("%.3f", value)
+	case string:
+		return fmt.Sprintf("%q", value)
+	default:
+		return fmt.Sprintf("%q", fmt.Sprint(value))
+	}
+}

@@ -1,0 +1,64 @@
+package colony
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// FloodConfig says what a Flood sends.
+type FloodConfig struct {
+	Names int              // how many zooids take turns: flood_0, flood_1, …; 0: 1
+	Rate  float64          // heartbeats a second, all zooids together; 0: as fast as possible
+	Now   func() time.Time // the senders' clock; nil: time.Now
+}
+
+// floodTurn bounds how many beats are sent between two looks at the context. A flood that is ahead of its
+// rate rests for floodTurnTime.
+const (
+	floodTurn     = 256
+	floodTurnTime = time.Millisecond
+)
+
+// Flood sends heartbeats until the context ends, and returns how many it sent: those that ZeroMQ dropped
+// past the high-water mark are among them.
+func Flood(ctx context.Context, p *Publisher, config FloodConfig) (int, error) {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	names := make([]string, max(config.Names, 1))
+	for i := range names {
+		names[i] = fmt.Sprintf("flood_%d", i)
+	}
+	ticker := time.NewTicker(floodTurnTime)
+	defer ticker.Stop()
+	topic := []byte(Topic)
+	start, sent := time.Now(), 0
+	for ctx.Err() == nil {
+		turn := floodTurn
+		if config.Rate > 0 {
+			turn = min(turn, int(config.Rate*time.Since(start).Seconds())-sent)
+		}
+		if turn <= 0 {
+			select {
+			case <-ctx.Done():
+			case <-ticker.C:
+			}
+			continue
+		}
+		for range turn {
+			beat := Heartbeat{
+				Zooid:          names[sent%len(names)],
+				Niche:          "flood",
+				Uptime:         epoch(config.Now()),
+				ProcessedCount: sent % 60,
+				TS:             epoch(config.Now()),
+			}
+			if err := p.Send(topic, beat.Payload()); err != nil {
+				return sent, err
+			}
+			sent++
+		}
+	}
+	return sent, nil
+}

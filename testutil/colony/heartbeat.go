@@ -1,0 +1,105 @@
+package colony
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf16"
+)
+
+// Topic is the topic of heartbeats, and their signal.
+const Topic = "HEARTBEAT"
+
+// Quirks are deviations that the bus's emitters, being Python, are capable of.
+type Quirks struct {
+	Integers    bool // whole numbers where floats are expected: a ts of 1795446803
+	MissingKeys bool // neither niche, uptime_s, processed_count, incident_id, trace, schema_version nor channel
+	NaN         bool // tokens that JSON does not know in the place of each float: NaN and Infinity
+}
+
+// Heartbeat is what one heartbeat says.
+type Heartbeat struct {
+	Zooid          string
+	Niche          string
+	Uptime         float64 // seconds; today's emitters put the epoch time here
+	ProcessedCount int     // how many messages the last 60 s brought
+	TS             float64 // when it was sent, epoch seconds
+	Quirks         Quirks
+}
+
+// Payload returns the heartbeat byte for byte as Python's json.dumps writes it for the real emitters:
+// compact, keys in their order, floats as repr, everything beyond ASCII escaped.
+func (h Heartbeat) Payload() []byte {
+	b := make([]byte, 0, 320)
+	b = append(b, `{"signal":"`+Topic+`","ecosystem":"colony","intensity":`...)
+	b = h.appendFloat(b, 1, "NaN")
+	b = append(b, `,"facts":{"zooid":`...)
+	b = appendString(b, h.Zooid)
+	if !h.Quirks.MissingKeys {
+		b = append(b, `,"niche":`...)
+		b = appendString(b, h.Niche)
+		b = append(b, `,"uptime_s":`...)
+		b = h.appendFloat(b, h.Uptime, "Infinity")
+		b = append(b, `,"processed_count":`...)
+		b = strconv.AppendInt(b, int64(h.ProcessedCount), 10)
+		b = append(b, `},"incident_id":null,"trace":null`...)
+	} else {
+		b = append(b, '}')
+	}
+	b = append(b, `,"ts":`...)
+	b = h.appendFloat(b, h.TS, "NaN")
+	if !h.Quirks.MissingKeys {
+		b = append(b, `,"schema_version":1,"channel":"legacy"`...)
+	}
+	return append(b, '}')
+}
+
+func (h Heartbeat) appendFloat(b []byte, f float64, token string) []byte {
+	switch {
+	case h.Quirks.NaN:
+		return append(b, token...)
+	case h.Quirks.Integers:
+		return strconv.AppendFloat(b, math.Trunc(f), 'f', 0, 64)
+	case f == math.Trunc(f):
+		return strconv.AppendFloat(b, f, 'f', 1, 64) // 1.0, not 1
+	}
+	return strconv.AppendFloat(b, f, 'f', -1, 64)
+}
+
+// appendString quotes as json.dumps does with ensure_ascii.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, r := range s {
+		switch r {
+		case '"', '\\':
+			b = append(b, '\\', byte(r))
+		case '\n':
+			b = append(b, `\n`...)
+		case '\r':
+			b = append(b, `\r`...)
+		case '\t':
+			b = append(b, `\t`...)
+		case '\b':
+			b = append(b, `\b`...)
+		case '\f':
+			b = append(b, `\f`...)
+		default:
+			switch {
+			case ' ' <= r && r <= '~':
+				b = append(b, byte(r))
+			case r > 0xffff:
+				high, low := utf16.EncodeRune(r)
+				b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+			default:
+				b = fmt.Appendf(b, `\u%04x`, r)
+			}
+		}
+	}
+	return append(b, '"')
+}
+
+// epoch is a time as Python's time.time() has it.
+func epoch(t time.Time) float64 {
+	return float64(t.UnixNano()) / 1e9
+}
