@@ -1,16 +1,202 @@
+// Command telegraf-chembus runs the ChemBus plugins as external plugins of Telegraf (execd).
 package main
 
 import (
-	_ "github.com/google/uuid"
-	_ "github.com/influxdata/telegraf/plugins/common/shim"
-	_ "github.com/influxdata/telegraf/testutil"
-	_ "github.com/influxdata/toml"
-	_ "github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
-	_ "github.com/kloros/telegraf-chembus/plugins/outputs/chembus"
-	_ "github.com/kloros/telegraf-chembus/plugins/processors/liveness"
-	_ "github.com/pebbe/zmq4"
-	_ "github.com/stretchr/testify/require"
-	_ "github.com/tidwall/gjson"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/influxdata/telegraf"
+	"github.com/pebbe/zmq4"
 )
 
-func main() {}
+const usage = `Liveness monitoring of a ChemBus: three plugins for Telegraf's execd.
+
+  telegraf-chembus input|processor|output [-config FILE]
+        run one plugin with its table in FILE, which may hold all three;
+        without FILE, the one that TELEGRAF_CHEMBUS_CONFIG names;
+        without either, with its defaults
+  telegraf-chembus -config FILE
+        run the plugin that FILE holds
+  telegraf-chembus check -config FILE
+        check every table in FILE
+  telegraf-chembus sample
+        print all tables with every option and its default
+  telegraf-chembus version
+
+Metrics are read from stdin and written to stdout as line protocol; an input
+gathers at every newline on stdin and ends with it. Telegraf's log levels
+(E! W! I! D!) begin the lines on stderr.
+Exit status: 0 done, 1 bad configuration or failure, 2 bad usage.
+`
+
+// The exit statuses.
+const (
+	exitDone = iota
+	exitFailed
+	exitUsage
+)
+
+// configVariable names the configuration file of a role that is started without -config, so that
+// Telegraf's drop-in can stay as it is.
+const configVariable = "TELEGRAF_CHEMBUS_CONFIG"
+
+// version is set by the linker.
+var version string
+
+func main() {
+	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// command does what the arguments say and returns the exit status.
+func command(args []string, stdout, stderr io.Writer) int {
+	verb, file, err := parseArguments(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return exitDone
+	case err != nil:
+		fmt.Fprint(stderr, logLine(telegraf.Error, "", err.Error()+"; telegraf-chembus -h shows the usage"))
+		return exitUsage
+	}
+
+	var failures []error
+	switch verb {
+	case "sample":
+		for i, r := range roles {
+			if i > 0 {
+				fmt.Fprintln(stdout)
+			}
+			fmt.Fprint(stdout, r.create().SampleConfig())
+		}
+	case "version":
+		fmt.Fprintln(stdout, versionLine())
+	case "check":
+		failures = check(file, stdout, stderr)
+	default:
+		if err := runRole(verb, file, stdout, stderr); err != nil {
+			failures = []error{err}
+		}
+	}
+	for _, err := range failures {
+		fmt.Fprint(stderr, logLine(telegraf.Error, "", err.Error()))
+	}
+	if len(failures) > 0 {
+		return exitFailed
+	}
+	return exitDone
+}
+
+// parseArguments returns the command, empty when the file alone says what to run, and the file that
+// -config names. The error is flag.ErrHelp when the usage was asked for.
+func parseArguments(args []string) (verb, file string, err error) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		verb, args = args[0], args[1:]
+	}
+	_, isRole := roleNamed(verb)
+	needsFile := verb == "check" || verb == "" && len(args) > 0
+	switch {
+	case verb == "help":
+		return "", "", flag.ErrHelp
+	case len(args) == 0 && verb == "":
+		return "", "", errors.New("no command given")
+	case !isRole && !needsFile && verb != "sample" && verb != "version":
+		return "", "", fmt.Errorf("%q is no command", verb)
+	}
+
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // its report has many lines
+	if isRole || needsFile {
+		flags.Func("config", "", func(name string) error {
+			if file = name; name == "" {
+				return errors.New("it names no file")
+			}
+			return nil
+		})
+	}
+	switch err := flags.Parse(args); {
+	case err != nil:
+		return "", "", err
+	case flags.NArg() > 0:
+		return "", "", fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case needsFile && file == "":
+		return "", "", errors.New("-config FILE is missing")
+	}
+	if isRole && file == "" {
+		file = os.Getenv(configVariable)
+	}
+	return verb, file, nil
+}
+
+// runRole runs the plugin of the role, or without one the only plugin in the file.
+func runRole(name, file string, stdout, stderr io.Writer) error {
+	var t table
+	var err error
+	if r, ok := roleNamed(name); ok {
+		t, err = tableFor(r, file)
+	} else {
+		t, err = onlyTable(file)
+	}
+	if err != nil {
+		return err
+	}
+
+	log := lineLog{source: t.role.id(), info: stderr, warn: stderr}
+	if t.role.name == "output" {
+		// Telegraf reports whatever an output writes to stderr as an error, and stdout as information.
+		log.info = stdout
+	}
+	uninstall, err := log.install()
+	if err != nil {
+		return err
+	}
+	defer uninstall()
+	plugin, problems := t.load()
+	if len(problems) > 0 {
+		return problems[0]
+	}
+	if err := run(plugin); err != nil {
+		return fmt.Errorf("%s: %w", t.role.id(), err)
+	}
+	return nil
+}
+
+// check loads every table in the file, prints which are good and returns all that is wrong.
+func check(file string, stdout, stderr io.Writer) []error {
+	log := lineLog{info: stderr, warn: stderr}
+	uninstall, err := log.install()
+	if err != nil {
+		return []error{err}
+	}
+	defer uninstall()
+	tables, problems := readTables(file)
+	for _, t := range tables {
+		_, bad := t.load()
+		if len(bad) == 0 {
+			fmt.Fprintf(stdout, "%s: ok\n", t.role.id())
+		}
+		problems = append(problems, bad...)
+	}
+	var failures []error
+	for _, p := range inOrder(problems) {
+		failures = append(failures, p)
+	}
+	return failures
+}
+
+func versionLine() string {
+	v := version
+	if v == "" {
+		v = "devel"
+		if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+			v = info.Main.Version
+		}
+	}
+	major, minor, patch := zmq4.Version()
+	return fmt.Sprintf("telegraf-chembus %s (libzmq %d.%d.%d, %s)", v, major, minor, patch, runtime.Version())
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/influxdata/toml"
+	"github.com/influxdata/toml/ast"
+)
+
+// allowedTables ends the messages about tables that do not belong in a file.
+const allowedTables = "[[inputs.chembus]], [[processors.liveness]], [[outputs.chembus]]"
+
+// A problem is what makes a configuration unusable. Its message is the one line that the operator gets.
+type problem struct {
+	place string // the file, or what stands for it
+	line  int    // 0: no particular line
+	text  string // what is wrong; what is allowed
+}
+
+func (p problem) Error() string {
+	if p.line == 0 {
+		return p.place + ": " + p.text
+	}
+	return fmt.Sprintf("%s:%d: %s", p.place, p.line, p.text)
+}
+
+// A table is one plugin's part of a file.
+type table struct {
+	role    role
+	place   string
+	line    int
+	options map[string]any // nodes of the TOML syntax tree by name
+}
+
+// tableFor returns the role's table in the file; without a file, its defaults.
+func tableFor(r role, file string) (table, error) {
+	if file == "" {
+		return table{role: r, place: "the defaults of " + r.id()}, nil
+	}
+	tables, problems := readTables(file)
+	if len(problems) > 0 {
+		return table{}, problems[0]
+	}
+	i := slices.IndexFunc(tables, func(t table) bool { return t.role.name == r.name })
+	if i < 0 {
+		return table{}, problem{file, 0, fmt.Sprintf(
+			"has no table %s; add one, or leave -config away to run with the defaults", r.header())}
+	}
+	return tables[i], nil
+}
+
+// onlyTable returns the table of a file that holds exactly one.
+func onlyTable(file string) (table, error) {
+	tables, problems := readTables(file)
+	if len(problems) > 0 {
+		return table{}, problems[0]
+	}
+	if len(tables) > 1 {
+		return table{}, problem{file, tables[1].line, fmt.Sprintf("%s is the second plugin after %s in line %d; "+
+			"say which one to run: telegraf-chembus input|processor|output -config FILE",
+			tables[1].role.header(), tables[0].role.header(), tables[0].line)}
+	}
+	return tables[0], nil
+}
+
+// readTables reads the plugins' tables of a file, in the order in which they stand there. Problems come
+// in that order too. A file without a table is a problem.
+func readTables(file string) ([]table, []problem) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err // the path is said already
+		}
+		return nil, []problem{{file, 0, fmt.Sprintf(
+			"cannot be read: %v; name a file that the user running this may read", err)}}
+	}
+	root, bad := parse(content)
+	if bad != nil {
+		return nil, []problem{{file, bad.line, bad.text}}
+	}
+
+	var tables []table
+	var problems []problem
+	report := func(line int, format string, args ...any) {
+		problems = append(problems, problem{file, line, fmt.Sprintf(format, args...)})
+	}
+	for _, n := range topNodes(root) {
+		r, known := n.role()
+		switch {
+		case known:
+			tables = append(tables, table{r, file, n.line, n.table.Fields})
+		case n.table == nil:
+			report(n.line, "option %q stands outside any table; put it below one of %s", n.name, allowedTables)
+		case ofTelegraf(n.name):
+			report(n.line, "%s belongs in Telegraf's own configuration, and -config names the plugin's; "+
+				"name a file with only %s in it", n.header(), allowedTables)
+		default:
+			report(n.line, "unknown table %s; allowed: %s", n.header(), allowedTables)
+		}
+	}
+	if len(tables)+len(problems) == 0 {
+		report(0, "holds no plugin; write at least one of %s into it", allowedTables)
+	}
+
+	slices.SortFunc(tables, func(a, b table) int { return cmp.Compare(a.line, b.line) })
+	first := map[string]int{}
+	for _, t := range tables {
+		if line, twice := first[t.role.name]; twice {
+			report(t.line, "second table %s, the first is in line %d; a process runs one; keep one in each file",
+				t.role.header(), line)
+			continue
+		}
+		first[t.role.name] = t.line
+	}
+	return tables, inOrder(problems)
+}
+
+// inOrder sorts problems by line.
+func inOrder(problems []problem) []problem {
+	slices.SortStableFunc(problems, func(a, b problem) int { return cmp.Compare(a.line, b.line) })
+	return problems
+}
+
+// A topNode is a plugin's table, or whatever stands in its place.
+type topNode struct {
+	name  string
+	line  int
+	table *ast.Table // nil: an option
+}
+
+func (n topNode) role() (role, bool) {
+	i := slices.IndexFunc(roles, func(r role) bool { return r.id() == n.name })
+	if i < 0 || n.table == nil {
+		return role{}, false
+	}
+	return roles[i], true
+}
+
+// header is how the table starts in the file.
+func (n topNode) header() string {
+	if n.table.Type == ast.TableTypeArray {
+		return "[[" + n.name + "]]"
+	}
+	return "[" + n.name + "]"
+}
+
+// topNodes flattens the two levels SECTION.PLUGIN of the syntax tree. It makes no difference between
+// [a.b] and [[a.b]]: Telegraf takes both for a plugin's table.
+func topNodes(root *ast.Table) []topNode {
+	var nodes []topNode
+	for _, section := range slices.Sorted(maps.Keys(root.Fields)) {
+		parent, isTable := root.Fields[section].(*ast.Table)
+		isSection := isTable && slices.ContainsFunc(roles, func(r role) bool { return r.section == section })
+		if !isSection {
+			nodes = appendNodes(nodes, section, root.Fields[section])
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(parent.Fields)) {
+			nodes = appendNodes(nodes, section+"."+name, parent.Fields[name])
+		}
+	}
+	return nodes
+}
+
+func appendNodes(nodes []topNode, name string, node any) []topNode {
+	switch n := node.(type) {
+	case *ast.Table:
+		return append(nodes, topNode{name, n.Line, n})
+	case []*ast.Table:
+		for _, t := range n {
+			nodes = append(nodes, topNode{name, t.Line, t})
+		}
+		return nodes
+	}
+	return append(nodes, topNode{name, lineOf(node), nil})
+}
+
+// ofTelegraf reports whether the table is one of Telegraf's that an operator finds in the file that
+// names this program, and so in the file most easily taken for the plugin's.
+func ofTelegraf(name string) bool {
+	section, plugin, _ := strings.Cut(name, ".")
+	return slices.Contains([]string{"agent", "global_tags", "aggregators", "secretstores"}, section) || plugin == "execd"
+}
+
+// stringsAndComments matches TOML's strings, so that a # in them is none, and its comments.
+var stringsAndComments = regexp.MustCompile(
+	`(?s)"""(?:\\.|[^\\])*?"""|'''.*?'''|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*`)
+
+// parse returns the syntax tree. The parser knows comments in arrays only in some places and counts a
+// Windows line end as two lines; as Telegraf does, parse spares it the comments.
+func parse(content []byte) (*ast.Table, *problem) {
+	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
+	content = bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))
+	for i, line := range bytes.Split(content, []byte("\n")) {
+		if !utf8.Valid(line) {
+			return nil, &problem{line: i + 1, text: "not UTF-8 text; save the file as UTF-8"}
+		}
+	}
+	content = stringsAndComments.ReplaceAllFunc(content, func(token []byte) []byte {
+		if token[0] == '#' {
+			return nil
+		}
+		return token
+	})
+	root, err := toml.Parse(content)
+	if err == nil {
+		return root, nil
+	}
+	line, reason := 0, err
+	var lineErr *toml.LineError
+	if errors.As(err, &lineErr) {
+		line, reason = badStatement(content, lineErr.Line), lineErr.Err
+	}
+	return nil, &problem{line: line, text: fmt.Sprintf(
+		`%v; write every option once, as NAME = VALUE with text in "quotes", below a table such as [[inputs.chembus]]`, reason)}
+}
+
+// badStatement returns the line where the statement starts that does not parse. The parser itself names
+// the line where it gave up, which is often the next one.
+func badStatement(content []byte, gaveUp int) int {
+	lines := bytes.Split(content, []byte("\n"))
+	good := min(gaveUp, len(lines))
+	for ; good > 0; good-- {
+		if _, err := toml.Parse(bytes.Join(lines[:good], []byte("\n"))); err == nil {
+			break
+		}
+	}
+	for good < len(lines)-1 && len(bytes.TrimSpace(lines[good])) == 0 {
+		good++
+	}
+	return good + 1
+}

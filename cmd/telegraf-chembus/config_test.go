@@ -1,0 +1,230 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+)
+
+const tablesAllowed = "[[inputs.chembus]], [[processors.liveness]], [[outputs.chembus]]"
+
+func TestBadConfigEndsWithOneLine(t *testing.T) {
+	const howToWrite = `; write every option once, as NAME = VALUE with text in "quotes", below a table such as [[inputs.chembus]]`
+	for _, test := range []struct {
+		name string
+		role string
+		file string
+		want string
+	}{
+		{"unknown option", "output",
+			"[[outputs.chembus]]\n\n  publish_endpiont = \"tcp://bus:5558\"\n",
+			`f.conf:3: unknown option "publish_endpiont" in [[outputs.chembus]]; ` +
+				`allowed: publish_endpoint, signal, ecosystem, intensity, max_pending`},
+		{"another spelling of an option", "output",
+			"[[outputs.chembus]]\nmaxPending = 5\n",
+			`f.conf:2: unknown option "maxPending" in [[outputs.chembus]]; ` +
+				`allowed: publish_endpoint, signal, ecosystem, intensity, max_pending`},
+		{"a field that is no option", "output",
+			"[[outputs.chembus]]\nLog = 5\n",
+			`f.conf:2: unknown option "Log" in [[outputs.chembus]]; ` +
+				`allowed: publish_endpoint, signal, ecosystem, intensity, max_pending`},
+		{"table below the plugin", "output",
+			"[[outputs.chembus]]\n[outputs.chembus.tags]\na = 1\n",
+			`f.conf:2: unknown option "tags" in [[outputs.chembus]]; ` +
+				`allowed: publish_endpoint, signal, ecosystem, intensity, max_pending`},
+		{"first of several", "input",
+			"[[inputs.chembus]]\nprobe = true\nmax_zooids = \"a\"\nblind_after = \"b\"\nprobably = 1\n",
+			`f.conf:3: option "max_zooids": "a" is not a 64-bit integer; use a whole number without quotes, such as 1000`},
+
+		{"string for a boolean", "input", "[[inputs.chembus]]\nprobe = \"yes\"\n",
+			`f.conf:2: option "probe": "yes" is not a boolean; use true or false, without quotes`},
+		{"boolean for a string", "input", "[[inputs.chembus]]\nheartbeat_topic = true\n",
+			`f.conf:2: option "heartbeat_topic": true is not a string; use a string in quotes`},
+		{"too large an integer", "input", "[[inputs.chembus]]\nmax_zooids = 99999999999999999999\n",
+			`f.conf:2: option "max_zooids": 99999999999999999999 is not a 64-bit integer; use a whole number without quotes, such as 1000`},
+		{"integer for a float", "output", "[[outputs.chembus]]\nintensity = 1\n",
+			`f.conf:2: option "intensity": 1 is not a float; use a number with a decimal point and without quotes, such as 1.0`},
+		{"string for an array", "processor", "[[processors.liveness]]\nidentity = \"zooid\"\n",
+			`f.conf:2: option "identity": "zooid" is not an array of strings; use an array of strings such as ["one", "two"]`},
+		{"array of other things", "processor", "[[processors.liveness]]\nidentity = [1, 2]\n",
+			`f.conf:2: option "identity": [1, 2] is not an array of strings; use an array of strings such as ["one", "two"]`},
+		{"table for a value", "processor", "[[processors.liveness]]\n[processors.liveness.identity]\na = 1\n",
+			`f.conf:2: option "identity": a table is not an array of strings; use an array of strings such as ["one", "two"]`},
+		{"malformed duration", "processor", "[[processors.liveness]]\n# half a minute\nthreshold = \"30 s\"\n",
+			`f.conf:3: option "threshold": "30 s" is not a duration; use a duration such as "500ms", "30s" or "1d"`},
+		{"boolean for a duration", "processor", "[[processors.liveness]]\nthreshold = false\n",
+			`f.conf:2: option "threshold": false is not a duration; use a duration such as "500ms", "30s" or "1d"`},
+		{"array for a duration", "processor", "[[processors.liveness]]\nthreshold = [30]\n",
+			`f.conf:2: option "threshold": [30] is not a duration; use a duration such as "500ms", "30s" or "1d"`},
+		{"malformed size", "input", "[[inputs.chembus]]\nmax_message_size = \"64Kib\"\n",
+			`f.conf:2: option "max_message_size": "64Kib" is not a size; use a size such as "64KiB", or a number of bytes`},
+
+		{"the plugin refuses an option", "input", "[[inputs.chembus]]\nprobe = true\n\nsubscribe_endpoint = \"bogus\"\n",
+			`f.conf:4: option "subscribe_endpoint": "bogus" is not a transport that the bus uses; use "tcp://HOST:PORT" or "ipc://PATH"`},
+
+		{"no value", "input", "[[inputs.chembus]]\nprobe =\nmax_zooids = 5\n", `f.conf:2: invalid TOML syntax` + howToWrite},
+		{"no quotes", "input", "[[inputs.chembus]]\n\nheartbeat_topic = HEARTBEAT\n", `f.conf:3: invalid TOML syntax` + howToWrite},
+		{"open quotes", "input", "[[inputs.chembus]]\nkill_topic = \"kill # it\nprobe = true\n", `f.conf:2: invalid TOML syntax` + howToWrite},
+		{"open array", "processor", "[[processors.liveness]]\nignore = [\"a\",\n\"b\"\nthreshold = \"1s\"\n", `f.conf:2: invalid TOML syntax` + howToWrite},
+		{"one bracket missing", "input", "# ours\n[[inputs.chembus]\n", `f.conf:2: invalid TOML syntax` + howToWrite},
+		{"a word alone", "input", "[[inputs.chembus]]\n\n\nprobe\n", `f.conf:4: invalid TOML syntax` + howToWrite},
+		{"option twice", "input", "[[inputs.chembus]]\nprobe = true\nmax_zooids = 5\nprobe = false\n",
+			"f.conf:4: key `probe' is in conflict with line 2" + howToWrite},
+		{"Windows line ends", "input", "[[inputs.chembus]]\r\n\r\n\r\nprobe = 1\r\n",
+			`f.conf:4: option "probe": 1 is not a boolean; use true or false, without quotes`},
+		{"another encoding", "input", "[[inputs.chembus]]\nannounce_as = \"\xe9\"\n",
+			`f.conf:2: not UTF-8 text; save the file as UTF-8`},
+
+		{"misspelt table", "input", "[[inputs.chembuss]]\n", `f.conf:1: unknown table [[inputs.chembuss]]; allowed: ` + tablesAllowed},
+		{"plugin of another section", "", "\n[[outputs.liveness]]\n", `f.conf:2: unknown table [[outputs.liveness]]; allowed: ` + tablesAllowed},
+		{"table of no section", "", "[chembus]\n", `f.conf:1: unknown table [chembus]; allowed: ` + tablesAllowed},
+		{"array of a section", "", "[[inputs]]\n", `f.conf:1: unknown table [[inputs]]; allowed: ` + tablesAllowed},
+		{"option above the table", "input", "probe = true\n[[inputs.chembus]]\n",
+			`f.conf:1: option "probe" stands outside any table; put it below one of ` + tablesAllowed},
+		{"option in the section", "input", "[inputs]\nchembus = true\n",
+			`f.conf:2: option "inputs.chembus" stands outside any table; put it below one of ` + tablesAllowed},
+		{"Telegraf's drop-in", "input", "\n[[inputs.execd]]\n  command = [\"telegraf-chembus\", \"input\"]\n",
+			`f.conf:2: [[inputs.execd]] belongs in Telegraf's own configuration, and -config names the plugin's; name a file with only ` + tablesAllowed + ` in it`},
+		{"Telegraf's configuration", "", "[agent]\n  interval = \"10s\"\n[[outputs.influxdb]]\n",
+			`f.conf:1: [agent] belongs in Telegraf's own configuration, and -config names the plugin's; name a file with only ` + tablesAllowed + ` in it`},
+
+		{"two tables of one role", "input", "[[inputs.chembus]]\n[[outputs.chembus]]\n\n[[inputs.chembus]]\n",
+			`f.conf:4: second table [[inputs.chembus]], the first is in line 1; a process runs one; keep one in each file`},
+		{"no table of the role", "output", "[[inputs.chembus]]\n",
+			`f.conf: has no table [[outputs.chembus]]; add one, or leave -config away to run with the defaults`},
+		{"two plugins without a role", "", "[[processors.liveness]]\n\n[[inputs.chembus]]\n",
+			`f.conf:3: [[inputs.chembus]] is the second plugin after [[processors.liveness]] in line 1; ` +
+				`say which one to run: telegraf-chembus input|processor|output -config FILE`},
+		{"empty file without a role", "", "# nothing yet\n", `f.conf: holds no plugin; write at least one of ` + tablesAllowed + ` into it`},
+		{"empty file with a role", "input", "", `f.conf: holds no plugin; write at least one of ` + tablesAllowed + ` into it`},
+		{"empty section", "input", "[inputs]\n", `f.conf: holds no plugin; write at least one of ` + tablesAllowed + ` into it`},
+
+		{"control characters", "input", "[[inputs.chembus]]\n\"pro\\nbe\" = true\nkill_topic = [\n]\n",
+			`f.conf:2: unknown option "pro\nbe" in [[inputs.chembus]]; allowed: ` + allowedIn("input")},
+		{"value of many lines", "input", "[[inputs.chembus]]\nkill_topic = [\n  1, # one\n  2,\n]\nprobe = true\n",
+			`f.conf:2: option "kill_topic": [\n  1, \n  2,\n] is not a string; use a string in quotes`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			writeConfig(t, test.file)
+			args := []string{"-config", "f.conf"}
+			if test.role != "" {
+				args = append([]string{test.role}, args...)
+			}
+			status, stdout, stderr := invoke(t, args...)
+			require.Equal(t, "E! "+test.want+"\n", stderr)
+			require.Equal(t, 1, status)
+			require.Empty(t, stdout)
+		})
+	}
+}
+
+func allowedIn(roleName string) string {
+	r, _ := roleNamed(roleName)
+	var names []string
+	for _, field := range options(r.create()) {
+		names = append(names, key(field))
+	}
+	return strings.Join(names, ", ")
+}
+
+func TestUnreadableFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.Mkdir("dir\n.conf", 0o700))
+	for file, want := range map[string]string{
+		"none.conf":  `none.conf: cannot be read: no such file or directory`,
+		"dir\n.conf": `dir\n.conf: cannot be read: is a directory`,
+	} {
+		for _, args := range [][]string{{"input"}, {"check"}, nil} {
+			status, stdout, stderr := invoke(t, append(args, "-config", file)...)
+			require.Equal(t, 1, status)
+			require.Empty(t, stdout)
+			require.Equal(t, "E! "+want+"; name a file that the user running this may read\n", stderr)
+		}
+	}
+}
+
+func TestCheckReportsEveryTable(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeConfig(t, `[[outputs.chembus]]
+  intensity = 1
+  max_pending = "many"
+
+[[processors.liveness]]
+  threshold = "1m"
+
+[[inputs.chembus]]
+  subscribe_endpoint = "bogus"
+
+[[inputs.cpu]]
+`)
+	status, stdout, stderr := invoke(t, "check", "-config", "f.conf")
+	require.Equal(t, 1, status)
+	require.Equal(t, "processors.liveness: ok\n", stdout)
+	require.Equal(t, `E! f.conf:2: option "intensity": 1 is not a float; use a number with a decimal point and without quotes, such as 1.0
+E! f.conf:3: option "max_pending": "many" is not a 64-bit integer; use a whole number without quotes, such as 1000
+E! f.conf:9: option "subscribe_endpoint": "bogus" is not a transport that the bus uses; use "tcp://HOST:PORT" or "ipc://PATH"
+E! f.conf:11: unknown table [[inputs.cpu]]; allowed: `+tablesAllowed+"\n", stderr)
+}
+
+func TestGoodFiles(t *testing.T) {
+	for name, content := range map[string]string{
+		"a plain table":         "[outputs.chembus]\nmax_pending = 7\n",
+		"an inline table":       "[outputs]\nchembus = { max_pending = 7 }\n",
+		"byte order mark":       "\xef\xbb\xbf[[outputs.chembus]]\nmax_pending = 7\n",
+		"Windows line ends":     "[[outputs.chembus]]\r\nmax_pending = 7\r\n",
+		"no line end":           "[[outputs.chembus]]\nmax_pending = 7",
+		"comment with a quote":  "# don't\n[[outputs.chembus]] # it's\nmax_pending = 7 # isn't\n",
+		"hash in strings":       "[[outputs.chembus]]\nsignal = \"a#\\\"#b\"\necosystem = '#'\nmax_pending = 7\n",
+		"hash in long strings":  "[[outputs.chembus]]\nsignal = \"\"\"a # \\\"b\nc\"\"\"\necosystem = '''#\n#'''\nmax_pending = 7\n",
+		"the others are faulty": "[[inputs.chembus]]\nprobe = 1\n[[outputs.chembus]]\nmax_pending = 7\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			writeConfig(t, content)
+			r, _ := roleNamed("output")
+			table, err := tableFor(r, "f.conf")
+			require.NoError(t, err)
+			plugin, problems := table.load()
+			require.Empty(t, problems)
+			require.EqualValues(t, 7, field(plugin, "MaxPending"))
+		})
+	}
+}
+
+func TestArrayOverManyLines(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeConfig(t, "[[processors.liveness]]\nignore = [\n  # these two\n  \"a#1\", # one\n  # and\n  'b',\n]\n")
+	table, err := onlyTable("f.conf")
+	require.NoError(t, err)
+	plugin, problems := table.load()
+	require.Empty(t, problems)
+	require.Equal(t, []string{"a#1", "b"}, field(plugin, "Ignore"))
+}
+
+// No file, however broken, may end in anything but plugins or printable problems.
+func FuzzConfig(f *testing.F) {
+	for _, r := range roles {
+		f.Add(r.create().SampleConfig())
+	}
+	f.Add("[[inputs.chembus]]\nx = [{a = 1}, [2]]\ny = 1979-05-27\n[a.b]\n\"c\" = '''\n'''")
+	f.Fuzz(func(t *testing.T, content string) {
+		t.Chdir(t.TempDir())
+		writeConfig(t, content)
+		tables, problems := readTables("f.conf")
+		require.NotZero(t, len(tables)+len(problems))
+		for _, table := range tables {
+			_, bad := table.load()
+			problems = append(problems, bad...)
+		}
+		for _, p := range problems {
+			require.LessOrEqual(t, p.line, strings.Count(content, "\n")+1)
+			line := logLine(1, "", p.Error())
+			require.NotContains(t, strings.TrimSuffix(line, "\n"), "\n")
+			require.False(t, strings.ContainsFunc(strings.TrimSuffix(line, "\n"), unicode.IsControl))
+		}
+	})
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/template"
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/logger"
+	"github.com/influxdata/telegraf/models"
+	"github.com/influxdata/toml"
+	"github.com/influxdata/toml/ast"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+)
+
+// load makes the table's plugin, sets its options and lets it check them. Every option is set before
+// anything is reported, and problems come in the order of the file.
+func (t table) load() (telegraf.PluginDescriber, []problem) {
+	plugin := t.role.create()
+	var problems []problem
+	for _, name := range slices.Sorted(maps.Keys(t.options)) {
+		if text := set(plugin, t.role, name, t.options[name]); text != "" {
+			problems = append(problems, problem{t.place, lineOf(t.options[name]), text})
+		}
+	}
+	if len(problems) > 0 {
+		return nil, inOrder(problems)
+	}
+
+	models.SetLoggerOnPlugin(plugin, logger.New(t.role.section, t.role.plugin, ""))
+	if p, ok := plugin.(telegraf.Initializer); ok {
+		if err := p.Init(); err != nil {
+			return nil, []problem{{t.place, t.lineOfError(err), err.Error()}}
+		}
+	}
+	return plugin, nil
+}
+
+// lineOfError returns the line of the option that the plugin does not accept; the table's own when the
+// option is not in the file, for its value then comes from the environment or from another option.
+func (t table) lineOfError(err error) int {
+	var bad *option.Error
+	if errors.As(err, &bad) {
+		if node, ok := t.options[bad.Name]; ok {
+			return lineOf(node)
+		}
+	}
+	return t.line
+}
+
+// set sets one option of the plugin. It returns what is wrong and what is allowed; nothing if it could.
+func set(plugin telegraf.PluginDescriber, r role, name string, node any) string {
+	known := options(plugin)
+	i := slices.IndexFunc(known, func(f reflect.StructField) bool { return key(f) == name })
+	if i < 0 {
+		allowed := make([]string, 0, len(known))
+		for _, field := range known {
+			allowed = append(allowed, key(field))
+		}
+		return fmt.Sprintf("unknown option %q in %s; allowed: %s", name, r.header(), strings.Join(allowed, ", "))
+	}
+	if kv, ok := node.(*ast.KeyValue); ok {
+		if err := expand(kv.Value); err != nil {
+			return (&option.Error{Name: name, Problem: err.Error(), Allowed: "set it, or give a default: ${NAME:-VALUE}"}).Error()
+		}
+	}
+	// One option at a time: the decoder takes them in random order and stops at the first it dislikes.
+	if err := toml.UnmarshalTable(&ast.Table{Fields: map[string]any{name: node}}, plugin); err != nil {
+		noun, allowed := expected(known[i].Type)
+		return (&option.Error{Name: name, Problem: source(node) + " is not " + noun, Allowed: allowed}).Error()
+	}
+	return ""
+}
+
+// options lists what can be set in the plugin's table.
+func options(plugin telegraf.PluginDescriber) []reflect.StructField {
+	fields := reflect.VisibleFields(reflect.TypeOf(plugin).Elem())
+	return slices.DeleteFunc(fields, func(f reflect.StructField) bool { return key(f) == "" || key(f) == "-" })
+}
+
+// key returns the option's name in the file.
+func key(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+	return name
+}
+
+// expected says what a value of the type is called and how to write it.
+func expected(t reflect.Type) (noun, allowed string) {
+	if t.Kind() == reflect.Pointer { // an option that may be left unset
+		t = t.Elem()
+	}
+	switch t {
+	case reflect.TypeFor[config.Duration]():
+		return "a duration", `use a duration such as "500ms", "30s" or "1d"`
+	case reflect.TypeFor[config.Size]():
+		return "a size", `use a size such as "64KiB", or a number of bytes`
+	case reflect.TypeFor[[]string]():
+		return "an array of strings", `use an array of strings such as ["one", "two"]`
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string", `use a string in quotes`
+	case reflect.Bool:
+		return "a boolean", "use true or false, without quotes"
+	case reflect.Int, reflect.Int64:
+		return "a 64-bit integer", "use a whole number without quotes, such as 1000"
+	case reflect.Float64:
+		return "a float", "use a number with a decimal point and without quotes, such as 1.0"
+	}
+	return "a " + t.String(), "telegraf-chembus sample shows how to write it"
+}
+
+// source returns the value as it stands in the file, after the environment was put in.
+func source(node any) string {
+	kv, ok := node.(*ast.KeyValue)
+	if !ok {
+		return "a table"
+	}
+	if s, ok := kv.Value.(*ast.String); ok {
+		return fmt.Sprintf("%q", s.Value)
+	}
+	return kv.Value.Source()
+}
+
+// lineOf returns the line where a node of the syntax tree starts.
+func lineOf(node any) int {
+	switch n := node.(type) {
+	case *ast.Table:
+		return n.Line
+	case []*ast.Table:
+		return n[0].Line
+	case *ast.KeyValue:
+		return n.Line - strings.Count(n.Value.Source(), "\n") // the parser notes the last line of a long array
+	}
+	return 0
+}
+
+// expand puts the values of environment variables into the strings of a value, by the rules of
+// Telegraf's own configuration: a variable that is not set stays as it is written.
+func expand(value ast.Value) error {
+	switch v := value.(type) {
+	case *ast.Array:
+		for _, element := range v.Value {
+			if err := expand(element); err != nil {
+				return err
+			}
+		}
+	case *ast.String:
+		expanded, err := template.SubstituteWithOptions(v.Value, os.LookupEnv, template.WithoutLogging,
+			template.WithReplacementFunction(replaceIfSet))
+		if err != nil {
+			return err
+		}
+		v.Value = expanded
+	}
+	return nil
+}
+
+func replaceIfSet(reference string, lookup template.Mapping, cfg *template.Config) (string, error) {
+	replacement, applied, err := template.DefaultReplacementAppliedFunc(reference, lookup, cfg)
+	var invalid *template.InvalidTemplateError
+	if errors.As(err, &invalid) || err == nil && !applied {
+		return reference, nil
+	}
+	return replacement, err
+}

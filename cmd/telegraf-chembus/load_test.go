@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/plugins/outputs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+)
+
+// field returns a field of a plugin's struct, which in Telegraf's registry is just an interface.
+func field(plugin telegraf.PluginDescriber, name string) any {
+	return reflect.ValueOf(plugin).Elem().FieldByName(name).Interface()
+}
+
+// loadOutput loads the output's table.
+func loadOutput(t *testing.T, content string) (telegraf.PluginDescriber, []problem) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	writeConfig(t, content)
+	table, err := onlyTable("f.conf")
+	require.NoError(t, err)
+	return table.load()
+}
+
+func TestEnvironmentInValues(t *testing.T) {
+	t.Setenv("WORD", "from the \"environment\"\nsignal = 1")
+	for written, want := range map[string]string{
+		`"${WORD}"`:             "from the \"environment\"\nsignal = 1",
+		`"a $WORD b"`:           "a from the \"environment\"\nsignal = 1 b",
+		`'${WORD}'`:             "from the \"environment\"\nsignal = 1",
+		`"${UNSET_WORD}"`:       "${UNSET_WORD}",
+		`"$UNSET_WORD"`:         "$UNSET_WORD",
+		`"${UNSET_WORD:-none}"`: "none",
+		`"${1} costs 5$"`:       "${1} costs 5$",
+		`"$$WORD"`:              "$WORD",
+	} {
+		plugin, problems := loadOutput(t, "[[outputs.chembus]]\n# ${WORD}\necosystem = "+written+"\n")
+		require.Empty(t, problems, written)
+		require.Equal(t, want, field(plugin, "Ecosystem"), written)
+	}
+
+	_, problems := loadOutput(t, "[[outputs.chembus]]\n\necosystem = \"${UNSET_WORD:?name the colony}\"\n")
+	require.Equal(t, []problem{{"f.conf", 3, `option "ecosystem": required variable UNSET_WORD is missing a value: ` +
+		`name the colony; set it, or give a default: ${NAME:-VALUE}`}}, problems)
+}
+
+func TestEnvironmentInArraysAndDurations(t *testing.T) {
+	t.Setenv("ONE", "one")
+	t.Setenv("LONG", "2m")
+	t.Chdir(t.TempDir())
+	writeConfig(t, "[[processors.liveness]]\nignore = [\"two\", \"${ONE}_*\"]\nthreshold = \"${LONG}\"\nlate_after = \"${ONE}\"\n")
+	table, err := onlyTable("f.conf")
+	require.NoError(t, err)
+	_, problems := table.load()
+	require.Equal(t, []problem{{"f.conf", 4,
+		`option "late_after": "one" is not a duration; use a duration such as "500ms", "30s" or "1d"`}}, problems)
+
+	writeConfig(t, "[[processors.liveness]]\nignore = [\"two\", \"${ONE}_*\"]\nthreshold = \"${LONG}\"\n")
+	table, err = onlyTable("f.conf")
+	require.NoError(t, err)
+	plugin, problems := table.load()
+	require.Empty(t, problems)
+	require.Equal(t, []string{"two", "one_*"}, field(plugin, "Ignore"))
+	require.EqualValues(t, 2*time.Minute, field(plugin, "Threshold"))
+}
+
+// A pickyOutput counts its initialisations and refuses what it is told to refuse.
+type pickyOutput struct {
+	First  string          `toml:"first"`
+	Second string          `toml:"second"`
+	Odd    map[string]int  `toml:"odd"`
+	Unset  *config.Size    `toml:"unset"`
+	Log    telegraf.Logger `toml:"-"`
+
+	refuse error
+	inits  int
+}
+
+func (*pickyOutput) SampleConfig() string          { return "" }
+func (*pickyOutput) Connect() error                { return nil }
+func (*pickyOutput) Close() error                  { return nil }
+func (*pickyOutput) Write([]telegraf.Metric) error { return nil }
+
+func (p *pickyOutput) Init() error {
+	p.inits++
+	p.Log.Info("initialised")
+	return p.refuse
+}
+
+func TestRefusedOptionHasItsLine(t *testing.T) {
+	bad := func(name string) error { return &option.Error{Name: name, Problem: "is bad", Allowed: "make it good"} }
+	for _, test := range []struct {
+		refuse error
+		want   []problem
+	}{
+		{nil, nil},
+		{bad("second"), []problem{{"f.conf", 4, `option "second": is bad; make it good`}}},
+		{bad("first"), []problem{{"f.conf", 2, `option "first": is bad; make it good`}}},
+		{bad("absent"), []problem{{"f.conf", 1, `option "absent": is bad; make it good`}}},
+		{fmt.Errorf("both: %w", bad("second")), []problem{{"f.conf", 4, `both: option "second": is bad; make it good`}}},
+		{fmt.Errorf("no room"), []problem{{"f.conf", 1, "no room"}}},
+	} {
+		fake := &pickyOutput{refuse: test.refuse}
+		registerOutput(t, fake)
+		plugin, problems := loadOutput(t, "[[outputs.chembus]]\nfirst = '''\n'''\nsecond = \"b\"\n")
+		require.Equal(t, test.want, problems)
+		require.Equal(t, 1, fake.inits)
+		require.Equal(t, test.want == nil, plugin != nil)
+	}
+}
+
+func TestNoInitWithoutItsOptions(t *testing.T) {
+	fake := &pickyOutput{}
+	registerOutput(t, fake)
+	_, problems := loadOutput(t, "[[outputs.chembus]]\nodd = 5\nunset = true\n")
+	require.Equal(t, []problem{
+		{"f.conf", 2, `option "odd": 5 is not a map[string]int; telegraf-chembus sample shows how to write it`},
+		{"f.conf", 3, `option "unset": true is not a size; use a size such as "64KiB", or a number of bytes`},
+	}, problems)
+	require.Zero(t, fake.inits)
+}
+
+func TestRefusedDefaultsNameTheEnvironment(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("KLR_CHEM_XPUB", "bogus")
+	const complaint = `option "subscribe_endpoint": "bogus" from the environment variable KLR_CHEM_XPUB ` +
+		`is not a transport that the bus uses; use "tcp://HOST:PORT" or "ipc://PATH"`
+
+	status, _, stderr := invoke(t, "input")
+	require.Equal(t, 1, status)
+	require.Equal(t, "E! the defaults of inputs.chembus: "+complaint+"\n", stderr)
+
+	writeConfig(t, "\n[[inputs.chembus]]\nprobe = true\n")
+	status, _, stderr = invoke(t, "-config", "f.conf")
+	require.Equal(t, 1, status)
+	require.Equal(t, "E! f.conf:2: "+complaint+"\n", stderr)
+}
+
+func registerOutput(t *testing.T, plugin telegraf.Output) {
+	t.Helper()
+	original := outputs.Outputs["chembus"]
+	outputs.Add("chembus", func() telegraf.Output { return plugin })
+	t.Cleanup(func() { outputs.Outputs["chembus"] = original })
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// binary is the command as operators get it.
+var binary string
+
+// asFakes makes the test binary behave as the command with fake plugins.
+const asFakes = "TELEGRAF_CHEMBUS_FAKE_PLUGINS"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asFakes) != "" {
+		registerFakes()
+		main()
+	}
+	for _, endpoint := range []string{"KLR_CHEM_XPUB", "KLR_CHEM_XSUB", "KLR_UMN_XPUB", "KLR_UMN_XSUB"} {
+		os.Unsetenv(endpoint) // the tests' bus is not the host's
+	}
+	os.Exit(buildAndTest(m))
+}
+
+func buildAndTest(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "telegraf-chembus-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "telegraf-chembus")
+		var out []byte
+		out, err = exec.Command("go", "build", "-ldflags", "-X main.version=v1.2.3-test", "-o", binary, ".").CombinedOutput()
+		os.Stderr.Write(out)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// invoke runs the command inside the test.
+func invoke(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	status = command(args, &out, &err)
+	return status, out.String(), err.String()
+}
+
+func TestBadUsageIsOneLine(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{nil, `no command given`},
+		{[]string{""}, `no command given`},
+		{[]string{"inputs"}, `"inputs" is no command`},
+		{[]string{"inputs", "-config", "f.conf"}, `"inputs" is no command`},
+		{[]string{"input", "f.conf"}, `unexpected argument "f.conf"`},
+		{[]string{"input", "-config"}, `flag needs an argument: -config`},
+		{[]string{"input", "-config", ""}, `invalid value "" for flag -config: it names no file`},
+		{[]string{"output", "-conf", "f.conf"}, `flag provided but not defined: -conf`},
+		{[]string{"-config", "f.conf", "input"}, `unexpected argument "input"`},
+		{[]string{"--"}, `-config FILE is missing`},
+		{[]string{"check"}, `-config FILE is missing`},
+		{[]string{"sample", "-config", "f.conf"}, `flag provided but not defined: -config`},
+		{[]string{"version", "now"}, `unexpected argument "now"`},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			status, stdout, stderr := invoke(t, test.args...)
+			require.Equal(t, 2, status)
+			require.Empty(t, stdout)
+			require.Equal(t, "E! "+test.want+"; telegraf-chembus -h shows the usage\n", stderr)
+		})
+	}
+}
+
+func TestUsageOnRequest(t *testing.T) {
+	for _, args := range [][]string{{"-h"}, {"--help"}, {"help"}, {"input", "-h"}, {"sample", "-help"}} {
+		status, stdout, stderr := invoke(t, args...)
+		require.Equal(t, 0, status, args)
+		require.Equal(t, usage, stdout, args)
+		require.Empty(t, stderr, args)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	out, err := exec.Command(binary, "version").Output()
+	require.NoError(t, err)
+	require.Regexp(t, `^telegraf-chembus v1\.2\.3-test \(libzmq 4\.\d+\.\d+, `+regexp.QuoteMeta(runtime.Version())+`\)\n$`, string(out))
+
+	status, stdout, _ := invoke(t, "version")
+	require.Equal(t, 0, status)
+	require.Regexp(t, `^telegraf-chembus \S+ \(libzmq `, stdout)
+}
+
+func TestSamplePassesCheck(t *testing.T) {
+	t.Chdir(t.TempDir())
+	status, sample, stderr := invoke(t, "sample")
+	require.Equal(t, 0, status)
+	require.Empty(t, stderr)
+
+	// As it is, and with every option that it offers switched on.
+	option := regexp.MustCompile(`(?m)^(\s*)# (\w+ = )`)
+	require.Regexp(t, option, sample)
+	for _, content := range []string{sample, option.ReplaceAllString(sample, "$1$2")} {
+		writeConfig(t, content)
+		status, stdout, stderr := invoke(t, "check", "-config", "f.conf")
+		require.Empty(t, stderr)
+		require.Equal(t, 0, status)
+		require.Equal(t, "inputs.chembus: ok\nprocessors.liveness: ok\noutputs.chembus: ok\n", stdout)
+	}
+}
+
+func TestSampleOffersEveryOption(t *testing.T) {
+	for _, r := range roles {
+		plugin := r.create()
+		for _, field := range options(plugin) {
+			require.Regexp(t, `(?m)^  # `+key(field)+` = `, plugin.SampleConfig(), r.id())
+		}
+	}
+}
+
+func writeConfig(t *testing.T, content string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile("f.conf", []byte(content), 0o600))
+}

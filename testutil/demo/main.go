@@ -1,0 +1,151 @@
+// Command demo shows a person what telegraf-chembus does: it runs a real Telegraf with the drop-in,
+// with an embedded colony or on the bus that the environment names, and tells what happens. It is what
+// make run runs.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
+	"github.com/kloros/telegraf-chembus/testutil/telegraf"
+)
+
+// fast are options for beats every second, so that a person need not wait for half a minute.
+const fast = `
+[[inputs.chembus]]
+  announce_as = ""
+
+[[processors.liveness]]
+  threshold = "4s"
+  late_after = "2s"
+  report_interval = "2s"
+
+[[outputs.chembus]]
+`
+
+const beatInterval = time.Second
+
+// agentConfig lets Telegraf write every metric to its stdout, where the demo reads it.
+const agentConfig = `
+[agent]
+  interval = "2s"
+  flush_interval = "500ms"
+  quiet = true
+  skip_processors_after_aggregators = true
+[[outputs.file]]
+  files = ["stdout"]
+  metric_batch_size = 1
+  namepass = ["liveness", "liveness_gap", "chembus_bus"]
+  data_format = "influx"
+`
+
+type options struct {
+	telegraf, plugins, dropIn string
+	external                  bool
+	duration                  time.Duration
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.telegraf, "telegraf", "bin/telegraf", "the Telegraf `program`")
+	flag.StringVar(&o.plugins, "plugins", "bin", "the `folder` of the program telegraf-chembus")
+	flag.StringVar(&o.dropIn, "drop-in", "sample.conf", "the drop-in `file`")
+	flag.BoolVar(&o.external, "external", false, "watch the bus that the environment names; start no colony")
+	flag.DurationVar(&o.duration, "duration", 0, "how long to run; 0: until Ctrl-C")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// run shows the demo until the context is cancelled or the duration is over.
+func run(ctx context.Context, o options, out io.Writer) (err error) {
+	for _, path := range []*string{&o.telegraf, &o.plugins, &o.dropIn} {
+		if *path, err = filepath.Abs(*path); err != nil {
+			return err
+		}
+	}
+	dir, err := os.MkdirTemp("", "telegraf-chembus-demo")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if o.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.duration)
+		defer cancel()
+	}
+
+	s := newScreen(out, time.Now())
+	config := telegraf.Config{
+		Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
+		Agent: agentConfig, Dir: dir,
+	}
+	var subscribe string
+	if o.external {
+		if subscribe, err = bus.SubscribeEndpoint(""); err != nil {
+			return err
+		}
+		s.say("watching the bus at %s with the default threshold of 30 s", subscribe)
+	} else {
+		b, err := colony.NewBus(colony.BusConfig{})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, b.Close()) }()
+		subscribe = b.XPub()
+		config.Options = fast
+		config.Env = []string{"KLR_CHEM_XSUB=" + b.XSub(), "KLR_CHEM_XPUB=" + subscribe}
+		s.say("an embedded bus: publishers at %s, subscribers at %s", b.XSub(), subscribe)
+		show, err := startShow(b.XSub(), s)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, show.Close()) }()
+	}
+	listener, err := consumer.New(consumer.Config{XPub: subscribe, Topic: "CAPABILITY_GAP", OnMessage: s.gap})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, listener.Close()) }()
+
+	reader, writer := io.Pipe()
+	config.Stdout = writer
+	agent, err := telegraf.Start(config)
+	if err != nil {
+		return err
+	}
+	s.say("a real Telegraf with %s in its telegraf.d", filepath.Base(o.dropIn))
+	metrics := make(chan struct{})
+	go func() {
+		defer close(metrics)
+		s.metrics(reader)
+	}()
+	select {
+	case <-ctx.Done():
+	case <-agent.Done():
+		err = fmt.Errorf("telegraf ended by itself:\n%s", agent.Output())
+	}
+	err = errors.Join(err, agent.Stop(), writer.Close())
+	<-metrics
+	if err == nil && !o.external && o.duration > 0 && len(listener.Handled()) == 0 {
+		err = fmt.Errorf("no gap arrived within %v; telegraf said:\n%s", o.duration, agent.Output())
+	}
+	s.say("the end: a subscriber on the bus handled %d gaps", len(listener.Handled()))
+	return err
+}

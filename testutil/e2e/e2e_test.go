@@ -1,0 +1,207 @@
+// Package e2e tests the whole chain on real parts: a libzmq bus, a Telegraf with the unchanged drop-in,
+// an InfluxDB, and pyzmq clients.
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/influxdb"
+	"github.com/kloros/telegraf-chembus/testutil/process"
+	"github.com/kloros/telegraf-chembus/testutil/telegraf"
+)
+
+const (
+	root     = "../.."
+	database = "telegraf"
+	// limit is how long a test waits for what must come; it is not what it should take.
+	limit = 90 * time.Second
+	poll  = 100 * time.Millisecond
+)
+
+// quick are options with which a component that beats every second is silent after three.
+const quick = `
+[[inputs.chembus]]
+  tick_interval = "200ms"
+  blind_after = "1s"
+  announce_as = ""
+
+[[processors.liveness]]
+  threshold = "3s"
+  blind_after = "1s"
+  report_interval = "1s"
+
+[[outputs.chembus]]
+`
+
+const quickThreshold = 3.0
+
+var plugins, agent string // folder of telegraf-chembus, and the telegraf program
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "telegraf-chembus-e2e")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		plugins = dir
+		build := exec.Command("go", "build", "-o", dir, "./cmd/telegraf-chembus")
+		build.Dir = root
+		if output, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building telegraf-chembus: %v\n%s", err, output)
+			return 1
+		}
+		agent = os.Getenv("TELEGRAF")
+		if agent == "" {
+			agent, _ = filepath.Abs(filepath.Join(root, "bin", "telegraf"))
+		}
+		if _, err := os.Stat(agent); err != nil {
+			fmt.Fprintf(os.Stderr, "no Telegraf to test with: %v; run make telegraf, or name one with TELEGRAF=\n", err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// scene is a bus, an InfluxDB and a Telegraf between them.
+type scene struct {
+	*testing.T
+	bus      *colony.Bus
+	influx   *influxdb.Server
+	telegraf *telegraf.Telegraf
+}
+
+func newScene(t *testing.T, options string) *scene {
+	t.Parallel()
+	s := &scene{T: t}
+	var err error
+	s.bus, err = colony.NewBus(colony.BusConfig{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.bus.Close()) })
+
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	s.influx, err = influxdb.Start(ctx, t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.influx.Stop() })
+
+	dropIn, err := filepath.Abs(filepath.Join(root, "sample.conf"))
+	require.NoError(t, err)
+	s.telegraf, err = telegraf.Start(telegraf.Config{
+		Binary:  agent,
+		Plugins: plugins,
+		DropIn:  dropIn,
+		Agent: fmt.Sprintf(`
+[agent]
+  interval = "1s"
+  flush_interval = "1s"
+  hostname = "e2e"
+[[inputs.mem]]
+[[outputs.influxdb]]
+  urls = [%q]
+  database = %q
+`, s.influx.URL, database),
+		Options: options,
+		Dir:     t.TempDir(),
+		Env:     s.env(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, s.telegraf.Stop(), "telegraf must end by itself")
+		if t.Failed() {
+			t.Logf("telegraf said:\n%s", s.telegraf.Output())
+		}
+	})
+	return s
+}
+
+// env names the scene's bus to whoever runs with it.
+func (s *scene) env() []string {
+	return []string{"KLR_CHEM_XSUB=" + s.bus.XSub(), "KLR_CHEM_XPUB=" + s.bus.XPub()}
+}
+
+// python starts one of the pyzmq clients.
+func (s *scene) python(script string, args ...string) *process.Process {
+	s.Helper()
+	cmd := exec.Command("/usr/bin/python3", append([]string{filepath.Join("testdata", script)}, args...)...)
+	cmd.Env = append(os.Environ(), s.env()...)
+	p, err := process.Start(cmd, nil)
+	require.NoError(s, err)
+	s.Cleanup(func() { _ = p.Stop() }) // by a signal, which is how they end
+	return p
+}
+
+// delivery is what the pyzmq consumer says of a message.
+type delivery struct {
+	Ready     bool
+	Malformed []string
+	Handled   bool
+	Payload   string
+}
+
+func (s *scene) deliveries(consumer *process.Process) []delivery {
+	s.Helper()
+	var all []delivery
+	for line := range strings.Lines(consumer.Output()) {
+		if !strings.HasSuffix(line, "\n") {
+			break // is being written
+		}
+		var d delivery
+		require.NoError(s, json.Unmarshal([]byte(line), &d), "consumer.py said %q", line)
+		if !d.Ready {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// value asks InfluxDB for the single value of a query; nil if there is none yet.
+func (s *scene) value(query string, args ...any) any {
+	s.Helper()
+	rows, err := s.influx.Query(database, fmt.Sprintf(query, args...))
+	if err != nil || len(rows) == 0 {
+		return nil // Telegraf creates the database with its first write
+	}
+	return rows[0]["value"]
+}
+
+func (s *scene) number(query string, args ...any) float64 {
+	s.Helper()
+	n, ok := s.value(query, args...).(json.Number)
+	if !ok {
+		return -1
+	}
+	f, err := n.Float64()
+	require.NoError(s, err)
+	return f
+}
+
+// up is the last value of the field of that name of a zooid; -1 if there is none yet.
+func (s *scene) up(zooid string) float64 {
+	return s.number(`SELECT last("up") AS value FROM liveness WHERE zooid = '%s'`, zooid)
+}
+
+func (s *scene) wait(what string, condition func() bool) {
+	s.Helper()
+	require.Eventually(s, condition, limit, poll, what)
+}
+
+// observe waits until the bus was observed for some more seconds.
+func (s *scene) observe(seconds float64) {
+	s.Helper()
+	const observed = `SELECT last(observed_s) AS value FROM chembus_bus`
+	start := s.number(observed)
+	s.wait("the observation clock goes on", func() bool { return s.number(observed) >= start+seconds })
+}

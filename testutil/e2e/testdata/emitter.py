@@ -1,0 +1,50 @@
+"""A component of the colony: heartbeats as CHEMBUS emitters send them.
+
+usage: emitter.py NAME NICHE INTERVAL STREAMS
+
+Prints the ts of each heartbeat, so that a test knows the last one.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+
+import zmq
+
+name, niche, interval, streams = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+lock = threading.Lock()
+
+
+def stream(context):
+    socket = context.socket(zmq.PUB)
+    socket.sndhwm = 1000
+    socket.linger = 0
+    socket.connect(os.environ["KLR_CHEM_XSUB"])
+    time.sleep(0.2)  # what the real emitters do for want of knowing who listens
+    first = True
+    while True:
+        facts = {"zooid": name, "niche": niche, "uptime_s": time.time(), "processed_count": 0}
+        message = {
+            "signal": "HEARTBEAT", "ecosystem": "colony", "intensity": 1.0, "facts": facts,
+            "incident_id": None, "trace": None, "ts": time.time(), "schema_version": 1, "channel": "legacy",
+        }
+        frames = [b"HEARTBEAT", json.dumps(message, separators=(",", ":")).encode()]
+        socket.send_multipart(frames)
+        with lock:
+            print(repr(message["ts"]), flush=True)
+        if first:
+            time.sleep(0.15)
+            socket.send_multipart(frames)
+            first = False
+        time.sleep(interval)
+
+
+context = zmq.Context()
+threads = [threading.Thread(target=stream, args=(context,)) for _ in range(streams)]
+for thread in threads:
+    thread.start()
+    time.sleep(0.1)
+for thread in threads:
+    thread.join()

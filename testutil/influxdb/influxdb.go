@@ -1,0 +1,135 @@
+// Package influxdb runs a real InfluxDB 1.x (Debian's influxdb) for tests.
+package influxdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/kloros/telegraf-chembus/testutil/process"
+)
+
+// Server is a running InfluxDB.
+type Server struct {
+	*process.Process
+	URL string // of its HTTP interface
+}
+
+const configuration = `
+reporting-enabled = false
+bind-address = %q
+[meta]
+  dir = %q
+[data]
+  dir = %q
+  wal-dir = %q
+[http]
+  bind-address = %q
+  log-enabled = false
+`
+
+// Start starts InfluxDB in a folder of its own and waits until it answers.
+func Start(ctx context.Context, dir string) (*Server, error) {
+	binary, err := exec.LookPath("influxd")
+	if err != nil {
+		return nil, fmt.Errorf("%w: install Debian's influxdb, or run make deps", err)
+	}
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "influxdb.conf")
+	content := fmt.Sprintf(configuration, ports[0],
+		filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), ports[1])
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		return nil, err
+	}
+	p, err := process.Start(exec.Command(binary, "-config", file), nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Process: p, URL: "http://" + ports[1]}
+	for {
+		response, err := http.Get(s.URL + "/ping")
+		if err == nil {
+			response.Body.Close()
+			return s, nil
+		}
+		select {
+		case <-p.Done():
+			return nil, fmt.Errorf("influxd ended before it answered: %s", p.Output())
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("influxd does not answer: %w", ctx.Err()), p.Stop())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Query returns the rows of a query, each as its columns by name. A number is a json.Number.
+func (s *Server) Query(database, query string) ([]map[string]any, error) {
+	response, err := http.Get(s.URL + "/query?" + url.Values{"db": {database}, "q": {query}}.Encode())
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var answer struct {
+		Error   string
+		Results []struct {
+			Error  string
+			Series []struct {
+				Tags    map[string]string
+				Columns []string
+				Values  [][]any
+			}
+		}
+	}
+	decoder := json.NewDecoder(response.Body)
+	decoder.UseNumber()
+	if err := decoder.Decode(&answer); err != nil {
+		return nil, fmt.Errorf("reading the answer to %q: %w", query, err)
+	}
+	if answer.Error != "" {
+		return nil, fmt.Errorf("query %q: %s", query, answer.Error)
+	}
+	var rows []map[string]any
+	for _, result := range answer.Results {
+		if result.Error != "" {
+			return nil, fmt.Errorf("query %q: %s", query, result.Error)
+		}
+		for _, series := range result.Series {
+			for _, values := range series.Values {
+				row := make(map[string]any, len(values)+len(series.Tags))
+				for tag, value := range series.Tags {
+					row[tag] = value
+				}
+				for i, column := range series.Columns {
+					row[column] = values[i]
+				}
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows, nil
+}
+
+// freePorts returns n loopback addresses that nothing listens on.
+func freePorts(n int) ([]string, error) {
+	addresses := make([]string, n)
+	for i := range addresses {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer listener.Close() // all are held until the last is found
+		addresses[i] = listener.Addr().String()
+	}
+	return addresses, nil
+}

@@ -1,0 +1,85 @@
+// Package telegraf runs a real Telegraf with the project's drop-in, for tests and the demo.
+package telegraf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/kloros/telegraf-chembus/testutil/process"
+)
+
+// Config says how Telegraf runs. All paths are absolute.
+type Config struct {
+	Binary  string    // the telegraf program
+	Plugins string    // folder of telegraf-chembus, put first on the PATH
+	DropIn  string    // the drop-in, copied unchanged into a telegraf.d
+	Agent   string    // Telegraf's own configuration: [agent], outputs and whatever else it runs
+	Options string    // the plugins' options, the content of a FILE; empty: defaults
+	Dir     string    // a folder of its own
+	Env     []string  // added to the environment
+	Stdout  io.Writer // Telegraf's stdout; nil: kept with the log
+}
+
+// Telegraf is a running agent.
+type Telegraf struct {
+	*process.Process
+}
+
+// Start starts Telegraf as a service would: one configuration file and a folder of drop-ins.
+func Start(c Config) (*Telegraf, error) {
+	dropIns := filepath.Join(c.Dir, "telegraf.d")
+	agent := filepath.Join(c.Dir, "telegraf.conf")
+	dropIn, err := os.ReadFile(c.DropIn)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(
+		os.MkdirAll(dropIns, 0o700),
+		os.WriteFile(filepath.Join(dropIns, "chembus.conf"), dropIn, 0o600),
+		os.WriteFile(agent, []byte(c.Agent), 0o600),
+	); err != nil {
+		return nil, err
+	}
+	env := append(os.Environ(), "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"))
+	if c.Options != "" {
+		options := filepath.Join(c.Dir, "chembus.conf")
+		if err := os.WriteFile(options, []byte(c.Options), 0o600); err != nil {
+			return nil, err
+		}
+		env = append(env, "TELEGRAF_CHEMBUS_CONFIG="+options)
+	}
+	cmd := exec.Command(c.Binary, "--config", agent, "--config-directory", dropIns)
+	cmd.Env = append(env, c.Env...)
+	p, err := process.Start(cmd, c.Stdout)
+	if err != nil {
+		return nil, err
+	}
+	return &Telegraf{Process: p}, nil
+}
+
+// Plugin returns the process id of the plugin in a role (input, processor or output).
+func (t *Telegraf) Plugin(role string) (int, error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", t.Pid()))
+	if err != nil {
+		return 0, err
+	}
+	for _, task := range tasks {
+		children, err := os.ReadFile(task)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for _, child := range strings.Fields(string(children)) {
+			command, _ := os.ReadFile("/proc/" + child + "/cmdline") // an ended one has none
+			if args := strings.Split(string(command), "\x00"); len(args) > 1 && args[1] == role {
+				return strconv.Atoi(child)
+			}
+		}
+	}
+	return 0, fmt.Errorf("telegraf runs no %s plugin at present", role)
+}
