@@ -2,6 +2,7 @@ package chembus
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	zmq "github.com/pebbe/zmq4"
@@ -13,14 +14,15 @@ type Connection struct {
 	Up          bool   // the peer speaks ZMTP
 	Disconnects uint64 // how often it was lost
 
-	watched *zmq.Socket
-	events  *zmq.Socket
+	watched   *zmq.Socket
+	events    *zmq.Socket
+	abandoned time.Time // when it was lost and ZeroMQ did not try again; zero: it does
 }
 
 // WatchConnection must be called before the first event of interest; events of before are lost.
 func WatchConnection(ctx *zmq.Context, socket *zmq.Socket) (*Connection, error) {
 	endpoint := "inproc://monitor-" + uuid.NewString()
-	if err := socket.Monitor(endpoint, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED); err != nil {
+	if err := socket.Monitor(endpoint, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED|zmq.EVENT_CONNECT_RETRIED); err != nil {
 		return nil, fmt.Errorf("monitoring a ZeroMQ socket: %w", err)
 	}
 	events, err := ctx.NewSocket(zmq.PAIR)
@@ -52,14 +54,27 @@ func (c *Connection) Update() {
 		}
 		switch event {
 		case zmq.EVENT_HANDSHAKE_SUCCEEDED:
-			c.Up = true
+			c.Up, c.abandoned = true, time.Time{}
 		case zmq.EVENT_DISCONNECTED:
 			if c.Up {
 				c.Disconnects++
 			}
-			c.Up = false
+			c.Up, c.abandoned = false, time.Now()
+		case zmq.EVENT_CONNECT_RETRIED: // follows at once where ZeroMQ tries again
+			c.abandoned = time.Time{}
 		}
 	}
+}
+
+// Reconnect connects anew if ZeroMQ has given up. It does so for good when the peer breaks the protocol,
+// and a message over the size limit is nothing else to it.
+func (c *Connection) Reconnect(endpoint string) error {
+	if c.abandoned.IsZero() || time.Since(c.abandoned) < reconnectInterval {
+		return nil
+	}
+	c.abandoned = time.Time{}
+	_ = c.watched.Disconnect(endpoint) // what is left of the former connection, if anything
+	return Connect(c.watched, endpoint)
 }
 
 // Close stops watching. It must come before the watched socket is closed.

@@ -53,11 +53,17 @@ func resolve(name, configured, env, newerEnv, standard string) (string, error) {
 	return endpoint, nil
 }
 
+// maxPath is the longest path that a Unix socket can have, in bytes.
+const maxPath = 107
+
 // endpointProblem says why nothing can connect to the endpoint; empty if it is well-formed.
 func endpointProblem(endpoint string) string {
 	if path, ok := strings.CutPrefix(endpoint, "ipc://"); ok {
-		if path == "" {
+		switch {
+		case path == "":
 			return "has no path"
+		case len(path) > maxPath:
+			return fmt.Sprintf("has a path of more than %d bytes", maxPath)
 		}
 		return ""
 	}

@@ -51,42 +51,38 @@ var Rejects = []Reject{
 // values, not as an error, because a component that sends them is alive. Of a repeated key the last
 // one counts, as in Python.
 func ParseHeartbeat(payload string) (Heartbeat, Reject) {
-	if !utf8.ValidString(payload) {
+	payload, ok := ProperJSON(payload)
+	if !ok {
 		return Heartbeat{}, RejectJSON
-	}
-	if !gjson.Valid(payload) {
-		payload = nullNonFinite(payload)
-		if !gjson.Valid(payload) {
-			return Heartbeat{}, RejectJSON
-		}
 	}
 	root := gjson.Parse(payload)
 	if !root.IsObject() {
 		return Heartbeat{}, RejectJSON
 	}
 	beat := Heartbeat{Sent: math.NaN(), ProcessedCount: -1, Uptime: math.NaN()}
-	var zooid gjson.Result
+	var facts, zooid gjson.Result
 	root.ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
 		case "ts":
 			beat.Sent = finite(value)
 		case "facts":
-			zooid = gjson.Result{}
-			if value.IsObject() {
-				value.ForEach(func(key, value gjson.Result) bool {
-					switch key.Str {
-					case "zooid":
-						zooid = value
-					case "niche":
-						beat.Niche = nicheOf(value)
-					case "processed_count":
-						beat.ProcessedCount = countOf(value)
-					case "uptime_s":
-						beat.Uptime = uptimeOf(value)
-					}
-					return true
-				})
-			}
+			facts = value
+		}
+		return true
+	})
+	if !facts.IsObject() {
+		return Heartbeat{}, RejectNoZooid
+	}
+	facts.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "zooid":
+			zooid = value
+		case "niche":
+			beat.Niche = nicheOf(value)
+		case "processed_count":
+			beat.ProcessedCount = countOf(value)
+		case "uptime_s":
+			beat.Uptime = uptimeOf(value)
 		}
 		return true
 	})
@@ -130,15 +126,16 @@ func uptimeOf(value gjson.Result) float64 {
 	return uptime
 }
 
-// ValidName accepts what can be a tag and part of a log line unharmed. Line protocol cannot hold a tag
-// that ends in a backslash, which would escape the separator: its serializer cuts it off.
+// ValidName accepts what can be a tag and part of a log line unharmed. Line protocol cannot hold every
+// tag with a backslash: at the end it would escape the separator, so the serializer cuts it off, and
+// before a quote Telegraf's parser takes it for an escape.
 func ValidName(name string) bool {
-	if name == "" || len(name) > MaxNameLength || strings.HasSuffix(name, `\`) {
+	if name == "" || len(name) > MaxNameLength || strings.HasSuffix(name, `\`) || strings.Contains(name, `\"`) {
 		return false
 	}
 	for i := 0; i < len(name); i++ {
 		if c := name[i]; c < ' ' || c >= 0x7f {
-			return !strings.ContainsFunc(name[i:], unprintable)
+			return utf8.ValidString(name[i:]) && !strings.ContainsFunc(name[i:], unprintable)
 		}
 	}
 	return true
@@ -148,6 +145,19 @@ func ValidName(name string) bool {
 // separators.
 func unprintable(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp)
+}
+
+// ProperJSON returns a payload as JSON proper, with null for Python's NaN and Infinity; false if it is
+// no JSON in UTF-8 even so.
+func ProperJSON(payload string) (string, bool) {
+	if !utf8.ValidString(payload) {
+		return "", false
+	}
+	if gjson.Valid(payload) {
+		return payload, true
+	}
+	payload = nullNonFinite(payload)
+	return payload, gjson.Valid(payload)
 }
 
 // nullNonFinite replaces the tokens NaN, Infinity and -Infinity outside of strings with null.

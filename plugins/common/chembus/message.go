@@ -4,8 +4,10 @@
 package chembus
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // SchemaVersion is the version of the message that this package writes.
@@ -18,11 +20,11 @@ const channel = "legacy"
 type Message struct {
 	Signal        string         `json:"signal"` // equals the topic
 	Ecosystem     string         `json:"ecosystem"`
-	Intensity     float64        `json:"intensity"`
+	Intensity     Float          `json:"intensity"`
 	Facts         map[string]any `json:"facts"`
 	IncidentID    *string        `json:"incident_id"` // nil: consumers handle every copy of the message
 	Trace         *string        `json:"trace"`
-	TS            float64        `json:"ts"` // epoch seconds at which it was sent
+	TS            Float          `json:"ts"` // epoch seconds at which it was sent
 	SchemaVersion int            `json:"schema_version"`
 	Channel       string         `json:"channel"`
 }
@@ -39,7 +41,19 @@ func (m Message) Encode() ([]byte, error) {
 	return payload, nil
 }
 
+// Float is a number that stays a float in languages that tell 1.0 from 1, as Python does.
+type Float float64
+
+// MarshalJSON writes the shortest form with a fraction or an exponent. It fails on NaN and infinities.
+func (f Float) MarshalJSON() ([]byte, error) {
+	text, err := json.Marshal(float64(f))
+	if err == nil && !bytes.ContainsAny(text, ".e") {
+		text = append(text, ".0"...)
+	}
+	return text, err
+}
+
 // EpochSeconds is the bus's form of a time.
-func EpochSeconds(unixNano int64) float64 {
-	return float64(unixNano) / 1e9
+func EpochSeconds(t time.Time) float64 {
+	return float64(t.UnixNano()) / 1e9
 }

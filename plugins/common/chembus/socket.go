@@ -3,6 +3,7 @@ package chembus
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,7 +29,8 @@ const (
 )
 
 // NewSubscriber opens a SUB socket for the topics, not connected yet. Messages over maxMessageSize
-// bytes make ZeroMQ cut the connection, so it should leave room for what is to be counted and dropped.
+// bytes make ZeroMQ cut the connection for good (see Connection.Reconnect), so it should leave room for
+// what is to be counted and dropped.
 // The socket belongs to the goroutine that uses it.
 func NewSubscriber(ctx *zmq.Context, maxMessageSize int64, topics ...string) (*zmq.Socket, error) {
 	return open(ctx, zmq.SUB, func(socket *zmq.Socket) error {
@@ -54,16 +56,15 @@ func NewPublisher(ctx *zmq.Context) (*zmq.Socket, error) {
 		if err := socket.SetSndhwm(highWaterMark); err != nil {
 			return err
 		}
-		// A full queue is an error of Send, which waits for nothing, rather than a silent loss.
-		if err := socket.SetXpubNodrop(true); err != nil {
+		// Without this the socket believes for as long as the bus is away that its former subscribers
+		// still listen.
+		if err := socket.SetImmediate(true); err != nil {
 			return err
 		}
-		return socket.SetMaxmsgsize(maxSubscriptionSize)
+		// A full queue is an error of Send, which waits for nothing, rather than a silent loss.
+		return socket.SetXpubNodrop(true)
 	})
 }
-
-// maxSubscriptionSize bounds what a publisher receives: subscriptions, a topic and one byte.
-const maxSubscriptionSize = 64 << 10
 
 func open(ctx *zmq.Context, kind zmq.Type, configure func(*zmq.Socket) error) (*zmq.Socket, error) {
 	socket, err := ctx.NewSocket(kind)
@@ -76,7 +77,6 @@ func open(ctx *zmq.Context, kind zmq.Type, configure func(*zmq.Socket) error) (*
 		func() error { return socket.SetReconnectIvlMax(reconnectIntervalMax) },
 		func() error { return socket.SetHeartbeatIvl(zmtpHeartbeatInterval) },
 		func() error { return socket.SetHeartbeatTimeout(zmtpHeartbeatTimeout) },
-		func() error { return socket.SetIpv6(true) },
 		func() error { return configure(socket) },
 	} {
 		if err := set(); err != nil {
@@ -90,6 +90,13 @@ func open(ctx *zmq.Context, kind zmq.Type, configure func(*zmq.Socket) error) (*
 // Connect connects a socket to the bus. ZeroMQ does so in the background, now and whenever the
 // connection is lost; an error says that it cannot even try.
 func Connect(socket *zmq.Socket, endpoint string) error {
+	// Only for an address: of a name with addresses of both kinds, as localhost often is, ZeroMQ would
+	// try none but the IPv6 one, where no bus is bound.
+	if strings.HasPrefix(endpoint, "tcp://[") {
+		if err := socket.SetIpv6(true); err != nil {
+			return fmt.Errorf("enabling IPv6 for %q: %w", endpoint, err)
+		}
+	}
 	if err := socket.Connect(endpoint); err != nil {
 		return fmt.Errorf("connecting to %q: %w", endpoint, err)
 	}

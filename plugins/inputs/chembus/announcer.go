@@ -41,10 +41,10 @@ func (a *announcer) Due(now time.Time, uptime time.Duration, heard uint64) []byt
 		Facts: map[string]any{
 			"zooid":           a.name,
 			"niche":           "observability",
-			"uptime_s":        uptime.Seconds(),
+			"uptime_s":        bus.Float(uptime.Seconds()),
 			"processed_count": heard - a.heard,
 		},
-		TS: bus.EpochSeconds(now.UnixNano()),
+		TS: bus.Float(bus.EpochSeconds(now)),
 	}.Encode()
 	if err != nil {
 		return nil // cannot be: every fact is finite

@@ -39,9 +39,10 @@ type ChemBus struct {
 	subscribeEndpoint string
 	publishEndpoint   string // empty: publish nothing
 
-	zmq  *zmq.Context
-	done chan struct{} // closed by Stop
-	wg   sync.WaitGroup
+	zmq   *zmq.Context
+	waker *bus.Waker
+	done  chan struct{} // closed by Stop
+	wg    sync.WaitGroup
 
 	mu          sync.Mutex // guards what follows
 	due         *sync.Cond // signals that the sensor has something to report, or that we stop
@@ -92,8 +93,9 @@ func (c *ChemBus) Init() error {
 	if c.MaxZooids < 1 {
 		return &option.Error{Name: "max_zooids", Problem: "allows no zooid at all", Allowed: "use at least 1"}
 	}
-	if c.MaxMessageSize < 1<<10 || c.MaxMessageSize > 1<<30 {
-		return &option.Error{Name: "max_message_size", Problem: "is out of range", Allowed: "use 1KiB to 1GiB"}
+	// Reading JSON takes stack for each level of it: 16 MiB of brackets would end the process.
+	if c.MaxMessageSize < 1<<10 || c.MaxMessageSize > 1<<20 {
+		return &option.Error{Name: "max_message_size", Problem: "is out of range", Allowed: "use 1KiB to 1MiB"}
 	}
 	return nil
 }
@@ -103,6 +105,10 @@ func (c *ChemBus) Init() error {
 func (c *ChemBus) Start(acc telegraf.Accumulator) error {
 	context, err := zmq.NewContext()
 	if err != nil {
+		return err
+	}
+	if c.waker, err = bus.NewWaker(context); err != nil {
+		_ = context.Term() // nothing is open in it
 		return err
 	}
 	var probeTopic string
@@ -135,11 +141,13 @@ func (c *ChemBus) Stop() {
 	c.due.Broadcast()
 	c.mu.Unlock()
 	close(c.done)
-	// Ends the receiver's wait, and returns when it has closed its sockets.
+	c.waker.Wake()
+	// The emitter may be blocked by Telegraf: it must not outlive Stop, after which adding panics.
+	c.wg.Wait()
+	c.waker.Close()
 	if err := c.zmq.Term(); err != nil {
 		c.Log.Errorf("Closing ZeroMQ: %v", err)
 	}
-	c.wg.Wait()
 }
 
 func init() {

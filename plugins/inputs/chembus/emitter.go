@@ -12,6 +12,8 @@ import (
 // emit adds what is due to the accumulator until the plugin stops. Adding may block for as long as
 // Telegraf does; what is heard meanwhile is merged in the sensor.
 func (c *ChemBus) emit(acc telegraf.Accumulator) {
+	// The judge is told first of all, before any beat, that this clock starts anew.
+	addTick(acc, 0, c.sensor.start)
 	for {
 		c.mu.Lock()
 		for !c.sensor.Due() && !c.stopping {
@@ -31,9 +33,13 @@ func (c *ChemBus) emit(acc telegraf.Accumulator) {
 			acc.AddFields("chembus_kill", map[string]any{"observed_s": r.killed.Seconds()}, nil, r.killedAt)
 		}
 		if r.tick {
-			acc.AddFields("chembus_tick", map[string]any{"observed_s": r.observed.Seconds()}, nil, r.at)
+			addTick(acc, r.observed, r.at)
 		}
 	}
+}
+
+func addTick(acc telegraf.Accumulator, observed time.Duration, at time.Time) {
+	acc.AddFields("chembus_tick", map[string]any{"observed_s": observed.Seconds()}, nil, at)
 }
 
 func addHeartbeat(acc telegraf.Accumulator, z *zooid) {
@@ -48,7 +54,7 @@ func addHeartbeat(acc telegraf.Accumulator, z *zooid) {
 	}
 	if !math.IsNaN(z.sent) {
 		fields["sent"] = z.sent
-		fields["lag_s"] = bus.EpochSeconds(z.arrived.UnixNano()) - z.sent
+		fields["lag_s"] = bus.EpochSeconds(z.arrived) - z.sent
 	}
 	if z.processedCount >= 0 {
 		fields["processed_count"] = z.processedCount
@@ -56,7 +62,9 @@ func addHeartbeat(acc telegraf.Accumulator, z *zooid) {
 	if !math.IsNaN(z.uptime) {
 		fields["uptime_s"] = z.uptime
 	}
-	acc.AddFields("chembus_heartbeat", fields, tags, z.arrived)
+	// Not the time of the beat: after a mere copy that would be the metric before once more, and a
+	// database would overwrite it.
+	acc.AddFields("chembus_heartbeat", fields, tags, z.heard)
 }
 
 // addBus reports on the bus and on the sensor itself.

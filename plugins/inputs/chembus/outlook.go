@@ -12,26 +12,23 @@ type outlook struct {
 	patience time.Duration // how long to wait for the first evidence after the start
 	log      telegraf.Logger
 
-	since time.Time // of the present state
-	known bool      // whether since and blind are set and said
+	known bool // whether blind is set and said
 	blind bool
+	since time.Time // of the last evidence before the blindness
 }
 
-// Update takes the present state; it is to be called regularly.
-func (o *outlook) Update(observable, connected, maintenance bool, now time.Time) {
-	if o.since.IsZero() {
-		o.since = now
-	}
+// Update takes the present state and when the last evidence came, at first the start; it is to be called
+// regularly.
+func (o *outlook) Update(observable, connected, maintenance bool, evidence, now time.Time) {
 	if o.known && o.blind == !observable {
 		return
 	}
-	lasted := now.Sub(o.since)
-	if !o.known && !observable && lasted < o.patience {
+	if !o.known && !observable && now.Sub(evidence) < o.patience {
 		return
 	}
 	switch {
 	case observable && o.known:
-		o.log.Infof("The bus at %q can be heard again, after %v; that time counts as silence of nobody", o.endpoint, lasted.Round(time.Second))
+		o.log.Infof("The bus at %q can be heard again, after %v; that time counts as silence of nobody", o.endpoint, now.Sub(o.since).Round(time.Second))
 	case observable:
 		o.log.Infof("The bus at %q can be heard", o.endpoint)
 	case maintenance:
@@ -43,5 +40,5 @@ func (o *outlook) Update(observable, connected, maintenance bool, now time.Time)
 		o.log.Warnf("No connection to the bus at %q; nobody's silence is judged until there is one. "+
 			"Check that its proxy runs, and subscribe_endpoint", o.endpoint)
 	}
-	o.known, o.blind, o.since = true, !observable, now
+	o.known, o.blind, o.since = true, !observable, evidence
 }

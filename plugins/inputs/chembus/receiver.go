@@ -16,7 +16,7 @@ const (
 	retryAfter = time.Second
 	// socketSizeFactor is how much more than max_message_size a socket accepts. What is between is
 	// counted and dropped; what is larger still makes ZeroMQ cut the connection before it can take
-	// memory.
+	// memory, and it has to be made again.
 	socketSizeFactor = 64
 )
 
@@ -30,6 +30,7 @@ type receiver struct {
 
 	sub           *zmq.Socket
 	subConnection *bus.Connection
+	disconnects   uint64      // of sockets that were closed since
 	pub           *zmq.Socket // nil: nothing is published
 	subscriptions *bus.Subscriptions
 	poller        *zmq.Poller
@@ -50,15 +51,16 @@ func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver 
 	}
 }
 
-// run listens until the context is closed.
+// run listens until the plugin stops.
 func (r *receiver) run() {
+	defer r.plugin.waker.CloseReceiver()
 	for {
 		err := r.open()
-		for err == nil {
+		for err == nil && !r.stopped() {
 			err = r.step()
 		}
 		r.close()
-		if bus.Terminated(err) {
+		if r.stopped() {
 			return
 		}
 		// ZeroMQ itself handles every fault of the network; this is something like too many open
@@ -69,6 +71,15 @@ func (r *receiver) run() {
 			return
 		case <-time.After(retryAfter):
 		}
+	}
+}
+
+func (r *receiver) stopped() bool {
+	select {
+	case <-r.plugin.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -92,6 +103,7 @@ func (r *receiver) open() error {
 		return err
 	}
 	r.poller = zmq.NewPoller()
+	r.poller.Add(c.waker.Socket(), zmq.POLLIN)
 	r.poller.Add(r.sub, zmq.POLLIN)
 	r.poller.Add(r.subConnection.Socket(), zmq.POLLIN)
 	if c.publishEndpoint != "" {
@@ -109,6 +121,7 @@ func (r *receiver) open() error {
 
 func (r *receiver) close() {
 	if r.subConnection != nil {
+		r.disconnects += r.subConnection.Disconnects
 		r.subConnection.Close()
 	}
 	for _, socket := range []*zmq.Socket{r.sub, r.pub} {
@@ -117,6 +130,9 @@ func (r *receiver) close() {
 		}
 	}
 	r.sub, r.subConnection, r.pub = nil, nil, nil
+	r.plugin.mu.Lock()
+	r.plugin.connected = false
+	r.plugin.mu.Unlock()
 }
 
 // step waits for the bus or for the time to do something, and does it.
@@ -159,7 +175,7 @@ func (r *receiver) receive(now time.Time) error {
 	c := r.plugin
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.connected, c.disconnects = r.subConnection.Up, r.subConnection.Disconnects
+	c.connected, c.disconnects = r.subConnection.Up, r.disconnects+r.subConnection.Disconnects
 	for range receiveBatch {
 		topic, payload, frames, err := bus.ReceiveMessage(r.sub)
 		if err != nil {
@@ -193,12 +209,15 @@ func (r *receiver) everyInterval(now time.Time) error {
 		c.sensor.Evidence(now)
 		c.due.Signal()
 	}
-	observable := c.sensor.clock.Observable(now)
+	observable, evidence := c.sensor.clock.Observable(now), c.sensor.clock.last
 	probe := c.sensor.probePayload(now)
 	c.mu.Unlock()
 
-	r.outlook.Update(observable, r.subConnection.Up, maintenance, now)
+	r.outlook.Update(observable, r.subConnection.Up, maintenance, evidence, now)
 	r.rejects.Flush(now)
+	if err := r.subConnection.Reconnect(c.subscribeEndpoint); err != nil {
+		return err
+	}
 	if r.probeTopic == "" {
 		return nil
 	}

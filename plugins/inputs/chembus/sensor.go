@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidwall/gjson"
-
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
@@ -39,6 +37,7 @@ type sensor struct {
 	interval         uint64 // number of the present tick interval
 	nextTick         time.Time
 	tickDue          bool
+	taken            time.Duration // what the observation clock showed at the last Take
 	killDue          bool
 	killed           time.Duration // what the observation clock showed at the last kill signal
 	killedAt         time.Time
@@ -54,7 +53,7 @@ type counts struct {
 
 // report is everything that has to go out, in this order: beats, kill, tick.
 type report struct {
-	beats    []zooid // by observed time; their recent and lag are not set
+	beats    []zooid // in the order to report them; their recent and lag are not set
 	kill     bool
 	killed   time.Duration
 	killedAt time.Time
@@ -76,9 +75,7 @@ func newSensor(c *ChemBus, probeTopic string, start time.Time) *sensor {
 		zooids:         make(map[string]*zooid),
 		seed:           maphash.MakeSeed(),
 		counts:         counts{rejected: make(map[bus.Reject]uint64), probeRoundTrip: -1},
-		// The judge is told first of all that this clock starts anew.
-		tickDue:  true,
-		nextTick: start.Add(time.Duration(c.TickInterval)),
+		nextTick:       start.Add(time.Duration(c.TickInterval)),
 	}
 }
 
@@ -119,7 +116,7 @@ func (s *sensor) accept(topic, payload []byte, frames int, now time.Time) bus.Re
 		if len(payload) > s.maxMessageSize {
 			return bus.RejectOversize
 		}
-		if !gjson.ValidBytes(payload) {
+		if _, ok := bus.ProperJSON(string(payload)); !ok {
 			return bus.RejectJSON
 		}
 		s.killDue, s.killed, s.killedAt = true, s.clock.At(now), now
@@ -139,9 +136,10 @@ func (s *sensor) heartbeat(payload string, now time.Time) bus.Reject {
 		if len(s.zooids) >= s.maxZooids && !s.makeRoom(now) {
 			return bus.RejectMaxZooids
 		}
-		z = &zooid{name: strings.Clone(beat.Zooid), arrived: now}
+		z = &zooid{name: strings.Clone(beat.Zooid)}
 		s.zooids[z.name] = z
 	}
+	z.heard = now
 	if z.isCopy(maphash.String(s.seed, payload), beat.Sent, now) {
 		s.counts.duplicates++
 		z.starts++
@@ -172,7 +170,7 @@ func (s *sensor) makeRoom(now time.Time) bool {
 	}
 	s.swept = now
 	for name, z := range s.zooids {
-		if !z.dirty && now.Sub(z.arrived) > forgetAfter {
+		if !z.dirty && now.Sub(z.heard) > forgetAfter {
 			delete(s.zooids, name)
 		}
 	}
@@ -202,6 +200,7 @@ func (s *sensor) Take() report {
 	due := s.ready
 	if s.tickDue || s.killDue {
 		due = append(due, s.coalesced...)
+		clear(s.coalesced)
 		s.coalesced = s.coalesced[:0]
 	}
 	r := report{
@@ -217,8 +216,15 @@ func (s *sensor) Take() report {
 	}
 	// In this order no beat moves the judge's clock past one that was sent earlier.
 	slices.SortStableFunc(r.beats, func(a, b zooid) int { return cmp.Compare(a.observed, b.observed) })
-	clear(s.ready)
-	s.ready = s.ready[:0]
+	if r.observed-s.taken > s.clock.blindAfter {
+		// After a stall that is not enough: the beats of rare senders, in small steps, would move it past
+		// those of busy ones that were merged into a later one. With the latest beat first it jumps,
+		// which is silence of nobody.
+		slices.Reverse(r.beats)
+	}
+	s.taken = r.observed
+	clear(due)
+	s.ready = due[:0]
 	if s.tickDue {
 		s.interval++
 	}

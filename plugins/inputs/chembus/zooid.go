@@ -29,6 +29,8 @@ const (
 type zooid struct {
 	name string
 
+	heard time.Time // when the last message came, copies included
+
 	// Of the last beat.
 	niche          string
 	arrived        time.Time
@@ -53,11 +55,13 @@ type recentBeat struct {
 	arrived time.Time
 }
 
-// isCopy reports whether a beat with the same bytes was heard within the window, and remembers it
-// otherwise.
+// isCopy reports whether it is the copy of a beat that was heard within the window, and remembers it
+// otherwise. A beat has one copy: a third one with the same bytes comes from an emitter whose clock
+// stands still, and is a beat again.
 func (z *zooid) isCopy(hash uint64, sent float64, now time.Time) bool {
-	for _, r := range z.recent {
+	for i, r := range z.recent {
 		if r.hash == hash && !(math.IsNaN(sent) && now.Sub(r.arrived) > untimedTapWindow) {
+			z.recent = slices.Delete(z.recent, i, i+1)
 			return true
 		}
 	}
@@ -90,6 +94,7 @@ func (z *zooid) beat(beat bus.Heartbeat, clock *observationClock, now, start tim
 type lagEstimate struct {
 	known    bool
 	smallest float64 // seconds; arrival on this host's monotonic clock less ts
+	sent     float64 // ts of the last beat
 
 	// The last beat in a row of late ones.
 	raised   bool
@@ -102,6 +107,8 @@ func (l *lagEstimate) Waited(sent float64, now, start time.Time) time.Duration {
 	if math.IsNaN(sent) {
 		return 0
 	}
+	before := l.sent
+	l.sent = sent
 	lag := now.Sub(start).Seconds() - sent
 	if !l.known || lag <= l.smallest {
 		l.known, l.smallest, l.raised = true, lag, false
@@ -113,6 +120,11 @@ func (l *lagEstimate) Waited(sent float64, now, start time.Time) time.Duration {
 		return 0
 	}
 	switch {
+	case !l.raised && sent <= before:
+		// The bus keeps the order of one sender, and the beat before had not waited: the emitter's
+		// clock was set back, or stands still.
+		l.smallest = lag
+		return 0
 	case !l.raised || excess < l.raisedBy-lagTolerance.Seconds():
 		l.raised, l.raisedAt, l.raisedBy = true, now, excess
 	case now.Sub(l.raisedAt) >= shiftConfirmation:

@@ -4,6 +4,7 @@ package chembus
 
 import (
 	_ "embed"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -20,8 +21,12 @@ import (
 //go:embed sample.conf
 var sampleConfig string
 
-// closeTimeout is how long Close waits for what is pending.
-const closeTimeout = 2 * time.Second
+const (
+	// closeTimeout is how long Close waits for what is pending.
+	closeTimeout = 2 * time.Second
+	// mostPending bounds max_pending: the incidents that are remembered are a multiple of it.
+	mostPending = 1_000_000
+)
 
 // ChemBus is the output's configuration and state.
 type ChemBus struct {
@@ -32,16 +37,18 @@ type ChemBus struct {
 	MaxPending      int             `toml:"max_pending"`
 	Log             telegraf.Logger `toml:"-"`
 
-	endpoint string
-	zmq      *zmq.Context
-	waker    *bus.Waker
-	done     chan struct{} // closed by Close
-	wg       sync.WaitGroup
+	endpoint     string
+	closeTimeout time.Duration
+	zmq          *zmq.Context
+	waker        *bus.Waker
+	done         chan struct{} // closed by Close
+	deadline     time.Time     // of Close; to be read after done
+	wg           sync.WaitGroup
 
-	mu        sync.Mutex // guards what follows
-	outbox    *outbox
-	idle      chan struct{} // closed when nothing is pending; nil: nobody waits
-	malformed malformedLog
+	mu                 sync.Mutex // guards what follows
+	outbox             *outbox
+	idle               chan struct{} // closed when nothing is pending; nil: nobody waits
+	malformed, dropped throttle      // of the log
 }
 
 // SampleConfig returns the documented default configuration.
@@ -61,11 +68,15 @@ func (c *ChemBus) Init() error {
 	if math.IsNaN(c.Intensity) || math.IsInf(c.Intensity, 0) {
 		return &option.Error{Name: "intensity", Problem: "is no number that JSON can hold", Allowed: "use a finite number such as 1.0"}
 	}
-	if c.MaxPending < 1 {
-		return &option.Error{Name: "max_pending", Problem: "leaves no room for a gap", Allowed: "use at least 1"}
+	if c.MaxPending < 1 || c.MaxPending > mostPending {
+		return &option.Error{
+			Name:    "max_pending",
+			Problem: fmt.Sprintf("%d is out of range", c.MaxPending),
+			Allowed: fmt.Sprintf("use 1 to %d", mostPending),
+		}
 	}
-	c.malformed = malformedLog{log: c.Log}
-	return nil
+	c.outbox, err = newOutbox(c.MaxPending)
+	return err
 }
 
 // Connect begins to connect to the bus. A bus that is not there is no error: ZeroMQ keeps trying, and
@@ -73,9 +84,6 @@ func (c *ChemBus) Init() error {
 func (c *ChemBus) Connect() error {
 	context, err := zmq.NewContext()
 	if err != nil {
-		return err
-	}
-	if c.outbox, err = newOutbox(c.MaxPending); err != nil {
 		return err
 	}
 	if c.waker, err = bus.NewWaker(context); err != nil {
@@ -97,11 +105,17 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 	for _, m := range metrics {
 		g, problem := gapOf(m)
 		if problem != "" {
-			c.malformed.Add(m.Name(), problem, now)
+			if n := c.malformed.Add(now); n > 0 {
+				c.Log.Warnf("%d metrics are no gaps and were not published; the last, %q, %s. "+
+					"Let only liveness_gap come here with namepass", n, m.Name(), problem)
+			}
 			continue
 		}
 		if dropped := c.outbox.Offer(g); dropped != nil {
-			c.Log.Warnf("Dropped the gap of %q: more than max_pending = %d wait for a consumer on the bus", dropped.zooid, c.MaxPending)
+			if n := c.dropped.Add(now); n > 0 {
+				c.Log.Warnf("Dropped %d gaps, the last that of %q: more than max_pending = %d wait for a consumer on the bus",
+					n, dropped.zooid, c.MaxPending)
+			}
 		}
 	}
 	waits := c.outbox.Pending() > 0
@@ -114,6 +128,7 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 
 // Close waits up to 2 s for what is pending and disconnects.
 func (c *ChemBus) Close() error {
+	c.deadline = time.Now().Add(c.closeTimeout)
 	c.mu.Lock()
 	var idle chan struct{}
 	if c.outbox.Pending() > 0 {
@@ -124,16 +139,16 @@ func (c *ChemBus) Close() error {
 	if idle != nil {
 		select {
 		case <-idle:
-		case <-time.After(closeTimeout):
+		case <-time.After(c.closeTimeout):
 			c.Log.Warnf("Stopped with %d gaps that nobody on the bus could hear; the judge repeats those still open", c.pending())
 		}
 	}
 	close(c.done)
-	c.waker.Close()
-	// Ends the publisher's wait, and returns when it has closed its sockets.
-	err := c.zmq.Term()
+	c.waker.Wake()
 	c.wg.Wait()
-	return err
+	c.waker.Close()
+	// Waits for what the publisher's socket still sends, until the deadline at most.
+	return c.zmq.Term()
 }
 
 func (c *ChemBus) pending() int {
@@ -144,6 +159,12 @@ func (c *ChemBus) pending() int {
 
 func init() {
 	outputs.Add("chembus", func() telegraf.Output {
-		return &ChemBus{Signal: "CAPABILITY_GAP", Ecosystem: "monitoring", Intensity: 1, MaxPending: 10_000}
+		return &ChemBus{
+			Signal:       "CAPABILITY_GAP",
+			Ecosystem:    "monitoring",
+			Intensity:    1,
+			MaxPending:   10_000,
+			closeTimeout: closeTimeout,
+		}
 	})
 }

@@ -68,6 +68,8 @@ func number(m telegraf.Metric, field string) (float64, bool) {
 		return n, !math.IsNaN(n) && !math.IsInf(n, 0)
 	case int64:
 		return float64(n), true
+	case uint64:
+		return float64(n), true
 	}
 	return 0, false
 }
@@ -82,8 +84,8 @@ func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
 		"gap_reason":      g.reason,
 		"ecosystem":       c.Ecosystem,
 		"zooid":           g.zooid,
-		"last_seen":       g.lastSeen,
-		"missing_seconds": g.missing,
+		"last_seen":       bus.Float(g.lastSeen),
+		"missing_seconds": bus.Float(g.missing),
 	}
 	if g.severity != "" {
 		facts["severity"] = g.severity
@@ -91,9 +93,9 @@ func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
 	return bus.Message{
 		Signal:     c.Signal,
 		Ecosystem:  c.Ecosystem,
-		Intensity:  c.Intensity,
+		Intensity:  bus.Float(c.Intensity),
 		Facts:      facts,
 		IncidentID: &g.incident,
-		TS:         bus.EpochSeconds(now.UnixNano()),
+		TS:         bus.Float(bus.EpochSeconds(now)),
 	}
 }

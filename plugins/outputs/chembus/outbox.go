@@ -1,16 +1,12 @@
 package chembus
 
-import (
-	"slices"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-)
+import "github.com/hashicorp/golang-lru/v2/simplelru"
 
 // outbox decides what is to be published: every incident once, however often its level is repeated.
 type outbox struct {
-	maxPending int
-	pending    []*gap // in the order in which they came
-	published  *simplelru.LRU[string, struct{}]
+	// By incident, in the order in which they came: it is never asked in a way that would change that.
+	pending   *simplelru.LRU[string, *gap]
+	published *simplelru.LRU[string, struct{}]
 }
 
 // rememberedFactor is how many published incidents are remembered for each that may be pending. The
@@ -22,7 +18,11 @@ func newOutbox(maxPending int) (*outbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outbox{maxPending: maxPending, published: published}, nil
+	pending, err := simplelru.NewLRU[string, *gap](maxPending, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &outbox{pending: pending, published: published}, nil
 }
 
 // Offer takes the level of an incident. It returns the gap that had to make room for it, if any.
@@ -30,18 +30,16 @@ func (o *outbox) Offer(g *gap) *gap {
 	if _, published := o.published.Get(g.incident); published {
 		return nil
 	}
-	i := slices.IndexFunc(o.pending, func(p *gap) bool { return p.incident == g.incident })
+	waiting, waits := o.pending.Peek(g.incident)
 	switch {
-	case i >= 0 && g.open:
-		o.pending[i] = g // the same incident, with the silence of now
-	case i >= 0:
-		o.pending = slices.Delete(o.pending, i, i+1) // over before anybody could hear of it
-	case g.open:
-		o.pending = append(o.pending, g)
-		if len(o.pending) > o.maxPending {
-			dropped := o.pending[0]
-			o.pending = slices.Delete(o.pending, 0, 1)
-			return dropped
+	case !g.open:
+		o.pending.Remove(g.incident) // over before anybody could hear of it
+	case waits:
+		*waiting = *g // the same incident, with the silence of now
+	default:
+		oldest := o.Next()
+		if o.pending.Add(g.incident, g) {
+			return oldest
 		}
 	}
 	return nil
@@ -49,19 +47,17 @@ func (o *outbox) Offer(g *gap) *gap {
 
 // Next returns the gap to publish next, or nil.
 func (o *outbox) Next() *gap {
-	if len(o.pending) == 0 {
-		return nil
-	}
-	return o.pending[0]
+	_, g, _ := o.pending.GetOldest()
+	return g
 }
 
 // Published says that the gap that Next returned was published.
 func (o *outbox) Published(g *gap) {
 	o.published.Add(g.incident, struct{}{})
-	o.pending = slices.DeleteFunc(o.pending, func(p *gap) bool { return p.incident == g.incident })
+	o.pending.Remove(g.incident)
 }
 
 // Pending returns how many gaps wait.
 func (o *outbox) Pending() int {
-	return len(o.pending)
+	return o.pending.Len()
 }

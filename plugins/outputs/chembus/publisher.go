@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"errors"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
@@ -11,11 +12,12 @@ import (
 const (
 	// retryAfter is the pause before sockets that failed are opened again.
 	retryAfter = time.Second
-	// lingerAfterClose is how long a closed socket goes on sending what it had accepted.
-	lingerAfterClose = time.Second
 	// fullRetry is the pause after the bus took no more.
 	fullRetry = 100 * time.Millisecond
 )
+
+// errStopping ends the publisher: the plugin is being closed.
+var errStopping = errors.New("stopping")
 
 // publisher owns the socket of the plugin. Everything in it belongs to the goroutine in run.
 type publisher struct {
@@ -27,7 +29,7 @@ type publisher struct {
 	poller        *zmq.Poller
 }
 
-// run publishes until the context is closed.
+// run publishes until the plugin is closed.
 func (p *publisher) run() {
 	defer p.plugin.waker.CloseReceiver()
 	for {
@@ -35,13 +37,11 @@ func (p *publisher) run() {
 		for err == nil {
 			err = p.step()
 		}
-		if p.socket != nil {
-			_ = p.socket.Close() // fails only on a socket that is no socket
-			p.socket = nil
-		}
-		if bus.Terminated(err) {
+		if errors.Is(err, errStopping) {
+			p.close(time.Until(p.plugin.deadline))
 			return
 		}
+		p.close(closeTimeout)
 		p.plugin.Log.Errorf("Publishing to %q failed, trying again in %v: %v", p.plugin.endpoint, retryAfter, err)
 		select {
 		case <-p.plugin.done:
@@ -56,14 +56,21 @@ func (p *publisher) open() error {
 	if p.socket, err = bus.NewPublisher(p.context); err != nil {
 		return err
 	}
-	if err = p.socket.SetLinger(lingerAfterClose); err != nil {
-		return err
-	}
 	p.subscriptions = bus.NewSubscriptions(p.plugin.Signal)
 	p.poller = zmq.NewPoller()
 	p.poller.Add(p.socket, zmq.POLLIN)
 	p.poller.Add(p.plugin.waker.Socket(), zmq.POLLIN)
 	return bus.Connect(p.socket, p.plugin.endpoint)
+}
+
+// close closes the socket, which for a while goes on sending what it had accepted.
+func (p *publisher) close(linger time.Duration) {
+	if p.socket != nil {
+		// Both fail only on a socket that is no socket. A negative time would be endless.
+		_ = p.socket.SetLinger(max(linger, 0))
+		_ = p.socket.Close()
+		p.socket = nil
+	}
 }
 
 // step publishes what can be, then waits for more to publish or for somebody to listen.
@@ -76,6 +83,11 @@ func (p *publisher) step() error {
 		return err
 	}
 	p.plugin.waker.Drain()
+	select {
+	case <-p.plugin.done:
+		return errStopping
+	default:
+	}
 	return bus.ReceiveSubscriptions(p.socket, p.subscriptions)
 }
 

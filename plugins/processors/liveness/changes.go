@@ -28,6 +28,7 @@ type changeLog struct {
 	log   telegraf.Logger
 	names map[judge.Change][]string
 	more  map[judge.Change]int
+	noted map[string]struct{} // everybody of whom there is a change
 }
 
 // Add notes a change of a component.
@@ -36,9 +37,14 @@ func (l *changeLog) Add(change judge.Change, name string) {
 	case judge.Report, judge.Changed:
 		return
 	}
+	if _, again := l.noted[name]; again {
+		l.Flush() // one log would not tell which of the two changes came first
+	}
 	if l.names == nil {
 		l.names, l.more = make(map[judge.Change][]string), make(map[judge.Change]int)
+		l.noted = make(map[string]struct{})
 	}
+	l.noted[name] = struct{}{}
 	if len(l.names[change]) == maxNamed {
 		l.more[change]++
 		return
@@ -63,5 +69,5 @@ func (l *changeLog) Flush() {
 		}
 		l.log.Info(line)
 	}
-	l.names, l.more = nil, nil
+	l.names, l.more, l.noted = nil, nil, nil
 }

@@ -6,6 +6,8 @@ package liveness
 import (
 	_ "embed"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,14 +81,14 @@ func (l *Liveness) Init() error {
 		return &option.Error{
 			Name:    "late_after",
 			Problem: fmt.Sprintf("%q is above the threshold of %q", time.Duration(lateAfter), time.Duration(l.Threshold)),
-			Allowed: "use less than the threshold, or leave it out for half of it",
+			Allowed: "use at most the threshold, or leave it out for half of it",
 		}
 	}
 	if l.Measurement == "" {
 		return &option.Error{Name: "measurement", Problem: "is empty", Allowed: `name the metric that carries heartbeats, such as "chembus_heartbeat"`}
 	}
-	if len(l.Identity) == 0 {
-		return &option.Error{Name: "identity", Problem: "is empty", Allowed: `name the tags that tell components apart, such as ["zooid"]`}
+	if len(l.Identity) == 0 || slices.Contains(l.Identity, "") {
+		return &option.Error{Name: "identity", Problem: "is empty or names an empty tag", Allowed: `name the tags that tell components apart, such as ["zooid"]`}
 	}
 	var err error
 	if l.ignored, err = filter.Compile(l.Ignore); err != nil {
@@ -112,19 +114,19 @@ func (*Liveness) Start(telegraf.Accumulator) error {
 // judge find.
 func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	observed, timed := seconds(m, "observed_s")
+	at := m.Time() // once it is passed on a metric belongs to others
 	switch {
 	case !timed:
 		acc.AddMetric(m)
 	case m.Name() == tickMeasurement:
-		l.report(acc, l.judge.Tick(observed), m.Time())
+		l.report(acc, l.judge.Tick(observed), at)
 		l.changes.Flush()
 		m.Drop()
 	case m.Name() == killMeasurement:
 		acc.AddMetric(m)
-		l.report(acc, l.judge.Kill(observed), m.Time())
+		l.report(acc, l.judge.Kill(observed), at)
 	case m.Name() == l.Measurement:
 		beat, ok := l.beat(m, observed)
-		at := m.Time()
 		acc.AddMetric(m)
 		if ok {
 			l.report(acc, l.judge.Beat(beat), at)
@@ -135,8 +137,11 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	return nil
 }
 
-// Stop has nothing to stop. Metrics must not be added here: the shim has closed its channel by now.
-func (*Liveness) Stop() {}
+// Stop says what has not been said yet. Metrics must not be added here: the shim has closed its channel
+// by now.
+func (l *Liveness) Stop() {
+	l.changes.Flush()
+}
 
 // beat reads a heartbeat; false if it is of nobody who is to be judged.
 func (l *Liveness) beat(m telegraf.Metric, observed time.Duration) (judge.Beat, bool) {
@@ -163,46 +168,51 @@ func (l *Liveness) beat(m telegraf.Metric, observed time.Duration) (judge.Beat, 
 		}
 		l.subjects[key] = s
 	}
-	if niche, _ := m.GetTag("niche"); niche != s.niche {
-		s.niche = niche
-	}
-	b := judge.Beat{Key: key, Name: s.name, Observed: observed, Beats: 1}
-	if v, ok := m.GetField("beats"); ok {
-		b.Beats = count(v)
-	}
-	if v, ok := m.GetField("starts"); ok {
-		b.Starts = count(v)
-	}
-	sent, ok := m.GetField("sent")
-	if b.LastSeen, _ = sent.(float64); !ok {
-		b.LastSeen = float64(m.Time().UnixNano()) / 1e9
-	}
-	return b, true
+	s.niche, _ = m.GetTag("niche")
+	return judge.Beat{
+		Key:      key,
+		Name:     s.name,
+		Observed: observed,
+		LastSeen: number(m, "sent", float64(m.Time().UnixNano())/1e9),
+		// A heartbeat that does not say how many it stands for is one.
+		Beats:  count(m, "beats", 1),
+		Starts: count(m, "starts", 0),
+	}, true
 }
 
 // seconds reads a duration in seconds; false if the metric has none.
 func seconds(m telegraf.Metric, field string) (time.Duration, bool) {
-	v, ok := m.GetField(field)
-	if !ok {
+	s := number(m, field, -1)
+	if s < 0 || s > maxSeconds {
 		return 0, false
 	}
-	f, ok := v.(float64)
-	if i, whole := v.(int64); whole {
-		f, ok = float64(i), true
-	}
-	// A NaN fails both comparisons.
-	if !ok || !(f >= 0 && f < maxSeconds) {
-		return 0, false
-	}
-	return time.Duration(f * float64(time.Second)), true
+	// Cutting off instead would turn a silence as long as the threshold into a longer one.
+	return time.Duration(math.Round(s * float64(time.Second))), true
 }
 
-// maxSeconds is what a time.Duration can hold.
-const maxSeconds = float64(1<<63-1) / float64(time.Second) / 2
+// maxSeconds is well within what a time.Duration can hold.
+const maxSeconds = float64(math.MaxInt64/time.Second) / 2
 
-func count(v any) int {
-	n, _ := v.(int64)
-	return int(max(n, 0))
+// count reads how many there were of something.
+func count(m telegraf.Metric, field string, missing int) int {
+	return int(min(max(number(m, field, float64(missing)), 0), math.MaxInt32))
+}
+
+// number reads a field of any numeric type; without one that is finite it returns what stands for
+// missing.
+func number(m telegraf.Metric, field string, missing float64) float64 {
+	v, _ := m.GetField(field)
+	switch n := v.(type) {
+	case int64:
+		return float64(n)
+	case uint64:
+		return float64(n)
+	case float64:
+		if !math.IsNaN(n) && !math.IsInf(n, 0) {
+			return n
+		}
+	}
+	return missing
 }
 
 func init() {

@@ -30,8 +30,6 @@ type component struct {
 	beats    int64
 	gaps     int64
 
-	killedAt time.Duration // when it was last killed
-
 	intervals intervals
 
 	incident     string  // open incident; empty: none

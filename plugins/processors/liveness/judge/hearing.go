@@ -57,6 +57,11 @@ func (h *hearing) jump(j jump) {
 	h.jumps = append(h.jumps, j)
 }
 
+// SteadySince reports whether the sensor was heard without a jump since a time of the judge's clock.
+func (h *hearing) SteadySince(at time.Duration) bool {
+	return len(h.jumps) == 0 || h.jumps[len(h.jumps)-1].at < at
+}
+
 // At returns the judge's time of something that happened when the sensor's clock showed observed.
 func (h *hearing) At(observed time.Duration) time.Duration {
 	now, heard := h.now, h.heard

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// intervalMemory is how many intervals the running mean and deviation look back over.
+// intervalMemory is how many intervals the running mean and deviation look back over, about.
 const intervalMemory = 100
 
 // intervals holds the running mean and variance of the time between beats, without a window of
@@ -16,13 +16,14 @@ type intervals struct {
 	mean, variance float64 // seconds, seconds²
 }
 
-// Add takes n beats that came in a time since the beat before them.
+// Add takes n beats that came in a time since the beat before them. Each of them weighs the same, so
+// that the mean does not depend on how beats were merged on their way.
 func (i *intervals) Add(elapsed time.Duration, n int) {
 	if n <= 0 {
 		return
 	}
-	i.n = min(i.n+1, intervalMemory)
-	weight := 1 / float64(i.n)
+	i.n = min(i.n+n, intervalMemory)
+	weight := min(float64(n)/float64(i.n), 1)
 	delta := elapsed.Seconds()/float64(n) - i.mean
 	i.mean += weight * delta
 	i.variance = (1 - weight) * (i.variance + weight*delta*delta)
@@ -53,5 +54,6 @@ func (i *intervals) phi(silence time.Duration) float64 {
 	if p <= 0 {
 		return maxPhi
 	}
-	return min(-math.Log10(p), maxPhi)
+	// The logarithm of 1 would give a negative zero.
+	return min(max(-math.Log10(p), 0), maxPhi)
 }

@@ -26,6 +26,7 @@ type Judge struct {
 	order      []*component // in order of appearance
 	deadlines  deadlines
 	nextReport time.Duration
+	killedAt   time.Duration // the last kill signal
 	findings   []Finding
 }
 
@@ -35,7 +36,7 @@ type Beat struct {
 	Name     string        // the same for a person
 	Observed time.Duration // the sensor's observation clock when the last of them was sent
 	LastSeen float64       // its time by the sender's clock, epoch seconds
-	Beats    int           // since the last Beat; 0: only Starts is news
+	Beats    int           // since the last Beat; 0: no beat, only Starts is news
 	Starts   int           // streams that began
 }
 
@@ -98,23 +99,18 @@ func (j *Judge) Tick(observed time.Duration) []Finding {
 // Beat takes a heartbeat. The findings, which may be of others too, are valid until the next call.
 func (j *Judge) Beat(b Beat) []Finding {
 	j.findings = j.findings[:0]
-	c, known := j.components[b.Key]
-	if b.Beats <= 0 && (!known || b.Starts <= 0) {
-		j.advance(b.Observed)
-		return j.findings
-	}
-	// The beat counts before the clock moves on: it proves that its sender lives, however late it is.
 	j.hearing.Forward(b.Observed)
 	at := j.hearing.At(b.Observed)
-	if !known {
-		c = &component{key: b.Key, name: b.Name, state: Up, last: at, born: at, since: j.hearing.now}
-		j.components[b.Key] = c
-		j.order = append(j.order, c)
+	c, known := j.components[b.Key]
+	switch {
+	case b.Beats <= 0 && !(known && c.state == Killed && b.Starts > 0):
+		// No beat; and that a stream started tells nothing of one that was not killed.
+	case known:
+		j.alive(c, b, at)
+	default:
+		j.meet(b, at)
 	}
-	j.alive(c, b, at)
-	if !known {
-		j.find(c, Started, nil)
-	}
+	// Only now: the beat proves that its sender lives, however late it is.
 	j.expire()
 	return j.findings
 }
@@ -123,25 +119,44 @@ func (j *Judge) Beat(b Beat) []Finding {
 // The findings are valid until the next call.
 func (j *Judge) Kill(observed time.Duration) []Finding {
 	j.findings = j.findings[:0]
-	at := j.hearing.At(observed)
+	j.killedAt = j.hearing.At(observed)
 	for _, c := range j.order {
 		// The last beats may have been on their way when the signal came.
-		if c.state.Alive() && c.last <= at+killGrace {
+		if c.state.Alive() && c.last <= j.killedAt+killGrace {
 			j.enter(c, Killed)
-			c.killedAt = at
 			j.find(c, Ended, nil)
 		}
 	}
 	return j.findings
 }
 
-// alive takes a beat of a component that is known.
+// meet takes the first beat of a component.
+func (j *Judge) meet(b Beat, at time.Duration) {
+	if j.hearing.now-at > j.config.LateAfter {
+		// Nobody is condemned by being heard for the first time. It may be so old because it is of a
+		// sensor that began anew, and whose first tick was lost.
+		at = j.hearing.now
+	}
+	c := &component{key: b.Key, name: b.Name, state: Up, last: at, born: at, since: j.hearing.now}
+	j.components[b.Key] = c
+	j.order = append(j.order, c)
+	j.alive(c, b, at)
+	j.find(c, Started, nil)
+}
+
+// alive takes a proof of life of a component that is known.
 func (j *Judge) alive(c *component, b Beat, at time.Duration) {
+	now := j.hearing.now
 	if b.Beats > 0 {
-		if c.beats > 0 && c.state.Alive() && at > c.last {
-			c.intervals.Add(at-c.last, b.Beats)
+		if c.beats > 0 && c.state.Alive() && j.hearing.SteadySince(c.last) {
+			c.intervals.Add(max(at-c.last, 0), b.Beats)
 		}
 		c.beats += int64(b.Beats)
+	}
+	if c.state == Silent && now-at > j.config.Threshold {
+		return // it comes so late that it proves nothing about the present
+	}
+	if b.Beats > 0 {
 		c.lastSeen = b.LastSeen
 	}
 	silence := at - c.last
@@ -149,19 +164,20 @@ func (j *Judge) alive(c *component, b Beat, at time.Duration) {
 	switch c.state {
 	case Up:
 	case Late:
-		j.enter(c, Up)
-		j.find(c, Changed, nil)
+		if now-c.last <= j.config.LateAfter {
+			j.enter(c, Up)
+			j.find(c, Changed, nil)
+		}
 	case Killed:
-		if b.Starts == 0 && at <= c.killedAt+killGrace {
+		// A stream that started before the signal may be told of after it.
+		started := b.Starts > 0 && at > j.killedAt
+		if !started && at <= j.killedAt+killGrace {
 			return
 		}
 		c.born = at
 		j.enter(c, Up)
 		j.find(c, Recovered, nil)
 	case Silent:
-		if j.hearing.now-c.last > j.config.Threshold {
-			return // it comes so late that it proves nothing about the present
-		}
 		c.born = at
 		j.enter(c, Up)
 		gap := j.gap(c, false, silence)

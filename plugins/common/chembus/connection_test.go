@@ -1,0 +1,101 @@
+package chembus
+
+import (
+	"bytes"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestConnectionSeesTheBusComeAndGo(t *testing.T) {
+	bus := startBus(t)
+	require.NoError(t, bus.Kill())
+	ctx := newContext(t)
+	socket, err := NewSubscriber(ctx, 1000, "S")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, socket.Close()) })
+	c, err := WatchConnection(ctx, socket)
+	require.NoError(t, err)
+	t.Cleanup(c.Close) // before the socket's, as it must
+	require.NoError(t, Connect(socket, bus.XPub()))
+	becomes := func(up bool) func() bool {
+		return func() bool {
+			c.Update()
+			return c.Up == up
+		}
+	}
+
+	for range 3 {
+		require.NoError(t, bus.Restart())
+		require.Eventually(t, becomes(true), patience, poll)
+		before := c.Disconnects
+		require.NoError(t, bus.Kill())
+		require.Eventually(t, becomes(false), patience, poll)
+		require.Greater(t, c.Disconnects, before)
+	}
+}
+
+func TestFailedAttemptsAreNoDisconnects(t *testing.T) {
+	// A port at which nobody listens.
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	ctx := newContext(t)
+	socket, err := NewSubscriber(ctx, 1000, "S")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, socket.Close()) })
+	c, err := WatchConnection(ctx, socket)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	require.NoError(t, Connect(socket, "tcp://"+listener.Addr().String()))
+	require.Never(t, func() bool {
+		c.Update()
+		return c.Up || c.Disconnects > 0
+	}, 5*reconnectInterval, poll)
+}
+
+// ZeroMQ itself never connects again after such a message.
+func TestConnectionSurvivesAMessageOverTheLimit(t *testing.T) {
+	bus := startBus(t)
+	ctx := newContext(t)
+	socket, err := NewSubscriber(ctx, 1000, "S")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, socket.Close()) })
+	c, err := WatchConnection(ctx, socket)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	require.NoError(t, c.Reconnect(bus.XPub()), "nothing to do")
+	require.NoError(t, Connect(socket, bus.XPub()))
+	p := connectPublisher(t, bus, "S")
+
+	for n := range uint64(3) {
+		require.NoError(t, p.Send([]byte("S"), bytes.Repeat([]byte("x"), 1001)))
+		require.Eventually(t, func() bool {
+			c.Update()
+			return c.Disconnects == n+1
+		}, patience, poll)
+		require.False(t, c.Up)
+		require.Eventually(t, func() bool {
+			require.NoError(t, c.Reconnect(bus.XPub()))
+			// What is sent before the bus knows the new subscription is lost.
+			require.NoError(t, p.Send([]byte("S"), []byte("small")))
+			c.Update()
+			_, payload, _, err := ReceiveMessage(socket)
+			return err == nil && string(payload) == "small" && c.Up
+		}, patience, poll)
+	}
+}
+
+func TestWatchConnectionWithoutASocketLeft(t *testing.T) {
+	// The monitored end is a socket, too.
+	for sockets := 1; sockets <= 2; sockets++ {
+		ctx := newContext(t)
+		require.NoError(t, ctx.SetMaxSockets(sockets))
+		socket, err := NewSubscriber(ctx, 1000)
+		require.NoError(t, err)
+		_, err = WatchConnection(ctx, socket)
+		require.Error(t, err, "of %d sockets", sockets)
+		require.NoError(t, socket.Close())
+	}
+}

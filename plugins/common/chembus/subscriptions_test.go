@@ -1,0 +1,39 @@
+package chembus
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSubscriptionsFollowWhoListens(t *testing.T) {
+	s := NewSubscriptions("CAPABILITY_GAP", "probe.1")
+	require.False(t, s.Covers("CAPABILITY_GAP"))
+
+	s.Apply([]byte("\x01CAPABILITY"))
+	require.True(t, s.Covers("CAPABILITY_GAP"), "a prefix covers")
+	require.False(t, s.Covers("probe.1"))
+
+	s.Apply([]byte("\x01CAPABILITY_GAP"))
+	s.Apply([]byte("\x00CAPABILITY"))
+	require.True(t, s.Covers("CAPABILITY_GAP"), "one of two left")
+	s.Apply([]byte("\x00CAPABILITY_GAP"))
+	require.False(t, s.Covers("CAPABILITY_GAP"), "both left")
+
+	s.Apply([]byte("\x01"))
+	require.True(t, s.Covers("CAPABILITY_GAP"), "one who listens to everything")
+	require.True(t, s.Covers("probe.1"))
+}
+
+func TestSubscriptionsRememberOnlyWhatMatters(t *testing.T) {
+	s := NewSubscriptions("CAPABILITY_GAP")
+	for n := range 1000 {
+		s.Apply(fmt.Appendf(nil, "\x01TOPIC_%d", n))
+		s.Apply(fmt.Appendf(nil, "\x01CAPABILITY_GAP_%d", n))
+	}
+	s.Apply(nil)
+	s.Apply([]byte("\x02CAPABILITY_GAP"))
+	s.Apply([]byte("CAPABILITY_GAP"))
+	require.Empty(t, s.prefixes)
+}

@@ -1,0 +1,107 @@
+// Package statefile keeps the state of a plugin in a file that survives whatever happens to the
+// process, and that only one process uses at a time.
+package statefile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+)
+
+// DefaultDirectory is where state is kept if systemd names no directory.
+const DefaultDirectory = "/var/lib/telegraf-chembus"
+
+// ErrLocked says that another process, or another plugin of this one, uses the file.
+var ErrLocked = errors.New("the state file is in use")
+
+// mode lets nobody else read the state, which names what runs where.
+const mode = 0o600
+
+// Path returns where to keep the state: the configured file, else the file of that name in
+// $STATE_DIRECTORY (set by systemd), else in DefaultDirectory if that can be written; false if there is
+// no such place.
+func Path(configured, name string) (string, bool) {
+	if configured != "" {
+		return configured, true
+	}
+	// systemd separates several directories by colons; the first is ours as well as any.
+	if directories := filepath.SplitList(os.Getenv("STATE_DIRECTORY")); len(directories) > 0 {
+		return filepath.Join(directories[0], name), true
+	}
+	probe, err := os.CreateTemp(DefaultDirectory, ".probe")
+	if err != nil {
+		return "", false
+	}
+	_ = probe.Close()
+	_ = os.Remove(probe.Name())
+	return filepath.Join(DefaultDirectory, name), true
+}
+
+// File is a locked state file.
+type File struct {
+	path string
+	lock *flock.Flock
+}
+
+// Open locks the file, which need not exist, in a directory that must. The error is ErrLocked if
+// somebody else has locked it.
+func Open(path string) (*File, error) {
+	// The lock is a file of its own: the state file is replaced at each save.
+	lock := flock.New(path+".lock", flock.SetPermissions(mode))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("locking the state file %q: %w; its directory must exist and be writable", path, err)
+	}
+	if !locked {
+		return nil, ErrLocked
+	}
+	return &File{path: path, lock: lock}, nil
+}
+
+// Load reads the state; false if there is none yet.
+func (f *File) Load(state any) (bool, error) {
+	content, err := os.ReadFile(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(content, state); err != nil {
+		return false, fmt.Errorf("reading the state: %w", err)
+	}
+	return true, nil
+}
+
+// Save replaces the file as a whole: after a crash it holds either the old state or the new.
+func (f *File) Save(state any) error {
+	content, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("encoding the state: %w", err)
+	}
+	// Beside the file, so that it can be renamed, and never with the permissions of a former file.
+	if err := renameio.WriteFile(f.path, content, mode, renameio.WithTempDir(filepath.Dir(f.path)), renameio.WithStaticPermissions(mode)); err != nil {
+		return fmt.Errorf("writing the state file %q: %w", f.path, err)
+	}
+	return nil
+}
+
+// SetAside renames the file so that it can be looked at, and returns its new name.
+func (f *File) SetAside() (string, error) {
+	aside := f.path + ".damaged"
+	if err := os.Rename(f.path, aside); err != nil {
+		return "", fmt.Errorf("setting the damaged state file aside: %w", err)
+	}
+	return aside, nil
+}
+
+// Close unlocks the file.
+func (f *File) Close() {
+	_ = f.lock.Unlock() // closing the descriptor unlocks in any case
+}

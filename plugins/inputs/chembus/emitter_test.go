@@ -1,0 +1,193 @@
+package chembus
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	// patience is what a condition gets on a machine that is busy with something else.
+	patience = 30 * time.Second
+	poll     = time.Millisecond
+)
+
+// gate is an accumulator that blocks while it is shut, as Telegraf's does when its outputs stall.
+type gate struct {
+	testutil.Accumulator
+	shut sync.Mutex
+}
+
+func (g *gate) AddFields(name string, fields map[string]any, tags map[string]string, at ...time.Time) {
+	g.shut.Lock()
+	defer g.shut.Unlock()
+	g.Accumulator.AddFields(name, fields, tags, at...)
+}
+
+// named returns the metrics of a name, as Telegraf would have them.
+func (g *gate) named(name string) []telegraf.Metric {
+	var metrics []telegraf.Metric
+	for _, m := range g.GetTelegrafMetrics() {
+		if m.Name() == name {
+			metrics = append(metrics, m)
+		}
+	}
+	return metrics
+}
+
+// startEmitter runs the emitter of a plugin that has a sensor but no bus.
+func startEmitter(t *testing.T, acc telegraf.Accumulator) (*ChemBus, testSensor) {
+	t.Helper()
+	c := newPlugin()
+	c.due = sync.NewCond(&c.mu)
+	c.sensor = newSensor(c, testProbe, epoch)
+	c.wg.Go(func() { c.emit(acc) })
+	t.Cleanup(func() {
+		c.mu.Lock()
+		c.stopping = true
+		c.due.Broadcast()
+		c.mu.Unlock()
+		c.wg.Wait()
+	})
+	return c, testSensor{c.sensor}
+}
+
+// feed does something with the sensor as the receiver does.
+func (c *ChemBus) feed(what func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	what()
+	c.due.Signal()
+}
+
+func fieldOf(t *testing.T, m telegraf.Metric, name string) any {
+	t.Helper()
+	value, ok := m.GetField(name)
+	require.True(t, ok, "%s has no field %s", m.Name(), name)
+	return value
+}
+
+func TestVeryFirstMetricIsATickOfZero(t *testing.T) {
+	var acc gate
+	acc.shut.Lock() // the emitter gets no further than its first metric before there are beats
+	c, s := startEmitter(t, &acc)
+	c.feed(func() {
+		s.beat(0.5, "a", wall(0.5))
+		s.beat(0.8, "a", wall(0.8))
+		s.Evidence(at(1.5))
+	})
+	acc.shut.Unlock()
+	acc.Wait(3)
+	metrics := acc.GetTelegrafMetrics()
+	require.Equal(t, "chembus_tick", metrics[0].Name())
+	require.Equal(t, map[string]any{"observed_s": 0.0}, metrics[0].Fields())
+	require.Empty(t, metrics[0].Tags())
+	require.Equal(t, "chembus_heartbeat", metrics[1].Name())
+	require.Equal(t, "chembus_tick", metrics[2].Name())
+	require.Equal(t, map[string]any{"observed_s": 1.0}, metrics[2].Fields())
+	require.True(t, metrics[2].Time().Equal(at(1.5)))
+}
+
+func TestHeartbeatMetric(t *testing.T) {
+	var acc gate
+	c, s := startEmitter(t, &acc)
+	arrived := float64(at(0.5).UnixNano()) / 1e9
+	c.feed(func() {
+		s.send(0.5, fmt.Sprintf(`{"facts":{"zooid":"a","niche":"voice","uptime_s":12.5,"processed_count":4},"ts":%f}`, arrived-0.25))
+	})
+	acc.Wait(2)
+	c.feed(func() { s.send(0.75, `{"facts":{"zooid":"b"}}`) })
+	acc.Wait(3)
+
+	beats := acc.named("chembus_heartbeat")
+	require.Equal(t, map[string]string{"zooid": "a", "niche": "voice"}, beats[0].Tags())
+	fields := beats[0].Fields()
+	require.InDelta(t, 0.25, fields["lag_s"], 1e-5)
+	require.InDelta(t, arrived-0.25, fields["sent"], 1e-5)
+	delete(fields, "lag_s")
+	delete(fields, "sent")
+	require.Equal(t, map[string]any{
+		"beats": int64(1), "starts": int64(0), "observed_s": 0.0, "processed_count": int64(4), "uptime_s": 12.5,
+	}, fields)
+	require.True(t, beats[0].Time().Equal(at(0.5)))
+
+	require.Equal(t, map[string]string{"zooid": "b"}, beats[1].Tags(), "no niche is no tag")
+	require.Equal(t, map[string]any{"beats": int64(1), "starts": int64(0), "observed_s": 0.25}, beats[1].Fields(),
+		"what it did not say is no field")
+}
+
+func TestKillMetricComesAfterTheBeatsBeforeIt(t *testing.T) {
+	var acc gate
+	acc.shut.Lock()
+	c, s := startEmitter(t, &acc)
+	c.feed(func() {
+		s.beat(0.1, "a", wall(0.1))
+		s.kill(0.6)
+		s.Evidence(at(1.6))
+	})
+	acc.shut.Unlock()
+	acc.Wait(4)
+	var order []string
+	for _, m := range acc.GetTelegrafMetrics() {
+		order = append(order, m.Name())
+	}
+	require.Equal(t, []string{"chembus_tick", "chembus_heartbeat", "chembus_kill", "chembus_tick"}, order)
+	kill := acc.named("chembus_kill")[0]
+	require.Equal(t, map[string]any{"observed_s": 0.5}, kill.Fields())
+	require.Empty(t, kill.Tags())
+	require.True(t, kill.Time().Equal(at(0.6)))
+}
+
+// While Telegraf stalls nothing is queued, and afterwards all beats come before the tick that says that
+// time has passed.
+func TestStalledAccumulator(t *testing.T) {
+	var acc gate
+	c, s := startEmitter(t, &acc)
+	acc.Wait(1)
+	acc.shut.Lock()
+	const zooids, beats = 10, 100
+	for n := range beats {
+		c.feed(func() {
+			for z := range zooids {
+				now := float64(n) + float64(z)/zooids
+				s.beat(now, fmt.Sprintf("z%d", z), wall(now))
+			}
+		})
+	}
+	c.feed(func() {
+		require.LessOrEqual(t, len(s.ready)+len(s.coalesced), zooids)
+	})
+	acc.shut.Unlock()
+
+	// One report may have been taken before the first blocked metric.
+	sum := func() (sum int64) {
+		for _, m := range acc.named("chembus_heartbeat") {
+			sum += fieldOf(t, m, "beats").(int64)
+		}
+		return sum
+	}
+	require.Eventually(t, func() bool { return sum() == zooids*beats }, patience, poll)
+	require.LessOrEqual(t, len(acc.named("chembus_heartbeat")), 3*zooids, "merged")
+	require.Eventually(t, func() bool {
+		ticks := acc.named("chembus_tick")
+		return fieldOf(t, ticks[len(ticks)-1], "observed_s").(float64) > beats-2
+	}, patience, poll)
+	proven := make(map[string]float64)
+	for _, m := range acc.GetTelegrafMetrics() {
+		switch m.Name() {
+		case "chembus_heartbeat":
+			proven[m.Tags()["zooid"]] = fieldOf(t, m, "observed_s").(float64)
+		case "chembus_tick":
+			tick := fieldOf(t, m, "observed_s").(float64)
+			for zooid, observed := range proven {
+				require.Less(t, tick-observed, 2.0, "%s beats each second", zooid)
+			}
+		}
+	}
+	require.Len(t, proven, zooids)
+}

@@ -1,0 +1,494 @@
+package chembus
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+)
+
+// publisher returns a connection to the bus whose heartbeats the plugin, the only subscriber, hears.
+func publisher(t *testing.T, b *colony.Bus) *colony.Publisher {
+	t.Helper()
+	p, err := colony.NewPublisher(b.XSub())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	require.NoError(t, p.WaitSubscribed(ctx, "HEARTBEAT"))
+	return p
+}
+
+func publish(t *testing.T, p *colony.Publisher, frames ...string) {
+	t.Helper()
+	message := make([][]byte, len(frames))
+	for i, frame := range frames {
+		message[i] = []byte(frame)
+	}
+	require.NoError(t, p.Send(message...))
+}
+
+// beatNow is the payload of a heartbeat sent now.
+func beatNow(name string) string {
+	now := bus.EpochSeconds(time.Now())
+	return string(colony.Heartbeat{Zooid: name, Niche: "n", Uptime: now, ProcessedCount: 3, TS: now}.Payload())
+}
+
+// beatsOf sums what was reported of a zooid.
+func beatsOf(acc *gate, name string) (beats, starts int64) {
+	for _, m := range acc.named("chembus_heartbeat") {
+		if m.Tags()["zooid"] == name {
+			beats += m.Fields()["beats"].(int64)
+			starts += m.Fields()["starts"].(int64)
+		}
+	}
+	return beats, starts
+}
+
+// requireLines checks that the plugin logged these lines, each once and in this order, and no others.
+func requireLines(t *testing.T, c *ChemBus, expected []string) {
+	t.Helper()
+	var lines []string
+	log := c.Log.(*testutil.CaptureLogger)
+	require.True(t, holds(func() bool {
+		lines = nil
+		for _, entry := range log.Messages() {
+			lines = append(lines, entry.String())
+		}
+		return len(lines) >= len(expected)
+	}), "%q of %q", lines, expected)
+	require.Len(t, lines, len(expected), "%q", lines)
+	for i := range expected {
+		require.Contains(t, lines[i], expected[i])
+	}
+}
+
+func TestMetricsOfARealBus(t *testing.T) {
+	b := startBus(t)
+	c := onBus(b)
+	c.AnnounceAs = ""
+	acc := start(t, c)
+	p := publisher(t, b)
+	before := time.Now()
+	payload := beatNow("audio_io")
+	publish(t, p, "HEARTBEAT", payload)
+	publish(t, p, "HEARTBEAT", payload)
+	publish(t, p, "HEARTBEAT_X", "{}")
+	publish(t, p, "governance.kill", `{"reason":"test"}`)
+	require.True(t, holds(func() bool {
+		_, starts := beatsOf(acc, "audio_io")
+		return starts == 1 && acc.HasMeasurement("chembus_kill")
+	}))
+	var fields map[string]any
+	require.True(t, holds(func() bool {
+		fields = eventually(t, c, observable(c))
+		return fields["probe_rtt_s"] != nil
+	}), "no probe came back")
+
+	require.Equal(t, map[string]string{
+		"observable": "bool", "connected": "bool", "probing": "bool", "observed_s": "float64", "blind_s": "float64",
+		"messages": "uint64", "bytes": "uint64", "heartbeats": "uint64", "duplicates": "uint64", "zooids": "int64",
+		"rejected_topic": "uint64", "rejected_frames": "uint64", "rejected_oversize": "uint64", "rejected_json": "uint64",
+		"rejected_no_zooid": "uint64", "rejected_bad_name": "uint64", "rejected_max_zooids": "uint64",
+		"disconnects": "uint64", "probe_rtt_s": "float64",
+	}, typesOf(fields))
+	require.EqualValues(t, 1, fields["heartbeats"])
+	require.EqualValues(t, 1, fields["duplicates"])
+	require.EqualValues(t, 1, fields["zooids"])
+	require.EqualValues(t, 1, fields["rejected_topic"])
+	require.Less(t, fields["probe_rtt_s"], patience.Seconds())
+
+	metrics := acc.GetTelegrafMetrics()
+	require.Equal(t, "chembus_tick", metrics[0].Name())
+	var beat telegraf.Metric
+	for _, m := range metrics {
+		require.WithinRange(t, m.Time(), before.Add(-patience), time.Now())
+		switch m.Name() {
+		case "chembus_heartbeat":
+			if beat == nil {
+				beat = m
+			}
+		case "chembus_tick", "chembus_kill":
+			require.Equal(t, map[string]string{"observed_s": "float64"}, typesOf(m.Fields()))
+			require.Empty(t, m.Tags())
+		default:
+			require.Fail(t, "a metric that is not in the design", m.Name())
+		}
+	}
+	require.Equal(t, map[string]string{"zooid": "audio_io", "niche": "n"}, beat.Tags())
+	require.Equal(t, map[string]string{
+		"beats": "int64", "starts": "int64", "processed_count": "int64",
+		"lag_s": "float64", "sent": "float64", "observed_s": "float64",
+	}, typesOf(beat.Fields()))
+	require.InDelta(t, bus.EpochSeconds(before), fieldOf(t, beat, "sent"), patience.Seconds())
+	require.InDelta(t, 0, fieldOf(t, beat, "lag_s"), patience.Seconds())
+	require.EqualValues(t, 3, fieldOf(t, beat, "processed_count"))
+}
+
+func typesOf(fields map[string]any) map[string]string {
+	types := make(map[string]string)
+	for name, value := range fields {
+		types[name] = fmt.Sprintf("%T", value)
+	}
+	return types
+}
+
+func TestProbeIsEvidenceOnAQuietBus(t *testing.T) {
+	c := onBus(startBus(t))
+	c.AnnounceAs = ""
+	acc := start(t, c)
+	fields := eventually(t, c, observable(c))
+	require.True(t, holds(func() bool {
+		later := busReport(t, c)
+		return later["observed_s"].(float64) > fields["observed_s"].(float64)+0.1
+	}), "the clock runs")
+	fields = busReport(t, c)
+	require.Zero(t, fields["heartbeats"])
+	require.NotZero(t, fields["messages"])
+	require.Contains(t, fields, "probe_rtt_s")
+	require.Greater(t, len(acc.named("chembus_tick")), 2)
+	requireLines(t, c, []string{"Listening for", "can be heard"})
+}
+
+func TestPausedBusIsBlindnessAndSaidOnce(t *testing.T) {
+	t.Parallel()
+	b := startBus(t)
+	c := onBus(b)
+	c.BlindAfter = config.Duration(2 * time.Second)
+	acc := start(t, c)
+	p := publisher(t, b)
+	eventually(t, c, observable(c))
+	publish(t, p, "HEARTBEAT", beatNow("audio_io"))
+	require.True(t, holds(func() bool { n, _ := beatsOf(acc, "audio_io"); return n == 1 }))
+
+	require.NoError(t, b.Pause())
+	blind := eventually(t, c, map[string]any{"observable": false, "connected": true})
+	publish(t, p, "HEARTBEAT", beatNow("audio_io"))
+	require.True(t, holds(func() bool {
+		return busReport(t, c)["blind_s"].(float64) > blind["blind_s"].(float64)+0.2
+	}))
+	require.Equal(t, blind["observed_s"], busReport(t, c)["observed_s"])
+	require.NoError(t, b.Resume())
+	after := eventually(t, c, observable(c))
+	require.True(t, holds(func() bool { n, _ := beatsOf(acc, "audio_io"); return n == 2 }), "late, but a beat")
+	require.GreaterOrEqual(t, after["blind_s"], 2.0)
+	requireLines(t, c, []string{"I! [] Listening for", "I! [] The bus", "connected but forwards nothing", "can be heard again"})
+}
+
+func TestBusThatDiesAndComesBack(t *testing.T) {
+	t.Parallel()
+	b := startBus(t)
+	require.NoError(t, b.Kill())
+	c := onBus(b)
+	c.BlindAfter = config.Duration(2 * time.Second)
+	acc := start(t, c)
+	requireLines(t, c, []string{"Listening for", "W! [] No connection to the bus"})
+	require.Equal(t, []any{false, false, 0.0, uint64(0)}, pick(busReport(t, c), "observable", "connected", "observed_s", "messages"))
+	require.Len(t, acc.GetTelegrafMetrics(), 1, "nothing but the tick of 0")
+
+	require.NoError(t, b.Restart())
+	eventually(t, c, observable(c))
+	require.NoError(t, b.Kill())
+	fields := eventually(t, c, map[string]any{"observable": false, "connected": false})
+	require.NotZero(t, fields["disconnects"])
+	require.NoError(t, b.Restart())
+	eventually(t, c, observable(c))
+	publish(t, publisher(t, b), "HEARTBEAT", beatNow("audio_io"))
+	require.True(t, holds(func() bool { n, _ := beatsOf(acc, "audio_io"); return n == 1 }))
+	requireLines(t, c, []string{"Listening for", "No connection", "can be heard again", "No connection", "can be heard again"})
+}
+
+func pick(fields map[string]any, names ...string) []any {
+	var values []any
+	for _, name := range names {
+		values = append(values, fields[name])
+	}
+	return values
+}
+
+func TestPassiveSensorPublishesNothing(t *testing.T) {
+	t.Parallel()
+	for name, configure := range map[string]func(*ChemBus){
+		"no endpoint":       func(c *ChemBus) { c.PublishEndpoint = "none" },
+		"nothing to say":    func(c *ChemBus) { c.Probe, c.AnnounceAs = false, "" },
+		"endpoint but mute": func(c *ChemBus) { c.Probe, c.AnnounceAs, c.PublishEndpoint = false, "", "tcp://127.0.0.1:1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBus(t)
+			c := onBus(b)
+			configure(c)
+			c.BlindAfter = config.Duration(2 * time.Second)
+			acc := start(t, c)
+			fields := eventually(t, c, map[string]any{"observable": true, "connected": true, "probing": false})
+			require.True(t, holds(func() bool {
+				return busReport(t, c)["observed_s"].(float64) > fields["observed_s"].(float64)+0.1
+			}), "to be connected passes for evidence")
+			fields = busReport(t, c)
+			require.Zero(t, fields["messages"])
+			require.NotContains(t, fields, "probe_rtt_s")
+			publish(t, publisher(t, b), "HEARTBEAT", beatNow("audio_io"))
+			require.True(t, holds(func() bool { n, _ := beatsOf(acc, "audio_io"); return n == 1 }))
+			require.EqualValues(t, 1, busReport(t, c)["messages"])
+			require.NoError(t, b.Kill())
+			eventually(t, c, map[string]any{"observable": false, "connected": false})
+		})
+	}
+}
+
+func TestAnnouncementIsHeardOnTheBus(t *testing.T) {
+	b := startBus(t)
+	ctx, err := zmq.NewContext()
+	require.NoError(t, err)
+	sub, err := bus.NewSubscriber(ctx, 1<<20, "HEARTBEAT")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, sub.Close())
+		require.NoError(t, ctx.Term())
+	})
+	require.NoError(t, bus.Connect(sub, b.XPub()))
+	// The subscription has come through; the plugin's own would not tell.
+	publisher(t, b)
+
+	c := onBus(b)
+	acc := start(t, c)
+	var heard []string
+	require.True(t, holds(func() bool {
+		topic, payload, frames, err := bus.ReceiveMessage(sub)
+		if err == nil {
+			require.Equal(t, []any{"HEARTBEAT", 2}, []any{string(topic), frames})
+			heard = append(heard, string(payload))
+		}
+		return len(heard) == 2
+	}))
+	require.Equal(t, heard[0], heard[1], "the double tap")
+	var message map[string]any
+	require.NoError(t, json.Unmarshal([]byte(heard[0]), &message))
+	require.Equal(t, "HEARTBEAT", message["signal"])
+	facts := message["facts"].(map[string]any)
+	require.Equal(t, "heartbeat_monitor", facts["zooid"])
+	require.Less(t, facts["uptime_s"], patience.Seconds(), "an uptime, not the time")
+	require.InDelta(t, bus.EpochSeconds(time.Now()), message["ts"], patience.Seconds())
+
+	// It is a zooid like every other.
+	require.True(t, holds(func() bool {
+		_, starts := beatsOf(acc, "heartbeat_monitor")
+		return starts == 1
+	}))
+	beat := acc.named("chembus_heartbeat")[0]
+	require.Equal(t, map[string]string{"zooid": "heartbeat_monitor", "niche": "observability"}, beat.Tags())
+	require.True(t, beat.HasField("uptime_s"))
+}
+
+// Every bad input is counted by its reason, and neither ends anything nor touches anybody else.
+func TestBadInputOfARealBus(t *testing.T) {
+	facts := func(text string) string { return `{"facts":` + text + `}` }
+	name := func(text string) string { return facts(`{"zooid":"` + text + `"}`) }
+	bad := []struct {
+		reason bus.Reject
+		frames []string
+	}{
+		{bus.RejectTopic, []string{"HEARTBEAT_X", beatNow("x")}},
+		{bus.RejectTopic, []string{"HEARTBEAT ", beatNow("x")}},
+		{bus.RejectFrames, []string{"HEARTBEAT"}},
+		{bus.RejectFrames, []string{"HEARTBEAT", beatNow("x"), ""}},
+		{bus.RejectFrames, []string{"HEARTBEAT", "", beatNow("x")}},
+		{bus.RejectOversize, []string{"HEARTBEAT", facts(`{"zooid":"x","y":"` + strings.Repeat("y", 1<<20) + `"}`)}},
+		{bus.RejectJSON, []string{"HEARTBEAT", ""}},
+		{bus.RejectJSON, []string{"HEARTBEAT", "hello"}},
+		{bus.RejectJSON, []string{"HEARTBEAT", "NaN"}},
+		{bus.RejectJSON, []string{"HEARTBEAT", "[" + beatNow("x") + "]"}},
+		{bus.RejectJSON, []string{"HEARTBEAT", strings.Repeat("[", 60_000)}},
+		{bus.RejectJSON, []string{"HEARTBEAT", name("x\xff")}},
+		{bus.RejectNoZooid, []string{"HEARTBEAT", `{"signal":"HEARTBEAT"}`}},
+		{bus.RejectNoZooid, []string{"HEARTBEAT", facts(`{}`)}},
+		{bus.RejectBadName, []string{"HEARTBEAT", facts(`{"zooid":8507}`)}},
+		{bus.RejectBadName, []string{"HEARTBEAT", name("")}},
+		{bus.RejectBadName, []string{"HEARTBEAT", name(strings.Repeat("x", 10_000))}},
+		{bus.RejectBadName, []string{"HEARTBEAT", name(`x\ny`)}},
+		{bus.RejectBadName, []string{"HEARTBEAT", name(`x\u0007`)}},
+	}
+	b := startBus(t)
+	c := onBus(b)
+	c.AnnounceAs = ""
+	acc := start(t, c)
+	p := publisher(t, b)
+	expected := make(map[string]uint64)
+	beats := 0
+	for range 3 {
+		for _, message := range bad {
+			publish(t, p, message.frames...)
+			expected["rejected_"+string(message.reason)]++
+			publish(t, p, "HEARTBEAT", beatNow("good"))
+			beats++
+		}
+	}
+	// Odd, but alive.
+	good := map[string]string{
+		"quirks": string(colony.Heartbeat{Zooid: "quirks", Quirks: colony.Quirks{NaN: true, MissingKeys: true}}.Payload()),
+		"whole":  string(colony.Heartbeat{Zooid: "whole", TS: 1795446803.5, Quirks: colony.Quirks{Integers: true}}.Payload()),
+		"é😀":     string(colony.Heartbeat{Zooid: "é😀"}.Payload()),
+		`"q"`:    string(colony.Heartbeat{Zooid: `"q"`}.Payload()),
+	}
+	for _, payload := range good {
+		publish(t, p, "HEARTBEAT", payload)
+	}
+	for reason, count := range expected {
+		eventually(t, c, map[string]any{reason: count})
+	}
+	eventually(t, c, map[string]any{"zooids": int64(1 + len(good)), "heartbeats": uint64(beats + len(good))})
+	require.True(t, holds(func() bool { n, _ := beatsOf(acc, "good"); return n == int64(beats) }))
+	for zooid := range good {
+		require.True(t, holds(func() bool { n, _ := beatsOf(acc, zooid); return n == 1 }), zooid)
+	}
+	requireLines(t, c, []string{"Listening for", "can be heard", "W! [] Messages rejected: "})
+}
+
+func TestMoreNamesThanAllowedOnARealBus(t *testing.T) {
+	b := startBus(t)
+	c := onBus(b)
+	c.AnnounceAs, c.MaxZooids = "", 10
+	acc := start(t, c)
+	p := publisher(t, b)
+	for n := range 100 {
+		publish(t, p, "HEARTBEAT", beatNow(fmt.Sprintf("zooid_%d", n)))
+	}
+	publish(t, p, "HEARTBEAT", beatNow("zooid_3"))
+	eventually(t, c, map[string]any{"zooids": int64(10), "rejected_max_zooids": uint64(90)})
+	require.True(t, holds(func() bool { n, _ := beatsOf(acc, "zooid_3"); return n == 2 }), "the known are not affected")
+}
+
+// A message that even the socket refuses makes ZeroMQ cut the connection.
+func TestGiantMessageDoesNotDeafenTheSensor(t *testing.T) {
+	t.Parallel()
+	b := startBus(t)
+	c := onBus(b)
+	c.MaxMessageSize = 1 << 10
+	acc := start(t, c)
+	p := publisher(t, b)
+	eventually(t, c, observable(c))
+	require.NoError(t, p.Send([]byte("HEARTBEAT"), bytes.Repeat([]byte("x"), socketSizeFactor<<10+1)))
+	require.True(t, holds(func() bool { return busReport(t, c)["disconnects"].(uint64) > 0 }))
+	require.True(t, holds(func() bool {
+		publish(t, p, "HEARTBEAT", beatNow("audio_io"))
+		n, _ := beatsOf(acc, "audio_io")
+		return n > 0
+	}))
+	eventually(t, c, observable(c))
+	require.Empty(t, c.Log.(*testutil.CaptureLogger).Errors())
+}
+
+func TestStalledTelegrafOnARealBus(t *testing.T) {
+	b := startBus(t)
+	c := onBus(b)
+	c.AnnounceAs = ""
+	acc := start(t, c)
+	p := publisher(t, b)
+	eventually(t, c, observable(c))
+	acc.shut.Lock()
+	shut := len(acc.GetTelegrafMetrics())
+	const zooids, rounds = 20, 50
+	for range rounds {
+		for n := range zooids {
+			publish(t, p, "HEARTBEAT", beatNow(fmt.Sprintf("z%d", n)))
+		}
+	}
+	// Receiving goes on, and what waits is one entry a zooid.
+	eventually(t, c, map[string]any{"heartbeats": uint64(zooids * rounds), "observable": true})
+	stalled := busReport(t, c)["observed_s"].(float64)
+	require.True(t, holds(func() bool { return busReport(t, c)["observed_s"].(float64) > stalled+0.1 }))
+	c.mu.Lock()
+	require.LessOrEqual(t, len(c.sensor.ready)+len(c.sensor.coalesced), zooids)
+	c.mu.Unlock()
+	acc.shut.Unlock()
+
+	sum := func(metrics []telegraf.Metric) (sum int64) {
+		for _, m := range metrics {
+			if m.Name() == "chembus_heartbeat" {
+				sum += m.Fields()["beats"].(int64)
+			}
+		}
+		return sum
+	}
+	require.True(t, holds(func() bool { return sum(acc.GetTelegrafMetrics()) == zooids*rounds }))
+	require.True(t, holds(func() bool {
+		ticks := acc.named("chembus_tick")
+		return ticks[len(ticks)-1].Fields()["observed_s"].(float64) > stalled
+	}))
+	after := acc.GetTelegrafMetrics()[shut:]
+	for i, m := range after {
+		if m.Name() == "chembus_tick" && m.Fields()["observed_s"].(float64) >= stalled {
+			require.EqualValues(t, zooids*rounds, sum(after[:i]), "beats heard before come before")
+			break
+		}
+	}
+}
+
+// While a socket cannot be opened the plugin says so and tries again.
+func TestSocketsThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	b := startBus(t)
+	for free := range 4 { // the subscriber, both ends of its monitor, the publisher
+		t.Run(fmt.Sprintf("%d free", free), func(t *testing.T) {
+			t.Parallel()
+			c := onBus(b)
+			require.NoError(t, c.Init())
+			ctx, err := zmq.NewContext()
+			require.NoError(t, err)
+			const enough = 6 // with the waker's two
+			require.NoError(t, ctx.SetMaxSockets(enough))
+			var held []*zmq.Socket
+			for range enough - 2 - free {
+				socket, err := ctx.NewSocket(zmq.PAIR)
+				require.NoError(t, err)
+				held = append(held, socket)
+			}
+			c.zmq, c.done = ctx, make(chan struct{})
+			c.due = sync.NewCond(&c.mu)
+			c.waker, err = bus.NewWaker(ctx)
+			require.NoError(t, err)
+			c.sensor = newSensor(c, testProbe, time.Now())
+			c.wg.Go(newReceiver(c, ctx, testProbe).run)
+			t.Cleanup(c.Stop)
+
+			log := c.Log.(*testutil.CaptureLogger)
+			require.True(t, holds(func() bool { return len(log.Errors()) > 0 }))
+			require.Contains(t, log.Errors()[0], "trying again in 1s")
+			require.False(t, busReport(t, c)["connected"].(bool))
+			for _, socket := range held {
+				require.NoError(t, socket.Close())
+			}
+			eventually(t, c, observable(c))
+		})
+	}
+}
+
+func TestWaitNeitherSpinsNorOversleeps(t *testing.T) {
+	c := newPlugin()
+	c.sensor = newSensor(c, "", epoch)
+	r := newReceiver(c, nil, "")
+	r.nextInterval = at(1)
+	for now, expected := range map[float64]time.Duration{
+		0:        time.Second,
+		0.999999: time.Millisecond, // Poll cuts to whole milliseconds
+		1:        0,
+		5:        0,
+	} {
+		require.Equal(t, expected, r.wait(at(now)).Truncate(time.Millisecond), "at %v s", now)
+	}
+	require.False(t, r.announcing(), "without a publisher")
+}

@@ -1,0 +1,44 @@
+package chembus
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+)
+
+func TestRejectsAreLoggedOnceAMinute(t *testing.T) {
+	var log testutil.CaptureLogger
+	l := rejectLog{log: &log}
+	huge := bytes.Repeat([]byte("x"), 1<<20)
+	for second := range 150 {
+		for range 100 {
+			l.Add(bus.RejectJSON, []byte("HEARTBEAT"), []byte("evil\n2026-01-01T00:00:00Z E! forged \x1b[31m"))
+		}
+		l.Add(bus.RejectTopic, []byte("HEARTBEAT_X"), huge)
+		l.Flush(at(float64(second)))
+	}
+	lines := log.Messages()
+	require.Len(t, lines, 3, "150 s")
+	require.Equal(t, `Messages rejected: 1 for topic (first: topic "HEARTBEAT_X", 1048576 bytes: "`+strings.Repeat("x", excerptLength)+
+		`"); 100 for json (first: topic "HEARTBEAT", 41 bytes: "evil\n2026-01-01T00:00:00Z E! forged \x1b[31m")`, lines[0].Text)
+	require.Contains(t, lines[1].Text, "60 for topic")
+	require.Contains(t, lines[1].Text, "6000 for json")
+	for _, line := range lines {
+		require.EqualValues(t, testutil.LevelWarn, line.Level)
+		require.NotContains(t, line.Text, "\n")
+		require.Less(t, len(line.Text), 2000)
+	}
+}
+
+func TestNothingRejectedIsNoLine(t *testing.T) {
+	var log testutil.CaptureLogger
+	l := rejectLog{log: &log}
+	l.Flush(at(0))
+	l.Flush(at(100))
+	require.Empty(t, log.Messages())
+}

@@ -1,0 +1,94 @@
+package chembus
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/metric"
+)
+
+// gapMetric returns what the judge says of an open incident; the changes replace fields and tags, a nil
+// takes one away.
+func gapMetric(incident string, changes map[string]any) telegraf.Metric {
+	m := metric.New("liveness_gap",
+		map[string]string{"zooid": "audio_io", "niche": "voice", "host": "h", "gap_type": "heartbeat_missing"},
+		map[string]any{
+			"incident_id":     incident,
+			"open":            true,
+			"last_seen":       1795446803.8781514,
+			"missing_seconds": 31.25,
+			"threshold_s":     30.0,
+			"severity":        "critical",
+			"reason":          `no heartbeat from "audio_io" for 31.2 s, threshold 30 s`,
+		}, time.Unix(1795446835, 0))
+	for name, value := range changes {
+		switch {
+		case value == nil:
+			m.RemoveField(name)
+			m.RemoveTag(name)
+		case name == "zooid" || name == "gap_type":
+			m.AddTag(name, value.(string))
+		default:
+			m.AddField(name, value)
+		}
+	}
+	return m
+}
+
+func TestGapOf(t *testing.T) {
+	g, problem := gapOf(gapMetric("i", nil))
+	require.Empty(t, problem)
+	require.Equal(t, &gap{
+		incident: "i",
+		open:     true,
+		kind:     "heartbeat_missing",
+		zooid:    "audio_io",
+		lastSeen: 1795446803.8781514,
+		missing:  31.25,
+		severity: "critical",
+		reason:   `no heartbeat from "audio_io" for 31.2 s, threshold 30 s`,
+	}, g)
+
+	g, problem = gapOf(gapMetric("i", map[string]any{
+		"last_seen": int64(5), "missing_seconds": uint64(7), "severity": nil, "reason": nil, "open": false,
+	}))
+	require.Empty(t, problem)
+	require.Equal(t, &gap{
+		incident: "i",
+		kind:     "heartbeat_missing",
+		zooid:    "audio_io",
+		lastSeen: 5,
+		missing:  7,
+		reason:   `no heartbeat from "audio_io" for 7.0 s`,
+	}, g)
+}
+
+func TestGapOfMalformed(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		value any
+		want  string
+	}{
+		{"incident_id", nil, `"incident_id"`},
+		{"incident_id", "", `"incident_id"`},
+		{"incident_id", 7, `"incident_id"`},
+		{"open", nil, `"open"`},
+		{"open", "true", `"open"`},
+		{"open", 1, `"open"`},
+		{"zooid", nil, `"zooid"`},
+		{"gap_type", nil, `"gap_type"`},
+		{"last_seen", nil, `"last_seen"`},
+		{"last_seen", "now", `"last_seen"`},
+		{"last_seen", math.NaN(), `"last_seen"`},
+		{"missing_seconds", nil, `"missing_seconds"`},
+		{"missing_seconds", math.Inf(1), `"missing_seconds"`},
+		{"missing_seconds", true, `"missing_seconds"`},
+	} {
+		_, problem := gapOf(gapMetric("i", map[string]any{test.name: test.value}))
+		require.Contains(t, problem, test.want, "%s = %v", test.name, test.value)
+	}
+}

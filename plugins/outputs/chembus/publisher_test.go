@@ -1,0 +1,131 @@
+package chembus
+
+import (
+	"testing"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
+)
+
+// stepper is a plugin whose publisher goes step by step, so that the test knows what it knows.
+type stepper struct {
+	*ChemBus
+	publisher *publisher
+}
+
+func newStepper(t *testing.T, endpoint string) *stepper {
+	t.Helper()
+	c, _ := standard()
+	c.PublishEndpoint = endpoint
+	require.NoError(t, c.Init())
+	var err error
+	c.zmq, err = zmq.NewContext()
+	require.NoError(t, err)
+	c.waker, err = bus.NewWaker(c.zmq)
+	require.NoError(t, err)
+	s := &stepper{ChemBus: c, publisher: &publisher{plugin: c, context: c.zmq}}
+	require.NoError(t, s.publisher.open())
+	t.Cleanup(func() {
+		s.publisher.close(0)
+		c.waker.CloseReceiver()
+		c.waker.Close()
+		done := make(chan error, 1)
+		go func() { done <- c.zmq.Term() }()
+		returns(t, "Closing the context", done)
+	})
+	return s
+}
+
+// until steps until the condition holds.
+func (s *stepper) until(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	watch := time.AfterFunc(patience, func() { panic("waiting in vain: " + what) })
+	defer watch.Stop()
+	for !condition() {
+		// A step waits for something to happen, and after the last one nothing does.
+		time.AfterFunc(time.Millisecond, s.waker.Wake)
+		require.NoError(t, s.publisher.step())
+	}
+}
+
+func (s *stepper) listened() bool {
+	return s.publisher.subscriptions.Covers(topic)
+}
+
+// TestGapOfWhileTheBusIsAwayIsKept has the bus die and come back: to a subscriber that was there before
+// goes exactly once what was found meanwhile.
+func TestGapOfWhileTheBusIsAwayIsKept(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	s := newStepper(t, b.XSub())
+	s.until(t, "the subscriber shows", s.listened)
+	for _, incident := range []string{"first", "second"} {
+		require.NoError(t, b.Kill())
+		s.until(t, "the bus is seen to be away", func() bool { return !s.listened() })
+		require.NoError(t, s.Write([]telegraf.Metric{gapMetric(incident, nil)}))
+		_, err := s.publisher.publish(time.Now())
+		require.NoError(t, err)
+		require.Equal(t, 1, s.pending(), "sent to nobody")
+		require.NoError(t, b.Restart())
+		s.until(t, "the gap is published", func() bool { return s.pending() == 0 })
+		received(t, c, incident)
+	}
+	require.Equal(t, []string{"first", "second"}, received(t, c, "second"))
+}
+
+// TestGapWaitsAfterTheLastSubscriberLeft has a subscriber go: nothing is sent to nobody.
+func TestGapWaitsAfterTheLastSubscriberLeft(t *testing.T) {
+	b := startBus(t)
+	s := newStepper(t, b.XSub())
+	first := listen(t, b)
+	s.until(t, "the subscriber shows", s.listened)
+	require.NoError(t, first.Close())
+	s.until(t, "the subscriber is seen to leave", func() bool { return !s.listened() })
+	require.NoError(t, s.Write([]telegraf.Metric{gapMetric("a", nil)}))
+	second := listen(t, b)
+	s.until(t, "the gap is published", func() bool { return s.pending() == 0 })
+	require.Equal(t, []string{"a"}, received(t, second, "a"))
+	require.Empty(t, first.Received())
+}
+
+// fullPipe returns a bus that stands still and a plugin from which ZeroMQ takes no more.
+func fullPipe(t *testing.T) (*colony.Bus, *stepper) {
+	t.Helper()
+	b := startBus(t)
+	// Subscribed to by a prefix the topic is none of the consumer's: it drops the flood unread.
+	c, err := consumer.New(consumer.Config{XPub: b.XPub(), Topic: topic[:3]})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	s := newStepper(t, b.XSub())
+	s.until(t, "the subscriber shows", s.listened)
+	require.NoError(t, b.Pause())
+	require.NoError(t, s.Write(flood()))
+	wait, err := s.publisher.publish(time.Now())
+	require.NoError(t, err)
+	require.Equal(t, fullRetry, wait)
+	require.NotZero(t, s.pending())
+	return b, s
+}
+
+func TestFullPipe(t *testing.T) {
+	b, s := fullPipe(t)
+	require.NoError(t, b.Resume())
+	s.until(t, "all are published", func() bool { return s.pending() == 0 })
+}
+
+// TestLingerEnds closes the socket when its deadline is just over, or not yet: the context can be closed.
+func TestLingerEnds(t *testing.T) {
+	for _, linger := range []time.Duration{-time.Millisecond, 0, 10 * time.Millisecond} {
+		t.Run(linger.String(), func(t *testing.T) {
+			_, s := fullPipe(t)
+			s.publisher.close(linger)
+		})
+	}
+}
