@@ -21,6 +21,8 @@ var told = []struct {
 	{judge.Recovered, "Up again"},
 	{judge.Ended, "Killed on purpose"},
 	{judge.Stopped, "Silent"},
+	{judge.Missed, "Expected, but not heard"},
+	{judge.Forgotten, "Forgotten after a long silence"},
 }
 
 // changeLog gathers changes, so that a colony that starts is one line and not a thousand.

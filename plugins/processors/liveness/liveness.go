@@ -5,9 +5,7 @@ package liveness
 
 import (
 	_ "embed"
-	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +14,7 @@ import (
 	"github.com/influxdata/telegraf/filter"
 	"github.com/influxdata/telegraf/plugins/processors"
 
-	"github.com/kloros/telegraf-chembus/plugins/common/option"
+	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
 )
 
@@ -31,26 +29,39 @@ const (
 
 // Liveness is the processor's configuration and state.
 type Liveness struct {
-	Measurement    string           `toml:"measurement"`
-	Identity       []string         `toml:"identity"`
-	Threshold      config.Duration  `toml:"threshold"`
-	LateAfter      *config.Duration `toml:"late_after"`
-	BlindAfter     config.Duration  `toml:"blind_after"`
-	ReportInterval config.Duration  `toml:"report_interval"`
-	Ignore         []string         `toml:"ignore"`
-	Log            telegraf.Logger  `toml:"-"`
+	Measurement        string           `toml:"measurement"`
+	Identity           []string         `toml:"identity"`
+	Threshold          config.Duration  `toml:"threshold"`
+	LateAfter          *config.Duration `toml:"late_after"`
+	BlindAfter         config.Duration  `toml:"blind_after"`
+	ReportInterval     config.Duration  `toml:"report_interval"`
+	Ignore             []string         `toml:"ignore"`
+	Expected           []string         `toml:"expected"`
+	ExpectWithin       config.Duration  `toml:"expect_within"`
+	RetireAfter        config.Duration  `toml:"retire_after"`
+	RetireUnnamedAfter config.Duration  `toml:"retire_unnamed_after"`
+	UnnamedGaps        bool             `toml:"unnamed_gaps"`
+	MassCount          int              `toml:"mass_count"`
+	MassWindow         config.Duration  `toml:"mass_window"`
+	FlapCount          int              `toml:"flap_count"`
+	FlapWindow         config.Duration  `toml:"flap_window"`
+	Adaptive           bool             `toml:"adaptive"`
+	Phi                float64          `toml:"phi"`
+	MinThreshold       config.Duration  `toml:"min_threshold"`
+	MaxThreshold       config.Duration  `toml:"max_threshold"`
+	StateFile          string           `toml:"state_file"`
+	Overrides          []*Override      `toml:"override"`
+	Log                telegraf.Logger  `toml:"-"`
 
-	ignored  filter.Filter
-	judge    *judge.Judge
-	subjects map[string]*subject
-	changes  changeLog
-}
-
-// subject is how a component of the judge looks as a metric.
-type subject struct {
-	name  string
-	niche string
-	tags  map[string]string // identity and host
+	ignored    filter.Filter
+	rules      ruleSet
+	judge      *judge.Judge
+	changes    changeLog
+	state      *statefile.File // nil: nothing is kept
+	restored   bool            // by Telegraf, before Start
+	passive    bool            // another copy judges
+	nextSave   time.Time       // by the time of the metrics
+	saveFailed bool
 }
 
 // SampleConfig returns the documented default configuration.
@@ -60,76 +71,44 @@ func (*Liveness) SampleConfig() string {
 
 // Init checks the options.
 func (l *Liveness) Init() error {
-	lateAfter := l.Threshold / 2
-	if l.LateAfter != nil {
-		lateAfter = *l.LateAfter
+	if err := l.checkOptions(); err != nil {
+		return err
 	}
-	for _, d := range []struct {
-		name  string
-		value config.Duration
-	}{
-		{"threshold", l.Threshold},
-		{"late_after", lateAfter},
-		{"blind_after", l.BlindAfter},
-		{"report_interval", l.ReportInterval},
-	} {
-		if d.value < config.Duration(time.Millisecond) {
-			return option.TooSmall(d.name, time.Duration(d.value), time.Millisecond)
-		}
-	}
-	if lateAfter > l.Threshold {
-		return &option.Error{
-			Name:    "late_after",
-			Problem: fmt.Sprintf("%q is above the threshold of %q", time.Duration(lateAfter), time.Duration(l.Threshold)),
-			Allowed: "use at most the threshold, or leave it out for half of it",
-		}
-	}
-	if l.Measurement == "" {
-		return &option.Error{Name: "measurement", Problem: "is empty", Allowed: `name the metric that carries heartbeats, such as "chembus_heartbeat"`}
-	}
-	if len(l.Identity) == 0 || slices.Contains(l.Identity, "") {
-		return &option.Error{Name: "identity", Problem: "is empty or names an empty tag", Allowed: `name the tags that tell components apart, such as ["zooid"]`}
-	}
-	var err error
-	if l.ignored, err = filter.Compile(l.Ignore); err != nil {
-		return &option.Error{Name: "ignore", Problem: err.Error(), Allowed: `use globs such as ["test_*"]`}
-	}
-	l.judge = judge.New(judge.Config{
-		Threshold:      time.Duration(l.Threshold),
-		LateAfter:      time.Duration(lateAfter),
-		BlindAfter:     time.Duration(l.BlindAfter),
-		ReportInterval: time.Duration(l.ReportInterval),
-	})
-	l.subjects = make(map[string]*subject)
+	l.judge = judge.New(l.judgeConfig())
 	l.changes = changeLog{log: l.Log}
 	return nil
 }
 
-// Start has nothing to start.
-func (*Liveness) Start(telegraf.Accumulator) error {
-	return nil
+// Start loads the state and locks it. A copy that finds it locked lets everything pass and judges
+// nothing: Telegraf starts a second one of each processor when it has an aggregator.
+func (l *Liveness) Start(telegraf.Accumulator) error {
+	return l.openState()
 }
 
 // Add takes one metric. Ticks end here, everything else is passed on, followed by what it made the
 // judge find.
 func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	observed, timed := seconds(m, "observed_s")
-	at := m.Time() // once it is passed on a metric belongs to others
-	switch {
-	case !timed:
+	if l.passive || !timed {
 		acc.AddMetric(m)
-	case m.Name() == tickMeasurement:
-		l.report(acc, l.judge.Tick(observed), at)
+		return nil
+	}
+	at := m.Time() // once it is passed on a metric belongs to others
+	switch m.Name() {
+	case tickMeasurement:
+		l.report(acc, l.judge.Tick(sensorOf(m), observed), at)
 		l.changes.Flush()
 		m.Drop()
-	case m.Name() == killMeasurement:
+		l.saveIfDue(at)
+	case killMeasurement:
+		from := sensorOf(m)
 		acc.AddMetric(m)
-		l.report(acc, l.judge.Kill(observed), at)
-	case m.Name() == l.Measurement:
+		l.report(acc, l.judge.Kill(from, observed), at)
+	case l.Measurement:
 		beat, ok := l.beat(m, observed)
 		acc.AddMetric(m)
 		if ok {
-			l.report(acc, l.judge.Beat(beat), at)
+			l.report(acc, l.judge.Beat(&beat), at)
 		}
 	default:
 		acc.AddMetric(m)
@@ -137,47 +116,54 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	return nil
 }
 
-// Stop says what has not been said yet. Metrics must not be added here: the shim has closed its channel
-// by now.
+// Stop saves the state, and says what has not been said yet. Metrics must not be added here: the shim
+// has closed its channel by now.
 func (l *Liveness) Stop() {
 	l.changes.Flush()
+	l.closeState()
 }
 
 // beat reads a heartbeat; false if it is of nobody who is to be judged.
 func (l *Liveness) beat(m telegraf.Metric, observed time.Duration) (judge.Beat, bool) {
-	values := make([]string, 0, len(l.Identity))
-	for _, tag := range l.Identity {
-		value, ok := m.GetTag(tag)
-		if !ok {
-			return judge.Beat{}, false
-		}
-		values = append(values, value)
+	key, ok := l.key(m)
+	if !ok || l.ignored != nil && l.ignored.Match(judge.Name(key)) {
+		return judge.Beat{}, false
 	}
-	key := strings.Join(values, "\x1f")
-	s, known := l.subjects[key]
-	if !known {
-		s = &subject{name: strings.Join(values, "/"), tags: make(map[string]string, len(values)+1)}
-		if l.ignored != nil && l.ignored.Match(s.name) {
-			return judge.Beat{}, false
-		}
-		for i, tag := range l.Identity {
-			s.tags[tag] = values[i]
-		}
-		if host, ok := m.GetTag("host"); ok {
-			s.tags["host"] = host
-		}
-		l.subjects[key] = s
-	}
-	s.niche, _ = m.GetTag("niche")
+	niche, _ := m.GetTag("niche")
+	host, _ := m.GetTag("host")
 	return judge.Beat{
+		Sensor:   sensorOf(m),
+		Host:     host,
 		Key:      key,
-		Name:     s.name,
+		Niche:    niche,
 		Observed: observed,
 		LastSeen: number(m, "sent", float64(m.Time().UnixNano())/1e9),
 		// A heartbeat that does not say how many it stands for is one.
 		Beats:  count(m, "beats", 1),
 		Starts: count(m, "starts", 0),
 	}, true
+}
+
+// key joins the tags that tell components apart; false if one of them is missing.
+func (l *Liveness) key(m telegraf.Metric) (string, bool) {
+	if len(l.Identity) == 1 {
+		return m.GetTag(l.Identity[0])
+	}
+	values := make([]string, len(l.Identity))
+	for i, tag := range l.Identity {
+		var ok bool
+		if values[i], ok = m.GetTag(tag); !ok {
+			return "", false
+		}
+	}
+	return strings.Join(values, judge.KeySeparator), true
+}
+
+// sensorOf names the sensor that a metric comes from: each has a clock of its own.
+func sensorOf(m telegraf.Metric) string {
+	host, _ := m.GetTag("host")
+	endpoint, _ := m.GetTag("endpoint")
+	return host + " " + endpoint
 }
 
 // seconds reads a duration in seconds; false if the metric has none.
@@ -218,11 +204,21 @@ func number(m telegraf.Metric, field string, missing float64) float64 {
 func init() {
 	processors.AddStreaming("liveness", func() telegraf.StreamingProcessor {
 		return &Liveness{
-			Measurement:    "chembus_heartbeat",
-			Identity:       []string{"zooid"},
-			Threshold:      config.Duration(30 * time.Second),
-			BlindAfter:     config.Duration(3 * time.Second),
-			ReportInterval: config.Duration(10 * time.Second),
+			Measurement:        "chembus_heartbeat",
+			Identity:           []string{"zooid"},
+			Threshold:          config.Duration(30 * time.Second),
+			BlindAfter:         config.Duration(3 * time.Second),
+			ReportInterval:     config.Duration(10 * time.Second),
+			ExpectWithin:       config.Duration(time.Minute),
+			RetireAfter:        config.Duration(24 * time.Hour),
+			RetireUnnamedAfter: config.Duration(10 * time.Minute),
+			MassCount:          5,
+			MassWindow:         config.Duration(10 * time.Second),
+			FlapCount:          5,
+			FlapWindow:         config.Duration(10 * time.Minute),
+			Phi:                8,
+			MinThreshold:       config.Duration(5 * time.Second),
+			MaxThreshold:       config.Duration(2 * time.Minute),
 		}
 	})
 }

@@ -1,7 +1,9 @@
 package liveness
 
 import (
+	"encoding/json"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -13,31 +15,45 @@ import (
 func (l *Liveness) report(acc telegraf.Accumulator, findings []judge.Finding, at time.Time) {
 	for i := range findings {
 		f := &findings[i]
-		s := l.subjects[f.Key]
-		tags := maps.Clone(s.tags)
-		if s.niche != "" {
-			tags["niche"] = s.niche
+		tags := l.tags(f)
+		if f.Status != nil {
+			acc.AddFields("liveness", statusFields(f.Status), tags, at)
+			l.changes.Add(f.Change, judge.Name(f.Key))
 		}
-		acc.AddFields("liveness", statusFields(&f.Status), tags, at)
 		if f.Gap != nil {
 			tags = maps.Clone(tags)
 			tags["gap_type"] = string(f.Gap.Type)
-			acc.AddFields("liveness_gap", gapFields(f.Gap), tags, at)
+			acc.AddFields("liveness_gap", l.gapFields(f.Gap), tags, at)
 		}
-		l.changes.Add(f.Change, s.name)
 	}
+}
+
+// tags names the component of a finding as its heartbeats did.
+func (l *Liveness) tags(f *judge.Finding) map[string]string {
+	tags := make(map[string]string, len(l.Identity)+2)
+	values := strings.SplitN(f.Key, judge.KeySeparator, len(l.Identity))
+	for i, value := range values {
+		tags[l.Identity[i]] = value
+	}
+	if f.Niche != "" {
+		tags["niche"] = f.Niche
+	}
+	if f.Host != "" {
+		tags["host"] = f.Host
+	}
+	return tags
 }
 
 func statusFields(s *judge.Status) map[string]any {
 	up := 0
-	if s.State.Alive() {
+	if s.Alive {
 		up = 1
 	}
 	return map[string]any{
 		"state":             string(s.State),
 		"up":                up,
 		"silence_s":         s.Silence.Seconds(),
-		"alive_s":           s.Alive.Seconds(),
+		"alive_s":           s.Life.Seconds(),
 		"beats":             s.Beats,
 		"interval_mean_s":   s.IntervalMean,
 		"interval_stddev_s": s.IntervalDev,
@@ -48,8 +64,8 @@ func statusFields(s *judge.Status) map[string]any {
 	}
 }
 
-func gapFields(g *judge.Gap) map[string]any {
-	return map[string]any{
+func (l *Liveness) gapFields(g *judge.Gap) map[string]any {
+	fields := map[string]any{
 		"incident_id":     g.IncidentID,
 		"open":            g.Open,
 		"last_seen":       g.LastSeen,
@@ -58,4 +74,14 @@ func gapFields(g *judge.Gap) map[string]any {
 		"severity":        g.Severity,
 		"reason":          g.Reason,
 	}
+	if g.Type == judge.HeartbeatMassMissing {
+		// A field of line protocol is no list; JSON keeps names apart whatever is in them.
+		members, err := json.Marshal(g.Members)
+		if err != nil {
+			l.Log.Errorf("Naming the members of incident %q: %v", g.IncidentID, err)
+		}
+		fields["members"] = string(members)
+		fields["member_count"] = g.Size
+	}
+	return fields
 }

@@ -5,61 +5,104 @@ import "time"
 // State is what the judge thinks of a component.
 type State string
 
-// The states. A component is up, then late, then silent, and up again with its next beat; killed is
-// silent on purpose.
+// The states. A component is up, then late, then silent, and up again with its next beat.
 const (
-	Up     State = "up"
-	Late   State = "late"
-	Silent State = "silent"
-	Killed State = "killed"
+	Up       State = "up"
+	Late     State = "late"
+	Silent   State = "silent"
+	Flapping State = "flapping" // up or silent, but too often in turn to tell each time
+	Killed   State = "killed"   // silent on purpose
+	Unseen   State = "unseen"   // expected, but never heard
+	Retired  State = "retired"  // silent for so long that it is forgotten
 )
 
-// Alive reports whether a component in this state is taken to live.
-func (s State) Alive() bool {
-	return s == Up || s == Late
-}
+// phase is what a component does, whatever else is said of it.
+type phase uint8
 
-// component is what the judge knows of one sender of heartbeats. Times are the judge's clock.
+const (
+	up phase = iota
+	late
+	silent
+	killed
+	unseen
+	retired
+)
+
+// component is what the judge knows of one sender of heartbeats. Times are the judge's clock. It is
+// also its own form in a saved state.
 type component struct {
-	key, name string
-	state     State
+	Key    string `json:"key"`
+	Niche  string `json:"niche,omitempty"`
+	Host   string `json:"host,omitempty"` // where it was heard last
+	Phase  phase  `json:"phase"`
+	queued bool   // in the deadline queue, at queuedAt
 
-	last     time.Duration // proof of life
-	lastSeen float64       // the same by the sender's clock, epoch seconds
-	born     time.Duration // when this life began
-	beats    int64
-	gaps     int64
+	Last     time.Duration `json:"last"`                // proof of life; of one unseen, since when it is expected
+	LastSeen float64       `json:"last_seen,omitempty"` // the same by the sender's clock, epoch seconds
+	Born     time.Duration `json:"born"`                // when this life began
+	Beats    int64         `json:"beats,omitempty"`
+	Gaps     int64         `json:"gaps,omitempty"`
 
-	intervals intervals
+	Intervals intervals     `json:"intervals,omitzero"`
+	Threshold time.Duration `json:"threshold"` // the present one
+	rule      *Rule
 
-	incident     string  // open incident; empty: none
-	missingSince float64 // lastSeen when it was opened
+	Incident  string      `json:"incident,omitempty"`  // that it is part of; empty: none is open
+	Flaps     *flaps      `json:"flaps,omitempty"`     // nil: no gap of late
+	Sightings []*sighting `json:"sightings,omitempty"` // when several sensors may hear it
 
-	// Observed time spent alive and silent, up to since.
-	aliveFor, silentFor time.Duration
-	since               time.Duration
+	// Observed time spent alive and silent, up to Since.
+	AliveFor  time.Duration `json:"alive_for"`
+	SilentFor time.Duration `json:"silent_for,omitempty"`
+	Since     time.Duration `json:"since"`
 
-	queued   bool // in the deadline queue, at queuedAt
 	queuedAt time.Duration
 }
 
-// account books the time since the last booking under the present state.
-func (c *component) account(now time.Duration) {
-	spent := max(now-c.since, 0)
-	switch {
-	case c.state.Alive():
-		c.aliveFor += spent
-	case c.state == Silent:
-		c.silentFor += spent
+// alive reports whether the component is taken to live.
+func (c *component) alive() bool {
+	return c.Phase == up || c.Phase == late
+}
+
+// State is the phase as it is reported.
+func (c *component) state() State {
+	if c.Flaps != nil && c.Flaps.Incident != "" && (c.alive() || c.Phase == silent) {
+		return Flapping
 	}
-	c.since = now
+	return [...]State{up: Up, late: Late, silent: Silent, killed: Killed, unseen: Unseen, retired: Retired}[c.Phase]
+}
+
+// enter changes the phase.
+func (c *component) enter(p phase, now time.Duration) {
+	c.account(now)
+	c.Phase = p
+}
+
+// account books the time since the last booking under the present phase.
+func (c *component) account(now time.Duration) {
+	spent := max(now-c.Since, 0)
+	switch {
+	case c.alive():
+		c.AliveFor += spent
+	case c.Phase == silent:
+		c.SilentFor += spent
+	}
+	c.Since = now
 }
 
 // availability is the share of the observed time that the component was alive; killed counts as
 // neither.
 func (c *component) availability() float64 {
-	if c.silentFor == 0 {
+	if c.SilentFor == 0 {
 		return 1
 	}
-	return c.aliveFor.Seconds() / (c.aliveFor + c.silentFor).Seconds()
+	return c.AliveFor.Seconds() / (c.AliveFor + c.SilentFor).Seconds()
+}
+
+// lateAfter is the silence after which it is late: the same share of the threshold as in its rule.
+func (c *component) lateAfter() time.Duration {
+	if c.Threshold == c.rule.Threshold {
+		return c.rule.LateAfter
+	}
+	return time.Duration(float64(c.Threshold) * float64(c.rule.LateAfter) / float64(c.rule.Threshold))
 }

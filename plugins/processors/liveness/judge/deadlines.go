@@ -38,10 +38,15 @@ func (d *deadlines) Expired(now time.Duration) *component {
 }
 
 // Len, Less, Swap, Push and Pop make it a heap.Interface.
-func (d deadlines) Len() int           { return len(d) }
-func (d deadlines) Less(i, j int) bool { return d[i].at < d[j].at }
-func (d deadlines) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
-func (d *deadlines) Push(x any)        { *d = append(*d, x.(deadline)) }
+func (d deadlines) Len() int { return len(d) }
+func (d deadlines) Less(i, j int) bool {
+	if d[i].at != d[j].at {
+		return d[i].at < d[j].at
+	}
+	return d[i].component.Key < d[j].component.Key // the same order in every judge
+}
+func (d deadlines) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
+func (d *deadlines) Push(x any)   { *d = append(*d, x.(deadline)) }
 func (d *deadlines) Pop() any {
 	last := len(*d) - 1
 	x := (*d)[last]

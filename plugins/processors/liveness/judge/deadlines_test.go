@@ -9,7 +9,7 @@ import (
 
 func TestDeadlines(t *testing.T) {
 	var d deadlines
-	a, b := &component{key: "a"}, &component{key: "b"}
+	a, b := &component{Key: "a"}, &component{Key: "b"}
 	require.Nil(t, d.Expired(100))
 
 	d.Add(a, 10)
@@ -33,7 +33,7 @@ func TestDeadlines(t *testing.T) {
 // TestBeatsDoNotFillTheQueue shows that the queue stays small however many beats come.
 func TestBeatsDoNotFillTheQueue(t *testing.T) {
 	j := New(config)
-	j.Tick(0)
+	j.Tick("s", 0)
 	for i := range 100_000 {
 		j.Beat(beatOf("a", time.Duration(i)*time.Millisecond))
 	}

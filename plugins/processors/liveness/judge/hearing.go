@@ -11,66 +11,68 @@ const maxJumps = 32
 type hearing struct {
 	blindAfter time.Duration
 
-	started bool
-	now     time.Duration // the judge's clock
-	heard   time.Duration // the sensor's clock
-	jumps   []jump        // the latest, oldest first; across each of them the judge's clock stood still
+	Started bool          `json:"started"`
+	Now     time.Duration `json:"now"`             // the judge's clock
+	Heard   time.Duration `json:"heard"`           // the sensor's clock
+	Jumps   []jump        `json:"jumps,omitempty"` // the latest, oldest first; across each of them the judge's clock stood still
 }
 
-// jump is a step of the sensor's clock from one value to another while the judge's showed at.
+// jump is a step of the sensor's clock from one value to another while the judge's showed At.
 type jump struct {
-	from, to, at time.Duration
+	From time.Duration `json:"from"`
+	To   time.Duration `json:"to"`
+	At   time.Duration `json:"at"`
 }
 
 // Forward takes the sensor's clock as a beat or a tick carries it.
 func (h *hearing) Forward(observed time.Duration) {
-	if !h.started {
+	if !h.Started {
 		h.Restart(observed)
 		return
 	}
-	step := observed - h.heard
+	step := observed - h.Heard
 	if step <= 0 {
 		return
 	}
 	if step > h.blindAfter {
-		h.jump(jump{from: h.heard, to: observed, at: h.now})
+		h.jump(jump{From: h.Heard, To: observed, At: h.Now})
 	} else {
-		h.now += step
+		h.Now += step
 	}
-	h.heard = observed
+	h.Heard = observed
 }
 
 // Restart says that the sensor's clock began anew, at observed.
 func (h *hearing) Restart(observed time.Duration) {
-	h.started = true
-	h.heard = observed
+	h.Started = true
+	h.Heard = observed
 	// What would have been before belongs to the sensor's former life.
-	h.jumps = append(h.jumps[:0], jump{from: -1 << 63, to: observed, at: h.now})
+	h.Jumps = append(h.Jumps[:0], jump{From: -1 << 63, To: observed, At: h.Now})
 }
 
 func (h *hearing) jump(j jump) {
-	if len(h.jumps) == maxJumps {
-		h.jumps = append(h.jumps[:0], h.jumps[1:]...)
+	if len(h.Jumps) == maxJumps {
+		h.Jumps = append(h.Jumps[:0], h.Jumps[1:]...)
 		// Older than can be told counts as the oldest that can, which is too late rather than too early.
-		h.jumps[0].from = -1 << 63
+		h.Jumps[0].From = -1 << 63
 	}
-	h.jumps = append(h.jumps, j)
+	h.Jumps = append(h.Jumps, j)
 }
 
 // SteadySince reports whether the sensor was heard without a jump since a time of the judge's clock.
 func (h *hearing) SteadySince(at time.Duration) bool {
-	return len(h.jumps) == 0 || h.jumps[len(h.jumps)-1].at < at
+	return len(h.Jumps) == 0 || h.Jumps[len(h.Jumps)-1].At < at
 }
 
 // At returns the judge's time of something that happened when the sensor's clock showed observed.
 func (h *hearing) At(observed time.Duration) time.Duration {
-	now, heard := h.now, h.heard
-	for i := len(h.jumps) - 1; i >= 0 && observed < h.jumps[i].to; i-- {
-		j := h.jumps[i]
-		if observed > j.from {
-			return j.at
+	now, heard := h.Now, h.Heard
+	for i := len(h.Jumps) - 1; i >= 0 && observed < h.Jumps[i].To; i-- {
+		j := h.Jumps[i]
+		if observed > j.From {
+			return j.At
 		}
-		now, heard = j.at, j.from
+		now, heard = j.At, j.From
 	}
 	return now - max(heard-observed, 0)
 }

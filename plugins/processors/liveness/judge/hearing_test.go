@@ -28,7 +28,7 @@ func TestHearingForward(t *testing.T) {
 			for _, observed := range test.steps {
 				h.Forward(observed)
 			}
-			require.Equal(t, test.want, h.now)
+			require.Equal(t, test.want, h.Now)
 		})
 	}
 }
@@ -82,12 +82,12 @@ func TestHearingForgetsOldJumps(t *testing.T) {
 		h.Forward(time.Duration(i) * 10 * s)
 		h.Forward(time.Duration(i)*10*s + s)
 	}
-	require.LessOrEqual(t, len(h.jumps), maxJumps)
-	require.Equal(t, 10*maxJumps*s, h.now)
-	require.Equal(t, h.now-5*s, h.At(time.Duration(10*maxJumps-5)*10*s))
+	require.LessOrEqual(t, len(h.Jumps), maxJumps)
+	require.Equal(t, 10*maxJumps*s, h.Now)
+	require.Equal(t, h.Now-5*s, h.At(time.Duration(10*maxJumps-5)*10*s))
 	oldest := h.At(0)
 	require.Greater(t, oldest, time.Duration(0), "too late rather than too early")
-	require.Less(t, oldest, h.now)
+	require.Less(t, oldest, h.Now)
 }
 
 func TestHearingSteadySince(t *testing.T) {

@@ -5,35 +5,9 @@ import (
 	"time"
 )
 
-// intervalMemory is how many intervals the running mean and deviation look back over, about.
-const intervalMemory = 100
-
-// intervals holds the running mean and variance of the time between beats, without a window of
-// samples: the mean of all until intervalMemory of them were seen, an exponentially weighted one
-// after that (West 1979, "Updating mean and variance estimates").
-type intervals struct {
-	n              int
-	mean, variance float64 // seconds, seconds²
-}
-
-// Add takes n beats that came in a time since the beat before them. Each of them weighs the same, so
-// that the mean does not depend on how beats were merged on their way.
-func (i *intervals) Add(elapsed time.Duration, n int) {
-	if n <= 0 {
-		return
-	}
-	i.n = min(i.n+n, intervalMemory)
-	weight := min(float64(n)/float64(i.n), 1)
-	delta := elapsed.Seconds()/float64(n) - i.mean
-	i.mean += weight * delta
-	i.variance = (1 - weight) * (i.variance + weight*delta*delta)
-}
-
-func (i *intervals) stddev() float64 {
-	return math.Sqrt(i.variance)
-}
-
 const (
+	// intervalMemory is how many mean intervals the statistics look back over.
+	intervalMemory = 100
 	// maxPhi bounds φ where the probability is too small for a float64.
 	maxPhi = 300
 	// minDeviation is the smallest deviation, as a share of the mean, that a forecast is made of: a
@@ -41,19 +15,56 @@ const (
 	minDeviation = 0.05
 )
 
+// intervals holds the running mean and variance of the time between beats, without a window of
+// samples (West 1979, "Updating mean and variance estimates").
+//
+// Each interval weighs as much as it lasts: the mean is that of the interval into which a moment
+// falls, not of the interval that a beat ends. They are the same for regular beats; for a component
+// whose several streams beat in a burst every 10 s it is the 10 s, which is what a silence is to be
+// compared with.
+type intervals struct {
+	N        int32   `json:"n,omitempty"` // seen, up to intervalMemory
+	Weight   float64 `json:"weight,omitempty"`
+	Mean     float64 `json:"mean,omitempty"`     // seconds
+	Variance float64 `json:"variance,omitempty"` // seconds²
+}
+
+// Add takes n beats that came in a time since the beat before them.
+func (i *intervals) Add(elapsed time.Duration, n int) {
+	seconds := elapsed.Seconds()
+	if n <= 0 || seconds <= 0 {
+		return
+	}
+	i.N = int32(min(int(i.N)+n, intervalMemory))
+	total := i.Weight + seconds
+	share := seconds / total
+	delta := seconds/float64(n) - i.Mean
+	i.Mean += share * delta
+	i.Variance = (1 - share) * (i.Variance + share*delta*delta)
+	i.Weight = min(total, intervalMemory*i.Mean)
+}
+
+// deviation is the standard deviation that a forecast is made of.
+func (i *intervals) deviation() float64 {
+	return max(i.stddev(), minDeviation*i.Mean)
+}
+
 // phi returns the suspicion level of the φ accrual failure detector (Hayashibara et al., 2004):
 // -log10 of the probability that a beat still comes after this much silence, for normally distributed
 // intervals. It is 0 before two intervals were seen.
 func (i *intervals) phi(silence time.Duration) float64 {
-	if i.n < 2 || i.mean <= 0 {
+	if i.N < 2 || i.Mean <= 0 {
 		return 0
 	}
-	deviation := max(i.stddev(), minDeviation*i.mean)
-	y := (silence.Seconds() - i.mean) / (deviation * math.Sqrt2)
+	y := (silence.Seconds() - i.Mean) / (i.deviation() * math.Sqrt2)
 	p := math.Erfc(y) / 2
 	if p <= 0 {
 		return maxPhi
 	}
 	// The logarithm of 1 would give a negative zero.
 	return min(max(-math.Log10(p), 0), maxPhi)
+}
+
+func (i *intervals) stddev() float64 {
+	return math.Sqrt(i.Variance)
 }

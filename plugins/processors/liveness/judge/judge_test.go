@@ -12,11 +12,23 @@ import (
 const second = time.Second
 
 // config is a judge's with short times.
-var config = Config{
-	Threshold:      30 * second,
-	LateAfter:      15 * second,
-	BlindAfter:     3 * second,
-	ReportInterval: 10 * second,
+var config = configOf(Rule{Threshold: 30 * second, LateAfter: 15 * second})
+
+// configOf is a configuration in which one rule applies to all, and no gap is one of many.
+func configOf(r Rule) Config {
+	r.RetireAfter = 1 << 62
+	r.Severity = "critical"
+	r.Gaps = true
+	return Config{
+		BlindAfter:     3 * second,
+		ReportInterval: 10 * second,
+		Rule:           func(string, string) *Rule { return &r },
+		ExpectWithin:   60 * second,
+		MassCount:      1 << 30,
+		MassWindow:     10 * second,
+		FlapCount:      1 << 30,
+		FlapWindow:     600 * second,
+	}
 }
 
 // observe lets the judge hear a tick each second, from just after one time to another, and returns what
@@ -24,7 +36,7 @@ var config = Config{
 func observe(j *Judge, from, to time.Duration) []Finding {
 	var changes []Finding
 	for at := from + second; at <= to; at += second {
-		for _, f := range j.Tick(at) {
+		for _, f := range j.Tick("s", at) {
 			if f.Change != Report {
 				changes = append(changes, f)
 			}
@@ -33,18 +45,18 @@ func observe(j *Judge, from, to time.Duration) []Finding {
 	return changes
 }
 
-func beatOf(key string, at time.Duration) Beat {
-	return Beat{Key: key, Name: key, Observed: at, LastSeen: 1e9 + at.Seconds(), Beats: 1}
+func beatOf(key string, at time.Duration) *Beat {
+	return &Beat{Sensor: "s", Key: key, Observed: at, LastSeen: 1e9 + at.Seconds(), Beats: 1}
 }
 
 func TestLifeAndDeath(t *testing.T) {
 	j := New(config)
-	require.Empty(t, j.Tick(0))
-	j.Tick(1 * second)
+	require.Empty(t, j.Tick("s", 0))
+	j.Tick("s", 1*second)
 	found := j.Beat(beatOf("a", 1*second))
 	require.Len(t, found, 1)
-	require.Equal(t, Finding{Key: "a", Change: Started, Status: Status{
-		State: Up, Beats: 1, Threshold: config.Threshold, Availability: 1,
+	require.Equal(t, Finding{Key: "a", Change: Started, Status: &Status{
+		State: Up, Alive: true, Beats: 1, Threshold: 30 * second, Availability: 1,
 	}}, found[0])
 	require.Empty(t, observe(j, 1*second, 11*second))
 	require.Empty(t, j.Beat(beatOf("a", 11*second)))
@@ -59,7 +71,7 @@ func TestLifeAndDeath(t *testing.T) {
 	require.Equal(t, Stopped, found[1].Change)
 	require.Equal(t, Silent, found[1].Status.State)
 	require.Equal(t, 31*second, found[1].Status.Silence)
-	require.Equal(t, 10*second, found[1].Status.Alive)
+	require.Equal(t, 10*second, found[1].Status.Life)
 	require.EqualValues(t, 1, found[1].Status.Gaps)
 	opened := *found[1].Gap
 	require.Equal(t, Gap{
@@ -77,7 +89,7 @@ func TestLifeAndDeath(t *testing.T) {
 	require.Len(t, found, 1)
 	require.Equal(t, Recovered, found[0].Change)
 	require.Equal(t, Up, found[0].Status.State)
-	require.Zero(t, found[0].Status.Alive, "a new life")
+	require.Zero(t, found[0].Status.Life, "a new life")
 	require.InDelta(t, 41.0/46, found[0].Status.Availability, 1e-9, "heard since 1 s, silent from 42 s to 47 s")
 	require.InDelta(t, 10, found[0].Status.IntervalMean, 1e-9, "the outage is no interval")
 	require.False(t, found[0].Gap.Open)
@@ -88,13 +100,13 @@ func TestLifeAndDeath(t *testing.T) {
 
 func TestLevelsAreRepeatedUntilClosed(t *testing.T) {
 	j := New(config)
-	j.Tick(0)
+	j.Tick("s", 0)
 	j.Beat(beatOf("a", 0))
 	j.Beat(beatOf("b", 0))
 	var open, closed []time.Duration
 	last := time.Duration(0)
 	for at := second; at <= 100*second; at += second {
-		found := append([]Finding(nil), j.Tick(at)...)
+		found := append([]Finding(nil), j.Tick("s", at)...)
 		if at%(5*second) == 0 {
 			found = append(found, j.Beat(beatOf("b", at))...)
 		}
@@ -147,39 +159,39 @@ func TestIncidentIDNamesTheFailureAlone(t *testing.T) {
 
 func TestKillInOrderOfAppearance(t *testing.T) {
 	j := New(config)
-	j.Tick(0)
+	j.Tick("s", 0)
 	for _, key := range []string{"c", "a", "b"} {
 		j.Beat(beatOf(key, 0))
 	}
 	var ended []string
-	for _, f := range j.Kill(0) {
+	for _, f := range j.Kill("s", 0) {
 		require.Equal(t, Ended, f.Change)
 		require.Equal(t, Killed, f.Status.State)
 		ended = append(ended, f.Key)
 	}
 	require.Equal(t, []string{"c", "a", "b"}, ended)
-	require.Empty(t, j.Kill(0), "the signal's second copy is no news")
+	require.Empty(t, j.Kill("s", 0), "the signal's second copy is no news")
 	require.Empty(t, observe(j, 0, 100*second))
 }
 
 func TestSecondKillHasItsOwnGrace(t *testing.T) {
 	j := New(config)
-	j.Tick(0)
+	j.Tick("s", 0)
 	j.Beat(beatOf("a", 0))
-	j.Kill(0)
+	j.Kill("s", 0)
 	observe(j, 0, 20*second)
-	j.Kill(20 * second)
+	j.Kill("s", 20*second)
 	require.Empty(t, j.Beat(beatOf("a", 21*second)), "on its way when the second signal came")
 	require.Empty(t, observe(j, 20*second, 100*second))
 }
 
 func TestKilledTimeIsNeitherUpNorDown(t *testing.T) {
 	j := New(config)
-	j.Tick(0)
+	j.Tick("s", 0)
 	j.Beat(beatOf("a", 0))
 	observe(j, 0, 40*second) // silent from 31 s
 	j.Beat(beatOf("a", 40*second))
-	j.Kill(40 * second)
+	j.Kill("s", 40*second)
 	observe(j, 40*second, 1000*second)
 	found := j.Beat(beatOf("a", 1000*second))
 	require.Len(t, found, 1)
@@ -188,9 +200,9 @@ func TestKilledTimeIsNeitherUpNorDown(t *testing.T) {
 
 func TestFindingsOfNothing(t *testing.T) {
 	j := New(config)
-	require.Empty(t, j.Kill(5*second))
-	require.Empty(t, j.Beat(Beat{Key: "a", Observed: 5 * second}))
-	require.Empty(t, j.Beat(Beat{Key: "a", Observed: 5 * second, Starts: 1}))
+	require.Empty(t, j.Kill("s", 5*second))
+	require.Empty(t, j.Beat(&Beat{Sensor: "s", Key: "a", Observed: 5 * second}))
+	require.Empty(t, j.Beat(&Beat{Sensor: "s", Key: "a", Observed: 5 * second, Starts: 1}))
 	require.Empty(t, observe(j, 5*second, 100*second))
 }
 
@@ -199,18 +211,19 @@ func TestFindingsOfNothing(t *testing.T) {
 func TestEverySilenceIsFound(t *testing.T) {
 	gaps := 0
 	for seed := range int64(60) {
-		gaps += crowd(t, rand.New(rand.NewSource(seed)))
+		gaps += throng(t, rand.New(rand.NewSource(seed)))
 	}
 	require.Greater(t, gaps, 300, "too peaceful to prove anything")
 }
 
-func crowd(t *testing.T, random *rand.Rand) (gaps int) {
-	c := Config{BlindAfter: 3 * second, ReportInterval: 10 * second}
-	c.Threshold = second + time.Duration(random.Int63n(int64(20*second)))
-	c.LateAfter = c.Threshold - time.Duration(random.Int63n(int64(c.Threshold)))
+func throng(t *testing.T, random *rand.Rand) (gaps int) {
+	var r Rule
+	r.Threshold = second + time.Duration(random.Int63n(int64(20*second)))
+	r.LateAfter = r.Threshold - time.Duration(random.Int63n(int64(r.Threshold)))
 	if random.Intn(3) == 0 {
-		c.LateAfter = c.Threshold - time.Duration(random.Intn(3))
+		r.LateAfter = r.Threshold - time.Duration(random.Intn(3))
 	}
+	c := configOf(r)
 	j := New(c)
 
 	// What is true: the judge's time, and what it was at the sensor's recent times.
@@ -244,13 +257,13 @@ func crowd(t *testing.T, random *rand.Rand) (gaps int) {
 		}
 	}
 
-	hear(j.Tick(0))
+	hear(j.Tick("s", 0))
 	for step := range 500 {
 		forward := time.Duration(random.Int63n(int64(c.BlindAfter)))
 		switch random.Intn(50) {
 		case 0: // the sensor restarts
 			present.observed, past = 0, nil
-			hear(j.Tick(0))
+			hear(j.Tick("s", 0))
 			continue
 		case 1: // metrics were lost
 			present.observed += c.BlindAfter + 1 + forward
@@ -261,19 +274,19 @@ func crowd(t *testing.T, random *rand.Rand) (gaps int) {
 		past = append(past, present)
 
 		if random.Intn(3) > 0 {
-			hear(j.Tick(present.observed))
+			hear(j.Tick("s", present.observed))
 		} else {
 			key := fmt.Sprint(random.Intn(10))
 			at := present
 			if random.Intn(3) == 0 {
 				// The beat waited on its way, and another one brings the time.
-				hear(j.Tick(present.observed))
+				hear(j.Tick("s", present.observed))
 				at = past[max(0, len(past)-1-random.Intn(20))]
 			}
 			b := beatOf(key, at.observed)
 			b.LastSeen = float64(step)
 			known, was := last[key]
-			if !was && present.now-at.now > c.LateAfter {
+			if !was && present.now-at.now > r.LateAfter {
 				at = present
 			}
 			last[key] = max(known, at.now)
@@ -282,13 +295,13 @@ func crowd(t *testing.T, random *rand.Rand) (gaps int) {
 
 		for key, at := range last {
 			want := Up
-			if silence := present.now - at; silence > c.Threshold {
+			if silence := present.now - at; silence > r.Threshold {
 				want = Silent
-			} else if silence > c.LateAfter {
+			} else if silence > r.LateAfter {
 				want = Late
 			}
 			require.Equal(t, want, said[key], "%s, heard %v before %v, threshold %v, late after %v",
-				key, present.now-at, present.now, c.Threshold, c.LateAfter)
+				key, present.now-at, present.now, r.Threshold, r.LateAfter)
 			require.Equal(t, want == Silent, incident[key] != "")
 		}
 	}

@@ -1,0 +1,90 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+)
+
+// stateVersion is the version of the form in which a judge is saved.
+const stateVersion = 1
+
+// Memory is what a judge knows, for saving as JSON.
+type Memory struct {
+	Version    int           `json:"version"`
+	Sensors    sensors       `json:"sensors"`
+	Components []*component  `json:"components"`
+	Crowd      crowd         `json:"crowd"`
+	NextReport time.Duration `json:"next_report"`
+	KilledAt   time.Duration `json:"killed_at"`
+}
+
+// Memory returns what the judge knows. It shares memory with the judge: save it before the next call.
+func (j *Judge) Memory() *Memory {
+	s := &Memory{
+		Version:    stateVersion,
+		Sensors:    j.sensors,
+		Crowd:      j.crowd,
+		NextReport: j.nextReport,
+		KilledAt:   j.killedAt,
+	}
+	for _, c := range j.order {
+		if c.Phase != retired {
+			s.Components = append(s.Components, c)
+		}
+	}
+	return s
+}
+
+// Restore gives a judge that has heard nothing yet the memory of another, and becomes the owner of it.
+// Time since it was saved counts as silence of nobody. An error says that it is of another version or
+// cannot be; the judge is unchanged then.
+func (j *Judge) Restore(s *Memory) error {
+	if s.Version != stateVersion {
+		return fmt.Errorf("state has version %d, this program knows %d", s.Version, stateVersion)
+	}
+	seen := make(map[string]bool, len(s.Components))
+	for _, c := range s.Components {
+		switch {
+		case c == nil || c.Key == "" || seen[c.Key]:
+			return fmt.Errorf("state has a component without a name, or twice")
+		case c.Phase >= retired:
+			return fmt.Errorf("state has component %q in unknown phase %d", c.Key, c.Phase)
+		case c.Threshold <= 0:
+			return fmt.Errorf("state has component %q with threshold %v", c.Key, c.Threshold)
+		}
+		seen[c.Key] = true
+	}
+	for _, known := range s.Sensors.All {
+		if known == nil {
+			return fmt.Errorf("state has an empty sensor")
+		}
+		known.blindAfter = j.config.BlindAfter
+	}
+	for _, m := range s.Crowd.Masses {
+		if m == nil || m.Members == nil {
+			return fmt.Errorf("state has an empty mass incident")
+		}
+	}
+	if len(s.Crowd.Openings) > j.config.MassCount {
+		s.Crowd.Openings = s.Crowd.Openings[len(s.Crowd.Openings)-j.config.MassCount:]
+	}
+	j.sensors, j.crowd, j.nextReport, j.killedAt = s.Sensors, s.Crowd, s.NextReport, s.KilledAt
+	j.sensors.blindAfter = j.config.BlindAfter
+	j.components = make(map[string]*component, len(s.Components))
+	j.order, j.deadlines, j.retired = nil, nil, 0
+	for _, c := range s.Components {
+		threshold := c.Threshold
+		j.enlist(c)
+		if j.config.Adaptive == nil || c.Intervals.N < enoughIntervals {
+			threshold = c.rule.Threshold // of today's configuration
+		}
+		c.Threshold = threshold
+		if next := j.nextChange(c); next != never {
+			j.deadlines.Add(c, next)
+		}
+	}
+	for _, key := range j.config.Expected {
+		j.expect(key)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package liveness
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/filter"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
+)
+
+// checkOptions checks the options and compiles their globs.
+func (l *Liveness) checkOptions() error {
+	if l.Measurement == "" {
+		return &option.Error{Name: "measurement", Problem: "is empty", Allowed: `name the metric that carries heartbeats, such as "chembus_heartbeat"`}
+	}
+	if len(l.Identity) == 0 || slices.Contains(l.Identity, "") {
+		return &option.Error{Name: "identity", Problem: "is empty or names an empty tag", Allowed: `name the tags that tell components apart, such as ["zooid"]`}
+	}
+	if err := l.checkDurations(); err != nil {
+		return err
+	}
+	if l.MassCount < 1 {
+		return &option.Error{Name: "mass_count", Problem: "is below 1", Allowed: "use at least 1; a large number turns mass incidents off"}
+	}
+	if l.FlapCount < 2 {
+		return &option.Error{Name: "flap_count", Problem: "is below 2", Allowed: "use at least 2; a large number turns flapping off"}
+	}
+	if !(l.Phi > 0.5 && l.Phi <= 300) {
+		return &option.Error{Name: "phi", Problem: fmt.Sprintf("%g is no level that a forecast reaches", l.Phi), Allowed: "use 1 to 300, such as 8"}
+	}
+	if slices.Contains(l.Expected, "") {
+		return &option.Error{Name: "expected", Problem: "holds an empty name", Allowed: `use names such as ["meta_agent"]`}
+	}
+	var err error
+	if l.ignored, err = filter.Compile(l.Ignore); err != nil {
+		return &option.Error{Name: "ignore", Problem: err.Error(), Allowed: `use globs such as ["test_*"]`}
+	}
+	l.rules, err = l.compileRules()
+	return err
+}
+
+func (l *Liveness) checkDurations() error {
+	for _, d := range []struct {
+		name  string
+		value config.Duration
+	}{
+		{"threshold", l.Threshold},
+		{"blind_after", l.BlindAfter},
+		{"report_interval", l.ReportInterval},
+		{"expect_within", l.ExpectWithin},
+		{"retire_after", l.RetireAfter},
+		{"retire_unnamed_after", l.RetireUnnamedAfter},
+		{"mass_window", l.MassWindow},
+		{"flap_window", l.FlapWindow},
+		{"min_threshold", l.MinThreshold},
+		{"max_threshold", l.MaxThreshold},
+	} {
+		if d.value < config.Duration(time.Millisecond) {
+			return option.TooSmall(d.name, time.Duration(d.value), time.Millisecond)
+		}
+	}
+	if l.MaxThreshold < l.MinThreshold {
+		return &option.Error{
+			Name:    "max_threshold",
+			Problem: fmt.Sprintf("%q is below min_threshold, %q", time.Duration(l.MaxThreshold), time.Duration(l.MinThreshold)),
+			Allowed: "use at least min_threshold",
+		}
+	}
+	return nil
+}
+
+// judgeConfig is what the judge goes by; the options must have been checked.
+func (l *Liveness) judgeConfig() judge.Config {
+	c := judge.Config{
+		BlindAfter:     time.Duration(l.BlindAfter),
+		ReportInterval: time.Duration(l.ReportInterval),
+		Rule:           l.rules.For,
+		ExpectWithin:   time.Duration(l.ExpectWithin),
+		MassCount:      l.MassCount,
+		MassWindow:     time.Duration(l.MassWindow),
+		FlapCount:      l.FlapCount,
+		FlapWindow:     time.Duration(l.FlapWindow),
+	}
+	for _, name := range l.Expected {
+		if len(l.Identity) > 1 {
+			name = strings.ReplaceAll(name, "/", judge.KeySeparator)
+		}
+		c.Expected = append(c.Expected, name)
+	}
+	if l.Adaptive {
+		c.Adaptive = &judge.Adaptive{Phi: l.Phi, Min: time.Duration(l.MinThreshold), Max: time.Duration(l.MaxThreshold)}
+	}
+	return c
+}

@@ -1,0 +1,182 @@
+package liveness
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/filter"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
+)
+
+// defaultSeverity is the severity of the gaps that no override speaks of.
+const defaultSeverity = "critical"
+
+// Override changes what applies to the components that it matches. All of its conditions must hold; one
+// that is left out always does.
+type Override struct {
+	Zooid     []string         `toml:"zooid"` // globs for the component's name
+	Niche     []string         `toml:"niche"` // globs
+	Threshold *config.Duration `toml:"threshold"`
+	LateAfter *config.Duration `toml:"late_after"`
+	Severity  string           `toml:"severity"`
+}
+
+// ruleSet finds the rule of a component.
+type ruleSet struct {
+	overrides []compiledOverride
+	otherwise rulePair
+}
+
+type compiledOverride struct {
+	zooid, niche filter.Filter // nil: any
+	rules        rulePair
+}
+
+// rulePair is a rule for components that have a name, and for those that do not.
+type rulePair struct {
+	named, unnamed *judge.Rule
+}
+
+// unnamed is how a component is called that was given no name: by its process id, so that after each
+// restart there is a new one, and its silence says nothing.
+var unnamed = regexp.MustCompile(`^zooid_[0-9]+$`)
+
+// For returns the rule of a component: that of the first override that matches.
+func (s ruleSet) For(key, niche string) *judge.Rule {
+	name := judge.Name(key)
+	rules := s.otherwise
+	for _, o := range s.overrides {
+		if (o.zooid == nil || o.zooid.Match(name)) && (o.niche == nil || o.niche.Match(niche)) {
+			rules = o.rules
+			break
+		}
+	}
+	if unnamed.MatchString(name) {
+		return rules.unnamed
+	}
+	return rules.named
+}
+
+func (l *Liveness) compileRules() (ruleSet, error) {
+	var set ruleSet
+	var err error
+	set.otherwise, err = l.rulePair(&Override{LateAfter: l.LateAfter})
+	if err != nil {
+		return set, err
+	}
+	for i, o := range l.Overrides {
+		if len(o.Zooid)+len(o.Niche) == 0 {
+			return set, &option.Error{
+				Name:    "override",
+				Problem: fmt.Sprintf("number %d matches everything, since it names neither zooid nor niche", i+1),
+				Allowed: `give it globs such as zooid = ["audio_*"]; for everybody use the options outside of it`,
+			}
+		}
+		var c compiledOverride
+		if c.zooid, err = filter.Compile(o.Zooid); err == nil {
+			c.niche, err = filter.Compile(o.Niche)
+		}
+		if err != nil {
+			return set, &option.Error{Name: "override", Problem: fmt.Sprintf("number %d: %v", i+1, err), Allowed: `use globs such as ["audio_*"]`}
+		}
+		if c.rules, err = l.rulePair(o); err != nil {
+			return set, err
+		}
+		for earlier, e := range l.Overrides[:i] {
+			if covers(e.Zooid, o.Zooid) && covers(e.Niche, o.Niche) {
+				l.Log.Warnf("Override number %d can never match: number %d comes before it and takes all of it", i+1, earlier+1)
+				break
+			}
+		}
+		set.overrides = append(set.overrides, c)
+	}
+	return set, nil
+}
+
+// rulePair makes the rules of an override; what it leaves out is as without it.
+func (l *Liveness) rulePair(o *Override) (rulePair, error) {
+	threshold := l.Threshold
+	if o.Threshold != nil {
+		threshold = *o.Threshold
+	}
+	lateAfter := threshold / 2
+	switch {
+	case o.LateAfter != nil:
+		lateAfter = *o.LateAfter
+	case o.Threshold == nil && l.LateAfter != nil:
+		lateAfter = *l.LateAfter
+	}
+	for _, d := range []struct {
+		name  string
+		value config.Duration
+	}{{"threshold", threshold}, {"late_after", lateAfter}} {
+		if d.value < config.Duration(time.Millisecond) {
+			return rulePair{}, option.TooSmall(d.name, time.Duration(d.value), time.Millisecond)
+		}
+	}
+	if lateAfter > threshold {
+		return rulePair{}, &option.Error{
+			Name:    "late_after",
+			Problem: fmt.Sprintf("%q is above the threshold of %q", time.Duration(lateAfter), time.Duration(threshold)),
+			Allowed: "use at most the threshold, or leave it out for half of it",
+		}
+	}
+	named := &judge.Rule{
+		Threshold:   time.Duration(threshold),
+		LateAfter:   time.Duration(lateAfter),
+		RetireAfter: time.Duration(l.RetireAfter),
+		Severity:    defaultSeverity,
+		Gaps:        true,
+	}
+	if o.Severity != "" {
+		named.Severity = o.Severity
+	}
+	unnamed := *named
+	unnamed.RetireAfter = time.Duration(l.RetireUnnamedAfter)
+	unnamed.Gaps = l.UnnamedGaps
+	return rulePair{named: named, unnamed: &unnamed}, nil
+}
+
+// covers reports whether whatever matches one of the later globs matches one of the earlier for sure. No
+// globs match everything.
+func covers(earlier, later []string) bool {
+	if len(earlier) == 0 {
+		return true
+	}
+	for _, l := range later {
+		covered := false
+		for _, e := range earlier {
+			covered = covered || globCovers(e, l)
+		}
+		if !covered {
+			return false
+		}
+	}
+	return len(later) > 0
+}
+
+func globCovers(earlier, later string) bool {
+	if earlier == "*" || earlier == later {
+		return true
+	}
+	if strings.ContainsAny(later, `[{\`) {
+		return false // what these stand for is not worth working out
+	}
+	f, err := filter.Compile([]string{earlier})
+	if err != nil || f == nil {
+		return false
+	}
+	// A wildcard of the later glob is covered by nothing but a wildcard that takes any length and any
+	// character.
+	for _, standsFor := range []string{"", "\x01", "\x01\x02\x03"} {
+		if !f.Match(strings.NewReplacer("*", standsFor, "?", "\x04").Replace(later)) {
+			return false
+		}
+	}
+	return true
+}
