@@ -35,6 +35,20 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			"[[outputs.chembus]]\n[outputs.chembus.tags]\na = 1\n",
 			`f.conf:2: unknown option "tags" in [[outputs.chembus]]; ` +
 				`allowed: publish_endpoint, signal, ecosystem, intensity, max_pending`},
+		{"option of a nested table", "processor",
+			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\n[[processors.liveness.override]]\nthresold = \"5s\"\n",
+			`f.conf:5: unknown option "thresold" in [[processors.liveness.override]]; ` +
+				`allowed: zooid, niche, threshold, late_after, severity`},
+		{"value in a nested table", "processor",
+			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = \"a\"\n",
+			`f.conf:3: option "zooid": "a" is not an array of strings; use an array of strings such as ["one", "two"]`},
+		{"value that Init refuses in a nested table", "processor",
+			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\nlate_after = \"1m\"\n",
+			`f.conf:4: option "late_after": "1m0s" is above the threshold of "30s"; ` +
+				`use at most the threshold, or leave it out for half of it`},
+		{"scalar for nested tables", "processor",
+			"[[processors.liveness]]\noverride = 5\n",
+			`f.conf:2: option "override": 5 is not a list of tables; use [[...]] tables as telegraf-chembus sample shows`},
 		{"first of several", "input",
 			"[[inputs.chembus]]\nprobe = true\nmax_zooids = \"a\"\nblind_after = \"b\"\nprobably = 1\n",
 			`f.conf:3: option "max_zooids": "a" is not a 64-bit integer; use a whole number without quotes, such as 1000`},

@@ -24,13 +24,7 @@ import (
 // anything is reported, and problems come in the order of the file.
 func (t table) load() (telegraf.PluginDescriber, []problem) {
 	plugin := t.role.create()
-	var problems []problem
-	for _, name := range slices.Sorted(maps.Keys(t.options)) {
-		if text := set(plugin, t.role, name, t.options[name]); text != "" {
-			problems = append(problems, problem{t.place, lineOf(t.options[name]), text})
-		}
-	}
-	if len(problems) > 0 {
+	if problems := t.set(plugin, t.role.header(), t.options); len(problems) > 0 {
 		return nil, inOrder(problems)
 	}
 
@@ -51,20 +45,67 @@ func (t table) lineOfError(err error) int {
 		if node, ok := t.options[bad.Name]; ok {
 			return lineOf(node)
 		}
+		for _, node := range t.options {
+			tables, _ := node.([]*ast.Table)
+			for _, nested := range tables {
+				if node, ok := nested.Fields[bad.Name]; ok {
+					return lineOf(node)
+				}
+			}
+		}
 	}
 	return t.line
 }
 
-// set sets one option of the plugin. It returns what is wrong and what is allowed; nothing if it could.
-func set(plugin telegraf.PluginDescriber, r role, name string, node any) string {
-	known := options(plugin)
+// set sets the options of a plugin, or of a table within its own, and returns all that is wrong.
+func (t table) set(target any, header string, nodes map[string]any) []problem {
+	var problems []problem
+	for _, name := range slices.Sorted(maps.Keys(nodes)) {
+		node := nodes[name]
+		if tables, list, ok := nested(target, name, node); ok {
+			for _, table := range tables {
+				element := reflect.New(list.Type().Elem().Elem())
+				problems = append(problems, t.set(element.Interface(), nestedHeader(header, name), table.Fields)...)
+				list.Set(reflect.Append(list, element))
+			}
+			continue
+		}
+		if text := setOption(target, header, name, node); text != "" {
+			problems = append(problems, problem{t.place, lineOf(node), text})
+		}
+	}
+	return problems
+}
+
+// nested returns the tables of an option that is a list of them, and the list that they belong in.
+func nested(target any, name string, node any) (tables []*ast.Table, list reflect.Value, ok bool) {
+	tables, ok = node.([]*ast.Table)
+	if !ok {
+		return nil, list, false
+	}
+	for _, field := range options(target) {
+		if key(field) == name && field.Type.Kind() == reflect.Slice && field.Type.Elem().Kind() == reflect.Pointer {
+			return tables, reflect.ValueOf(target).Elem().FieldByIndex(field.Index), true
+		}
+	}
+	return nil, list, false
+}
+
+// nestedHeader is how a table within another one starts in a file.
+func nestedHeader(header, name string) string {
+	return strings.TrimSuffix(header, "]]") + "." + name + "]]"
+}
+
+// setOption sets one option. It returns what is wrong and what is allowed; nothing if it could.
+func setOption(target any, header, name string, node any) string {
+	known := options(target)
 	i := slices.IndexFunc(known, func(f reflect.StructField) bool { return key(f) == name })
 	if i < 0 {
 		allowed := make([]string, 0, len(known))
 		for _, field := range known {
 			allowed = append(allowed, key(field))
 		}
-		return fmt.Sprintf("unknown option %q in %s; allowed: %s", name, r.header(), strings.Join(allowed, ", "))
+		return fmt.Sprintf("unknown option %q in %s; allowed: %s", name, header, strings.Join(allowed, ", "))
 	}
 	if kv, ok := node.(*ast.KeyValue); ok {
 		if err := expand(kv.Value); err != nil {
@@ -72,16 +113,16 @@ func set(plugin telegraf.PluginDescriber, r role, name string, node any) string 
 		}
 	}
 	// One option at a time: the decoder takes them in random order and stops at the first it dislikes.
-	if err := toml.UnmarshalTable(&ast.Table{Fields: map[string]any{name: node}}, plugin); err != nil {
+	if err := toml.UnmarshalTable(&ast.Table{Fields: map[string]any{name: node}}, target); err != nil {
 		noun, allowed := expected(known[i].Type)
 		return (&option.Error{Name: name, Problem: source(node) + " is not " + noun, Allowed: allowed}).Error()
 	}
 	return ""
 }
 
-// options lists what can be set in the plugin's table.
-func options(plugin telegraf.PluginDescriber) []reflect.StructField {
-	fields := reflect.VisibleFields(reflect.TypeOf(plugin).Elem())
+// options lists what can be set in the table of a plugin, or in one within it.
+func options(target any) []reflect.StructField {
+	fields := reflect.VisibleFields(reflect.TypeOf(target).Elem())
 	return slices.DeleteFunc(fields, func(f reflect.StructField) bool { return key(f) == "" || key(f) == "-" })
 }
 
@@ -114,7 +155,7 @@ func expected(t reflect.Type) (noun, allowed string) {
 	case reflect.Float64:
 		return "a float", "use a number with a decimal point and without quotes, such as 1.0"
 	}
-	return "a " + t.String(), "telegraf-chembus sample shows how to write it"
+	return "a list of tables", "use [[...]] tables as telegraf-chembus sample shows"
 }
 
 // source returns the value as it stands in the file, after the environment was put in.

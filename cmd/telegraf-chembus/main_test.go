@@ -124,7 +124,7 @@ func TestSampleOffersEveryOption(t *testing.T) {
 	for _, r := range roles {
 		plugin := r.create()
 		for _, field := range options(plugin) {
-			require.Regexp(t, `(?m)^  # `+key(field)+` = `, plugin.SampleConfig(), r.id())
+			require.Regexp(t, `(?m)^  # (`+key(field)+` = |\[\[[a-z.]+\.`+key(field)+`\]\]$)`, plugin.SampleConfig(), r.id())
 		}
 	}
 }

@@ -80,10 +80,17 @@ type scene struct {
 	*testing.T
 	bus      *colony.Bus
 	influx   *influxdb.Server
+	config   telegraf.Config
 	telegraf *telegraf.Telegraf
 }
 
 func newScene(t *testing.T, options string) *scene {
+	t.Helper()
+	return newSceneWith(t, options, "")
+}
+
+// newSceneWith adds to Telegraf's own configuration.
+func newSceneWith(t *testing.T, options, extra string) *scene {
 	t.Parallel()
 	s := &scene{T: t}
 	var err error
@@ -99,7 +106,7 @@ func newScene(t *testing.T, options string) *scene {
 
 	dropIn, err := filepath.Abs(filepath.Join(root, "sample.conf"))
 	require.NoError(t, err)
-	s.telegraf, err = telegraf.Start(telegraf.Config{
+	s.config = telegraf.Config{
 		Binary:  agent,
 		Plugins: plugins,
 		DropIn:  dropIn,
@@ -112,11 +119,12 @@ func newScene(t *testing.T, options string) *scene {
 [[outputs.influxdb]]
   urls = [%q]
   database = %q
-`, s.influx.URL, database),
+`, s.influx.URL, database) + extra,
 		Options: options,
 		Dir:     t.TempDir(),
 		Env:     s.env(),
-	})
+	}
+	s.telegraf, err = telegraf.Start(s.config)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, s.telegraf.Stop(), "telegraf must end by itself")
@@ -125,6 +133,15 @@ func newScene(t *testing.T, options string) *scene {
 		}
 	})
 	return s
+}
+
+// restart stops Telegraf as a service is stopped, and starts it again.
+func (s *scene) restart() {
+	s.Helper()
+	require.NoError(s, s.telegraf.Stop())
+	var err error
+	s.telegraf, err = telegraf.Start(s.config)
+	require.NoError(s, err)
 }
 
 // env names the scene's bus to whoever runs with it.

@@ -3,6 +3,7 @@ package chembus
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,12 +21,15 @@ const (
 // gate is an accumulator that blocks while it is shut, as Telegraf's does when its outputs stall.
 type gate struct {
 	testutil.Accumulator
-	shut sync.Mutex
+	shut    sync.Mutex
+	waiting atomic.Int32
 }
 
 func (g *gate) AddFields(name string, fields map[string]any, tags map[string]string, at ...time.Time) {
+	g.waiting.Add(1)
 	g.shut.Lock()
 	defer g.shut.Unlock()
+	g.waiting.Add(-1)
 	g.Accumulator.AddFields(name, fields, tags, at...)
 }
 
@@ -119,6 +123,15 @@ func TestHeartbeatMetric(t *testing.T) {
 	require.Equal(t, map[string]string{"zooid": "b"}, beats[1].Tags(), "no niche is no tag")
 	require.Equal(t, map[string]any{"beats": int64(1), "starts": int64(0), "observed_s": 0.25}, beats[1].Fields(),
 		"what it did not say is no field")
+
+	c.feed(func() {
+		s.send(0.9, `{"facts":{"zooid":"b"}}`)
+		s.Evidence(at(1))
+	})
+	acc.Wait(5)
+	start := acc.named("chembus_heartbeat")[2]
+	require.Equal(t, map[string]any{"beats": int64(0), "starts": int64(1), "observed_s": 0.25}, start.Fields(), "a mere copy")
+	require.True(t, start.Time().Equal(at(0.9)), "at the time of the beat it would overwrite that in a database")
 }
 
 func TestKillMetricComesAfterTheBeatsBeforeIt(t *testing.T) {

@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -23,6 +24,8 @@ type gap struct {
 	missing  float64 // seconds
 	severity string
 	reason   string
+	members  []string // of an incident of many
+	count    int64    // of members, which may be more than are named
 }
 
 // gapOf reads a metric with the fields of liveness_gap; the problem is empty if it is one.
@@ -51,6 +54,15 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 	g.severity, _ = text(m, "severity")
 	if g.reason, ok = text(m, "reason"); !ok {
 		g.reason = fmt.Sprintf("no heartbeat from %q for %.1f s", g.zooid, g.missing)
+	}
+	if members, ok := text(m, "members"); ok {
+		if err := json.Unmarshal([]byte(members), &g.members); err != nil {
+			return nil, `has no JSON array of names in field "members"`
+		}
+		g.count = int64(len(g.members))
+		if count, ok := number(m, "member_count"); ok {
+			g.count = int64(count)
+		}
 	}
 	return &g, ""
 }
@@ -89,6 +101,10 @@ func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
 	}
 	if g.severity != "" {
 		facts["severity"] = g.severity
+	}
+	if g.members != nil {
+		facts["members"] = g.members
+		facts["member_count"] = g.count
 	}
 	return bus.Message{
 		Signal:     c.Signal,

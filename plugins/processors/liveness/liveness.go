@@ -53,14 +53,17 @@ type Liveness struct {
 	Overrides          []*Override      `toml:"override"`
 	Log                telegraf.Logger  `toml:"-"`
 
-	ignored    filter.Filter
-	rules      ruleSet
-	judge      *judge.Judge
-	changes    changeLog
+	ignored  filter.Filter
+	rules    ruleSet
+	judge    *judge.Judge
+	changes  changeLog
+	restored bool // by Telegraf, before Start
+	passive  bool // another copy judges
+
 	state      *statefile.File // nil: nothing is kept
-	restored   bool            // by Telegraf, before Start
-	passive    bool            // another copy judges
-	nextSave   time.Time       // by the time of the metrics
+	news       bool            // since it was saved
+	saved      time.Time       // by the time of the metrics
+	saveTook   time.Duration
 	saveFailed bool
 }
 

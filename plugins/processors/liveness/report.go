@@ -16,6 +16,7 @@ func (l *Liveness) report(acc telegraf.Accumulator, findings []judge.Finding, at
 	for i := range findings {
 		f := &findings[i]
 		tags := l.tags(f)
+		l.news = l.news || f.Change != judge.Report && f.Change != judge.Changed
 		if f.Status != nil {
 			acc.AddFields("liveness", statusFields(f.Status), tags, at)
 			l.changes.Add(f.Change, judge.Name(f.Key))

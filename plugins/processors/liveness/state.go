@@ -13,8 +13,13 @@ import (
 const (
 	// stateName is the file in the default directory.
 	stateName = "liveness.json"
-	// saveInterval is how often the state is saved at most, on the clock of the metrics.
+	// saveInterval is how often the state is saved, by the time of the metrics.
 	saveInterval = 10 * time.Second
+	// newsInterval is how often it is saved when there is news: a component that is known to nobody
+	// else, or an incident, must not be forgotten.
+	newsInterval = time.Second
+	// saveShare bounds the time that saving a large state takes: a pause of so many times as long.
+	saveShare = 20
 )
 
 // openState finds, locks and loads the state file.
@@ -52,27 +57,34 @@ func (l *Liveness) openState() error {
 	return nil
 }
 
-// saveIfDue saves the state when it is time, by the time of the metrics.
+// saveIfDue saves the state when it is time. Time is that of the metrics; only how long saving takes is
+// measured.
 func (l *Liveness) saveIfDue(at time.Time) {
-	if l.state == nil || at.Before(l.nextSave) && l.nextSave.Sub(at) <= saveInterval {
+	if l.state == nil {
 		return
 	}
-	l.nextSave = at.Add(saveInterval)
+	interval := saveInterval
+	if l.news {
+		interval = newsInterval
+	}
+	// A clock that was set back must not stop the saving.
+	if since := at.Sub(l.saved); since >= 0 && since < max(interval, saveShare*l.saveTook) {
+		return
+	}
+	start := time.Now()
 	l.save()
+	l.saved, l.saveTook, l.news = at, time.Since(start), false
 }
 
 func (l *Liveness) save() {
-	if err := l.state.Save(l.judge.Memory()); err != nil {
-		if !l.saveFailed {
-			l.Log.Errorf("The state cannot be saved, and a restart would forget it: %v", err)
-		}
-		l.saveFailed = true
-		return
+	err := l.state.Save(l.judge.Memory())
+	switch {
+	case err != nil && !l.saveFailed:
+		l.Log.Errorf("The state cannot be saved, and a restart would forget it: %v", err)
+	case err == nil && l.saveFailed:
+		l.Log.Info("The state is saved again")
 	}
-	if l.saveFailed {
-		l.Log.Infof("The state is saved again")
-	}
-	l.saveFailed = false
+	l.saveFailed = err != nil
 }
 
 func (l *Liveness) closeState() {
