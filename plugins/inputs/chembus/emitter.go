@@ -13,7 +13,7 @@ import (
 // Telegraf does; what is heard meanwhile is merged in the sensor.
 func (c *ChemBus) emit(acc telegraf.Accumulator) {
 	// The judge is told first of all, before any beat, that this clock starts anew.
-	addTick(acc, 0, c.sensor.start)
+	c.addClock(acc, "chembus_tick", 0, c.sensor.start)
 	for {
 		c.mu.Lock()
 		for !c.sensor.Due() && !c.stopping {
@@ -27,23 +27,30 @@ func (c *ChemBus) emit(acc telegraf.Accumulator) {
 		c.mu.Unlock()
 
 		for i := range r.beats {
-			addHeartbeat(acc, &r.beats[i])
+			c.addHeartbeat(acc, &r.beats[i])
 		}
 		if r.kill {
-			acc.AddFields("chembus_kill", map[string]any{"observed_s": r.killed.Seconds()}, nil, r.killedAt)
+			c.addClock(acc, "chembus_kill", r.killed, r.killedAt)
 		}
 		if r.tick {
-			addTick(acc, r.observed, r.at)
+			c.addClock(acc, "chembus_tick", r.observed, r.at)
 		}
 	}
 }
 
-func addTick(acc telegraf.Accumulator, observed time.Duration, at time.Time) {
-	acc.AddFields("chembus_tick", map[string]any{"observed_s": observed.Seconds()}, nil, at)
+// addClock adds a metric that says nothing but what the observation clock showed.
+func (c *ChemBus) addClock(acc telegraf.Accumulator, measurement string, observed time.Duration, at time.Time) {
+	acc.AddFields(measurement, map[string]any{"observed_s": observed.Seconds()}, c.tags(), at)
 }
 
-func addHeartbeat(acc telegraf.Accumulator, z *zooid) {
-	tags := map[string]string{"zooid": z.name}
+// tags names this sensor, so that a judge of several can keep their clocks apart.
+func (c *ChemBus) tags() map[string]string {
+	return map[string]string{"endpoint": c.subscribeEndpoint}
+}
+
+func (c *ChemBus) addHeartbeat(acc telegraf.Accumulator, z *zooid) {
+	tags := c.tags()
+	tags["zooid"] = z.name
 	if z.niche != "" {
 		tags["niche"] = z.niche
 	}
@@ -91,5 +98,5 @@ func (c *ChemBus) addBus(acc telegraf.Accumulator, now time.Time) {
 		fields["probe_rtt_s"] = s.counts.probeRoundTrip.Seconds()
 	}
 	c.mu.Unlock()
-	acc.AddFields("chembus_bus", fields, map[string]string{"endpoint": c.subscribeEndpoint}, now)
+	acc.AddFields("chembus_bus", fields, c.tags(), now)
 }

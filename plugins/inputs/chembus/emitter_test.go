@@ -48,6 +48,7 @@ func (g *gate) named(name string) []telegraf.Metric {
 func startEmitter(t *testing.T, acc telegraf.Accumulator) (*ChemBus, testSensor) {
 	t.Helper()
 	c := newPlugin()
+	c.subscribeEndpoint = "tcp://bus:1"
 	c.due = sync.NewCond(&c.mu)
 	c.sensor = newSensor(c, testProbe, epoch)
 	c.wg.Go(func() { c.emit(acc) })
@@ -90,7 +91,7 @@ func TestVeryFirstMetricIsATickOfZero(t *testing.T) {
 	metrics := acc.GetTelegrafMetrics()
 	require.Equal(t, "chembus_tick", metrics[0].Name())
 	require.Equal(t, map[string]any{"observed_s": 0.0}, metrics[0].Fields())
-	require.Empty(t, metrics[0].Tags())
+	require.Equal(t, map[string]string{"endpoint": "tcp://bus:1"}, metrics[0].Tags())
 	require.Equal(t, "chembus_heartbeat", metrics[1].Name())
 	require.Equal(t, "chembus_tick", metrics[2].Name())
 	require.Equal(t, map[string]any{"observed_s": 1.0}, metrics[2].Fields())
@@ -109,7 +110,7 @@ func TestHeartbeatMetric(t *testing.T) {
 	acc.Wait(3)
 
 	beats := acc.named("chembus_heartbeat")
-	require.Equal(t, map[string]string{"zooid": "a", "niche": "voice"}, beats[0].Tags())
+	require.Equal(t, map[string]string{"zooid": "a", "niche": "voice", "endpoint": "tcp://bus:1"}, beats[0].Tags())
 	fields := beats[0].Fields()
 	require.InDelta(t, 0.25, fields["lag_s"], 1e-5)
 	require.InDelta(t, arrived-0.25, fields["sent"], 1e-5)
@@ -120,7 +121,7 @@ func TestHeartbeatMetric(t *testing.T) {
 	}, fields)
 	require.True(t, beats[0].Time().Equal(at(0.5)))
 
-	require.Equal(t, map[string]string{"zooid": "b"}, beats[1].Tags(), "no niche is no tag")
+	require.Equal(t, map[string]string{"zooid": "b", "endpoint": "tcp://bus:1"}, beats[1].Tags(), "no niche is no tag")
 	require.Equal(t, map[string]any{"beats": int64(1), "starts": int64(0), "observed_s": 0.25}, beats[1].Fields(),
 		"what it did not say is no field")
 
@@ -152,7 +153,7 @@ func TestKillMetricComesAfterTheBeatsBeforeIt(t *testing.T) {
 	require.Equal(t, []string{"chembus_tick", "chembus_heartbeat", "chembus_kill", "chembus_tick"}, order)
 	kill := acc.named("chembus_kill")[0]
 	require.Equal(t, map[string]any{"observed_s": 0.5}, kill.Fields())
-	require.Empty(t, kill.Tags())
+	require.Equal(t, map[string]string{"endpoint": "tcp://bus:1"}, kill.Tags())
 	require.True(t, kill.Time().Equal(at(0.6)))
 }
 

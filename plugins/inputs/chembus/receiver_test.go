@@ -124,12 +124,12 @@ func TestMetricsOfARealBus(t *testing.T) {
 			}
 		case "chembus_tick", "chembus_kill":
 			require.Equal(t, map[string]string{"observed_s": "float64"}, typesOf(m.Fields()))
-			require.Empty(t, m.Tags())
+			require.Equal(t, map[string]string{"endpoint": c.subscribeEndpoint}, m.Tags())
 		default:
 			require.Fail(t, "a metric that is not in the design", m.Name())
 		}
 	}
-	require.Equal(t, map[string]string{"zooid": "audio_io", "niche": "n"}, beat.Tags())
+	require.Equal(t, map[string]string{"zooid": "audio_io", "niche": "n", "endpoint": c.subscribeEndpoint}, beat.Tags())
 	require.Equal(t, map[string]string{
 		"beats": "int64", "starts": "int64", "processed_count": "int64",
 		"lag_s": "float64", "sent": "float64", "observed_s": "float64",
@@ -290,7 +290,7 @@ func TestAnnouncementIsHeardOnTheBus(t *testing.T) {
 		return starts == 1
 	}))
 	beat := acc.named("chembus_heartbeat")[0]
-	require.Equal(t, map[string]string{"zooid": "heartbeat_monitor", "niche": "observability"}, beat.Tags())
+	require.Equal(t, map[string]string{"zooid": "heartbeat_monitor", "niche": "observability", "endpoint": c.subscribeEndpoint}, beat.Tags())
 	require.True(t, beat.HasField("uptime_s"))
 }
 
