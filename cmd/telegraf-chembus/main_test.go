@@ -25,8 +25,9 @@ func TestMain(m *testing.M) {
 		registerFakes()
 		main()
 	}
-	for _, endpoint := range []string{"KLR_CHEM_XPUB", "KLR_CHEM_XSUB", "KLR_UMN_XPUB", "KLR_UMN_XSUB"} {
-		os.Unsetenv(endpoint) // the tests' bus is not the host's
+	// The tests' bus is not the host's, nor are their options.
+	for _, variable := range []string{"KLR_CHEM_XPUB", "KLR_CHEM_XSUB", "KLR_UMN_XPUB", "KLR_UMN_XSUB", configVariable} {
+		os.Unsetenv(variable)
 	}
 	os.Exit(buildAndTest(m))
 }
@@ -126,6 +127,24 @@ func TestSampleOffersEveryOption(t *testing.T) {
 		for _, field := range options(plugin) {
 			require.Regexp(t, `(?m)^  # (`+key(field)+` = |\[\[[a-z.]+\.`+key(field)+`\]\]$)`, plugin.SampleConfig(), r.id())
 		}
+	}
+}
+
+// TestFileFromTheEnvironment shows which file a role takes: the one on the command line, else the one
+// that the environment names.
+func TestFileFromTheEnvironment(t *testing.T) {
+	t.Setenv(configVariable, "environment.conf")
+	for _, test := range []struct {
+		args []string
+		file string
+	}{
+		{[]string{"input"}, "environment.conf"},
+		{[]string{"output", "-config", "f.conf"}, "f.conf"},
+		{[]string{"sample"}, ""},
+	} {
+		_, file, err := parseArguments(test.args)
+		require.NoError(t, err)
+		require.Equal(t, test.file, file, "%v", test.args)
 	}
 }
 

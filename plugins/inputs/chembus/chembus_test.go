@@ -188,7 +188,7 @@ func TestStopWhileTelegrafStalls(t *testing.T) {
 	acc := &gate{}
 	require.NoError(t, c.Start(acc))
 	acc.Wait(2)
-	acc.shut.Lock()
+	open := acc.close(t)
 	eventually(t, c, observable(c))
 	require.True(t, holds(func() bool { return acc.waiting.Load() == 1 }), "the emitter is blocked")
 	stopped := make(chan struct{})
@@ -202,7 +202,7 @@ func TestStopWhileTelegrafStalls(t *testing.T) {
 		require.Fail(t, "Stop returned while a metric was being added")
 	case <-time.After(200 * time.Millisecond):
 	}
-	acc.shut.Unlock()
+	open()
 	select {
 	case <-stopped:
 	case <-time.After(patience):

@@ -33,6 +33,14 @@ func (g *gate) AddFields(name string, fields map[string]any, tags map[string]str
 	g.Accumulator.AddFields(name, fields, tags, at...)
 }
 
+// close shuts the gate until open is called, or the test ends.
+func (g *gate) close(t *testing.T) (open func()) {
+	g.shut.Lock()
+	open = sync.OnceFunc(g.shut.Unlock)
+	t.Cleanup(open)
+	return open
+}
+
 // named returns the metrics of a name, as Telegraf would have them.
 func (g *gate) named(name string) []telegraf.Metric {
 	var metrics []telegraf.Metric
@@ -79,14 +87,14 @@ func fieldOf(t *testing.T, m telegraf.Metric, name string) any {
 
 func TestVeryFirstMetricIsATickOfZero(t *testing.T) {
 	var acc gate
-	acc.shut.Lock() // the emitter gets no further than its first metric before there are beats
+	open := acc.close(t) // the emitter gets no further than its first metric before there are beats
 	c, s := startEmitter(t, &acc)
 	c.feed(func() {
 		s.beat(0.5, "a", wall(0.5))
 		s.beat(0.8, "a", wall(0.8))
 		s.Evidence(at(1.5))
 	})
-	acc.shut.Unlock()
+	open()
 	acc.Wait(3)
 	metrics := acc.GetTelegrafMetrics()
 	require.Equal(t, "chembus_tick", metrics[0].Name())
@@ -137,14 +145,14 @@ func TestHeartbeatMetric(t *testing.T) {
 
 func TestKillMetricComesAfterTheBeatsBeforeIt(t *testing.T) {
 	var acc gate
-	acc.shut.Lock()
+	open := acc.close(t)
 	c, s := startEmitter(t, &acc)
 	c.feed(func() {
 		s.beat(0.1, "a", wall(0.1))
 		s.kill(0.6)
 		s.Evidence(at(1.6))
 	})
-	acc.shut.Unlock()
+	open()
 	acc.Wait(4)
 	var order []string
 	for _, m := range acc.GetTelegrafMetrics() {
@@ -163,7 +171,7 @@ func TestStalledAccumulator(t *testing.T) {
 	var acc gate
 	c, s := startEmitter(t, &acc)
 	acc.Wait(1)
-	acc.shut.Lock()
+	open := acc.close(t)
 	const zooids, beats = 10, 100
 	for n := range beats {
 		c.feed(func() {
@@ -176,7 +184,7 @@ func TestStalledAccumulator(t *testing.T) {
 	c.feed(func() {
 		require.LessOrEqual(t, len(s.ready)+len(s.coalesced), zooids)
 	})
-	acc.shut.Unlock()
+	open()
 
 	// One report may have been taken before the first blocked metric.
 	sum := func() (sum int64) {

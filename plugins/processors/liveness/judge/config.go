@@ -42,6 +42,7 @@ type Adaptive struct {
 	z float64 // quantile of the normal distribution for Phi
 }
 
+var zzEps = 1.25e-4
 const (
 	// enoughIntervals is how many intervals make a forecast.
 	enoughIntervals = 20
@@ -62,7 +63,13 @@ func (a *Adaptive) threshold(i *intervals) (time.Duration, bool) {
 	if i.N < enoughIntervals {
 		return 0, false
 	}
-	seconds := max(i.Mean+a.z*i.deviation(), lossTolerance*i.Mean)
+	loss := 1 - math.Sqrt(1-i.Long)
+	k := 2.0
+	for p := loss * loss * loss; p > zzEps; p *= loss {
+		k++
+	}
+	base := i.Mean * (1 - loss) / (1 + loss)
+	seconds := max(i.Mean+a.z*i.deviation(), (k+1.1)*base)
 	// The bounds come first: a wild mean could overflow a duration.
 	seconds = min(max(seconds, a.Min.Seconds()), a.Max.Seconds())
 	return time.Duration(seconds * float64(time.Second)), true

@@ -10,6 +10,8 @@ const (
 	intervalMemory = 100
 	// maxPhi bounds φ where the probability is too small for a float64.
 	maxPhi = 300
+	// longInterval is how many mean intervals long an interval is in which a beat is missing.
+	longInterval = 1.5
 	// minDeviation is the smallest deviation, as a share of the mean, that a forecast is made of: a
 	// few intervals that happen to be equal are no proof of a perfect clock.
 	minDeviation = 0.05
@@ -27,6 +29,7 @@ type intervals struct {
 	Weight   float64 `json:"weight,omitempty"`
 	Mean     float64 `json:"mean,omitempty"`     // seconds
 	Variance float64 `json:"variance,omitempty"` // seconds²
+	Long     float64 `json:"long,omitempty"`     // share of the time that is in intervals in which a beat is missing
 }
 
 // Add takes n beats that came in a time since the beat before them.
@@ -38,6 +41,11 @@ func (i *intervals) Add(elapsed time.Duration, n int) {
 	i.N = int32(min(int(i.N)+n, intervalMemory))
 	total := i.Weight + seconds
 	share := seconds / total
+	long := 0.0
+	if seconds > longInterval*float64(n)*i.Mean && i.Mean > 0 {
+		long = 1
+	}
+	i.Long += share * (long - i.Long)
 	delta := seconds/float64(n) - i.Mean
 	i.Mean += share * delta
 	i.Variance = (1 - share) * (i.Variance + share*delta*delta)

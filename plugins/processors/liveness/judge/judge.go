@@ -215,6 +215,8 @@ func (j *Judge) alive(c *component, b *Beat, by *sensor, own, at time.Duration) 
 	if b.Beats > 0 {
 		if c.Beats > 0 && c.alive() && by.SteadySince(own-(at-c.Last)) {
 			c.Intervals.Add(at-c.Last, b.Beats)
+		} else if a := j.config.Adaptive; a != nil && c.Phase == silent && at-c.Last <= a.Max && by.SteadySince(own-(at-c.Last)) {
+			c.Intervals.Add(min(at-c.Last, c.Threshold), b.Beats)
 		}
 		c.Beats += int64(b.Beats)
 	}

@@ -45,11 +45,11 @@ const (
 // trace is a way for components to beat, and for the bus to carry it.
 type trace struct {
 	name     string
-	streams  int                                                // of each component, out of step
+	streams  int                                               // of each component, out of step
 	interval func(random *rand.Rand, at time.Duration) float64 // seconds; nil: those of a sleeping loop
-	loss     float64                                            // probability that a beat is lost
-	stalls   bool                                               // components stall and catch up
-	outages  bool                                               // the bus forwards nothing now and then
+	loss     float64                                           // probability that a beat is lost
+	stalls   bool                                              // components stall and catch up
+	outages  bool                                              // the bus forwards nothing now and then
 }
 
 var traces = []trace{
