@@ -155,7 +155,10 @@ func expected(t reflect.Type) (noun, allowed string) {
 	case reflect.Float64:
 		return "a float", "use a number with a decimal point and without quotes, such as 1.0"
 	}
-	return "a list of tables", "use [[...]] tables as telegraf-chembus sample shows"
+	if t.Kind() == reflect.Slice {
+		return "a list of tables", "use [[...]] tables as telegraf-chembus sample shows"
+	}
+	return "a " + t.String(), "telegraf-chembus sample shows how to write it"
 }
 
 // source returns the value as it stands in the file, after the environment was put in.
