@@ -1,5 +1,6 @@
 // Package chembus is the voice: it publishes the gaps that the judge found as CAPABILITY_GAP on a
-// ChemBus. It decides nothing; each incident is published once, however often its level is repeated.
+// ChemBus. It decides nothing; each incident is published until the bus is known to have forwarded it, and
+// then never again, however often its level is repeated.
 package chembus
 
 import (
@@ -12,10 +13,12 @@ import (
 	zmq "github.com/pebbe/zmq4"
 
 	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/outputs"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
+	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 )
 
 //go:embed sample.conf
@@ -30,20 +33,29 @@ const (
 
 // ChemBus is the output's configuration and state.
 type ChemBus struct {
-	PublishEndpoint string          `toml:"publish_endpoint"`
-	Signal          string          `toml:"signal"`
-	Ecosystem       string          `toml:"ecosystem"`
-	Intensity       float64         `toml:"intensity"`
-	MaxPending      int             `toml:"max_pending"`
-	Log             telegraf.Logger `toml:"-"`
+	PublishEndpoint   string          `toml:"publish_endpoint"`
+	SubscribeEndpoint string          `toml:"subscribe_endpoint"`
+	Signal            string          `toml:"signal"`
+	Ecosystem         string          `toml:"ecosystem"`
+	Intensity         float64         `toml:"intensity"`
+	ConfirmTimeout    config.Duration `toml:"confirm_timeout"`
+	MaxPending        int             `toml:"max_pending"`
+	StateFile         string          `toml:"state_file"`
+	Log               telegraf.Logger `toml:"-"`
 
-	endpoint     string
-	closeTimeout time.Duration
-	zmq          *zmq.Context
-	waker        *bus.Waker
-	done         chan struct{} // closed by Close
-	deadline     time.Time     // of Close; to be read after done
-	wg           sync.WaitGroup
+	endpoint          string
+	subscribeEndpoint string
+	closeTimeout      time.Duration
+	zmq               *zmq.Context
+	waker             *bus.Waker
+	done              chan struct{} // closed by Close
+	deadline          time.Time     // of Close; to be read after done
+	wg                sync.WaitGroup
+
+	state      *statefile.File // nil: nothing is kept
+	saved      memory          // last in the file; these belong to the publisher
+	savedAt    time.Time
+	saveFailed bool
 
 	mu                 sync.Mutex // guards what follows
 	outbox             *outbox
@@ -62,6 +74,9 @@ func (c *ChemBus) Init() error {
 	if c.endpoint, err = bus.PublishEndpoint(c.PublishEndpoint); err != nil {
 		return err
 	}
+	if c.subscribeEndpoint, err = bus.SubscribeEndpoint(c.SubscribeEndpoint); err != nil {
+		return err
+	}
 	if c.Signal == "" {
 		return &option.Error{Name: "signal", Problem: "is empty", Allowed: `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`}
 	}
@@ -75,24 +90,32 @@ func (c *ChemBus) Init() error {
 			Allowed: fmt.Sprintf("use 1 to %d", mostPending),
 		}
 	}
-	c.outbox, err = newOutbox(c.MaxPending)
+	if c.ConfirmTimeout < config.Duration(10*time.Millisecond) {
+		return option.TooSmall("confirm_timeout", time.Duration(c.ConfirmTimeout), 10*time.Millisecond)
+	}
+	c.outbox, err = newOutbox(c.MaxPending, time.Duration(c.ConfirmTimeout))
 	return err
 }
 
 // Connect begins to connect to the bus. A bus that is not there is no error: ZeroMQ keeps trying, and
 // gaps wait.
 func (c *ChemBus) Connect() error {
-	context, err := zmq.NewContext()
-	if err != nil {
+	if err := c.openState(); err != nil {
 		return err
 	}
-	if c.waker, err = bus.NewWaker(context); err != nil {
-		_ = context.Term() // nothing is open in it
+	context, err := zmq.NewContext()
+	if err == nil {
+		if c.waker, err = bus.NewWaker(context); err != nil {
+			_ = context.Term() // nothing is open in it
+		}
+	}
+	if err != nil {
+		c.closeState()
 		return err
 	}
 	c.zmq = context
 	c.done = make(chan struct{})
-	p := &publisher{plugin: c, context: context}
+	p := &publisher{plugin: c, context: context, waits: waitLog{log: c.Log, endpoint: c.endpoint, signal: c.Signal}}
 	c.wg.Go(p.run)
 	c.Log.Infof("Publishing %q to %q", c.Signal, c.endpoint)
 	return nil
@@ -118,7 +141,7 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 			}
 		}
 	}
-	waits := c.outbox.Pending() > 0
+	waits := c.outbox.Pending() > c.outbox.inFlight
 	c.mu.Unlock()
 	if waits {
 		c.waker.Wake()
@@ -147,8 +170,17 @@ func (c *ChemBus) Close() error {
 	c.waker.Wake()
 	c.wg.Wait()
 	c.waker.Close()
+	c.closeState()
 	// Waits for what the publisher's socket still sends, until the deadline at most.
 	return c.zmq.Term()
+}
+
+// signalIdle tells Close that nothing is pending any more. The lock must be held.
+func (c *ChemBus) signalIdle() {
+	if c.idle != nil && c.outbox.Pending() == 0 {
+		close(c.idle)
+		c.idle = nil
+	}
 }
 
 func (c *ChemBus) pending() int {
@@ -160,11 +192,12 @@ func (c *ChemBus) pending() int {
 func init() {
 	outputs.Add("chembus", func() telegraf.Output {
 		return &ChemBus{
-			Signal:       "CAPABILITY_GAP",
-			Ecosystem:    "monitoring",
-			Intensity:    1,
-			MaxPending:   10_000,
-			closeTimeout: closeTimeout,
+			Signal:         "CAPABILITY_GAP",
+			Ecosystem:      "monitoring",
+			Intensity:      1,
+			ConfirmTimeout: config.Duration(5 * time.Second),
+			MaxPending:     10_000,
+			closeTimeout:   closeTimeout,
 		}
 	})
 }

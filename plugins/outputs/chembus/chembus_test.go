@@ -34,10 +34,14 @@ const (
 	forever = time.Hour
 )
 
+// subscribeEndpoints are where to listen on a test's bus, by where to publish.
+var subscribeEndpoints sync.Map
+
 func startBus(t *testing.T) *colony.Bus {
 	t.Helper()
 	b, err := colony.NewBus(colony.BusConfig{})
 	require.NoError(t, err)
+	subscribeEndpoints.Store(b.XSub(), b.XPub())
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
 }
@@ -58,6 +62,16 @@ func standard() (*ChemBus, *testutil.CaptureLogger) {
 	return c, log
 }
 
+// at gives a plugin the endpoints of a test's bus, or one at which there is none, and a state file of
+// its own.
+func (c *ChemBus) at(t *testing.T, endpoint string) {
+	c.PublishEndpoint, c.SubscribeEndpoint = endpoint, endpoint
+	if xpub, ok := subscribeEndpoints.Load(endpoint); ok {
+		c.SubscribeEndpoint = xpub.(string)
+	}
+	c.StateFile = filepath.Join(t.TempDir(), "voice.json")
+}
+
 // voice is a plugin that was connected. It is closed at the end of the test, without waiting for
 // anything.
 type voice struct {
@@ -69,7 +83,7 @@ type voice struct {
 func connect(t *testing.T, endpoint string, configure ...func(*ChemBus)) *voice {
 	t.Helper()
 	c, log := standard()
-	c.PublishEndpoint = endpoint
+	c.at(t, endpoint)
 	for _, set := range configure {
 		set(c)
 	}

@@ -1,63 +1,177 @@
 package chembus
 
-import "github.com/hashicorp/golang-lru/v2/simplelru"
+import (
+	"time"
 
-// outbox decides what is to be published: every incident once, however often its level is repeated.
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	// rememberedFactor is how many confirmed incidents are remembered for each that may be pending. The
+	// levels of open incidents keep them remembered.
+	rememberedFactor = 10
+	// slowestRetry is the longest pause between two attempts at the same incident.
+	slowestRetry = time.Minute
+)
+
+// outbox decides what is to be published: every incident until the bus is known to have forwarded it,
+// and then never again, however often its level is repeated. Time is passed in.
 type outbox struct {
+	maxPending     int
+	confirmTimeout time.Duration
+
 	// By incident, in the order in which they came: it is never asked in a way that would change that.
-	pending   *simplelru.LRU[string, *gap]
-	published *simplelru.LRU[string, struct{}]
+	pending   *simplelru.LRU[string, *delivery]
+	confirmed *simplelru.LRU[string, struct{}]
+	inFlight  int // of pending
+	counts    counts
 }
 
-// rememberedFactor is how many published incidents are remembered for each that may be pending. The
-// levels of open incidents keep them remembered.
-const rememberedFactor = 10
+// delivery is a gap on its way.
+type delivery struct {
+	gap
+	attempts int
+	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent
+	deadline time.Time // for the return of the probe
+}
 
-func newOutbox(maxPending int) (*outbox, error) {
-	published, err := simplelru.NewLRU[string, struct{}](rememberedFactor*maxPending, nil)
+// counts are totals, kept across restarts where there is a state file.
+type counts struct {
+	Published uint64 `json:"published"` // incidents sent
+	Confirmed uint64 `json:"confirmed"` // of which the bus forwarded them for sure
+	Repeated  uint64 `json:"repeated"`  // messages sent again for want of proof
+	Dropped   uint64 `json:"dropped"`   // incidents that had to make room
+	Unheard   uint64 `json:"unheard"`   // incidents that were over before anybody could hear of them
+}
+
+func newOutbox(maxPending int, confirmTimeout time.Duration) (*outbox, error) {
+	confirmed, err := simplelru.NewLRU[string, struct{}](rememberedFactor*maxPending, nil)
 	if err != nil {
 		return nil, err
 	}
-	pending, err := simplelru.NewLRU[string, *gap](maxPending, nil)
+	pending, err := simplelru.NewLRU[string, *delivery](maxPending, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &outbox{pending: pending, published: published}, nil
+	return &outbox{maxPending: maxPending, confirmTimeout: confirmTimeout, pending: pending, confirmed: confirmed}, nil
 }
 
 // Offer takes the level of an incident. It returns the gap that had to make room for it, if any.
 func (o *outbox) Offer(g *gap) *gap {
-	if _, published := o.published.Get(g.incident); published {
+	if _, confirmed := o.confirmed.Get(g.incident); confirmed {
 		return nil
 	}
 	waiting, waits := o.pending.Peek(g.incident)
 	switch {
-	case !g.open:
-		o.pending.Remove(g.incident) // over before anybody could hear of it
+	case waits && !g.open && waiting.attempts == 0:
+		o.remove(waiting)
+		o.counts.Unheard++
 	case waits:
-		*waiting = *g // the same incident, with the silence of now
-	default:
-		oldest := o.Next()
-		if o.pending.Add(g.incident, g) {
-			return oldest
-		}
+		waiting.gap = *g // the same incident, with the silence of now
+	case g.open:
+		return o.add(g)
 	}
 	return nil
 }
 
-// Next returns the gap to publish next, or nil.
-func (o *outbox) Next() *gap {
-	_, g, _ := o.pending.GetOldest()
-	return g
+// add makes room at the expense of what is over, else of the oldest.
+func (o *outbox) add(g *gap) *gap {
+	var dropped *gap
+	if o.pending.Len() == o.maxPending {
+		_, victim, _ := o.pending.GetOldest()
+		for _, d := range o.pending.Values() {
+			if !d.open {
+				victim = d
+				break
+			}
+		}
+		o.remove(victim)
+		o.counts.Dropped++
+		dropped = &victim.gap
+	}
+	o.pending.Add(g.incident, &delivery{gap: *g})
+	return dropped
 }
 
-// Published says that the gap that Next returned was published.
-func (o *outbox) Published(g *gap) {
-	o.published.Add(g.incident, struct{}{})
-	o.pending.Remove(g.incident)
+// Due returns what is to be sent now: what has not been sent yet, and what was and got no proof in time.
+// What is over and got none is given up: it may have been heard, and there is nothing left to heal.
+func (o *outbox) Due(now time.Time) []*delivery {
+	var due []*delivery
+	for _, d := range o.pending.Values() {
+		switch {
+		case d.probe != 0 && now.Before(d.deadline):
+		case d.attempts > 0 && !d.open:
+			o.remove(d)
+			o.counts.Unheard++
+		default:
+			due = append(due, d)
+		}
+	}
+	return due
 }
 
-// Pending returns how many gaps wait.
+// Sent says that a delivery was sent, with a probe of that number behind it.
+func (o *outbox) Sent(d *delivery, probe uint64, now time.Time) {
+	if d.probe == 0 {
+		o.inFlight++
+	}
+	if d.attempts++; d.attempts == 1 {
+		o.counts.Published++
+	} else {
+		o.counts.Repeated++
+	}
+	d.probe = probe
+	// Twice as long each time. The shift is bounded, since it would overflow.
+	d.deadline = now.Add(min(o.confirmTimeout<<min(d.attempts-1, 10), max(slowestRetry, o.confirmTimeout)))
+}
+
+// Returned says that a probe came back: the bus has forwarded all that was sent before it.
+func (o *outbox) Returned(probe uint64) {
+	if o.inFlight == 0 {
+		return
+	}
+	for _, d := range o.pending.Values() {
+		if d.probe != 0 && d.probe <= probe {
+			o.remove(d)
+			o.confirmed.Add(d.incident, struct{}{})
+			o.counts.Confirmed++
+		}
+	}
+}
+
+// Disconnected says that what was sent and not confirmed may be lost.
+func (o *outbox) Disconnected() {
+	if o.inFlight == 0 {
+		return
+	}
+	for _, d := range o.pending.Values() {
+		d.probe = 0
+	}
+	o.inFlight = 0
+}
+
+// NextDeadline returns when Due has to be asked again for what was sent; zero if nothing was.
+func (o *outbox) NextDeadline() time.Time {
+	var next time.Time
+	if o.inFlight == 0 {
+		return next
+	}
+	for _, d := range o.pending.Values() {
+		if d.probe != 0 && (next.IsZero() || d.deadline.Before(next)) {
+			next = d.deadline
+		}
+	}
+	return next
+}
+
+// Pending returns how many incidents wait to be sent or confirmed.
 func (o *outbox) Pending() int {
 	return o.pending.Len()
+}
+
+func (o *outbox) remove(d *delivery) {
+	if d.probe != 0 {
+		o.inFlight--
+	}
+	o.pending.Remove(d.incident)
 }

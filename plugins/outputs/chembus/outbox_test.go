@@ -3,9 +3,14 @@ package chembus
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
+
+const timeout = 5 * time.Second
+
+var now = time.Unix(1_000_000, 0)
 
 func level(incident string, open bool, missing float64) *gap {
 	return &gap{incident: incident, open: open, zooid: "of " + incident, missing: missing}
@@ -13,19 +18,26 @@ func level(incident string, open bool, missing float64) *gap {
 
 func newTestOutbox(t *testing.T, maxPending int) *outbox {
 	t.Helper()
-	o, err := newOutbox(maxPending)
+	o, err := newOutbox(maxPending, timeout)
 	require.NoError(t, err)
 	return o
 }
 
+// send sends what is due and returns it.
+func send(o *outbox, probe uint64, at time.Time) []gap {
+	var sent []gap
+	for _, d := range o.Due(at) {
+		sent = append(sent, d.gap)
+		o.Sent(d, probe, at)
+	}
+	return sent
+}
+
 // publishAll empties the outbox and returns what was in it.
 func publishAll(o *outbox) []gap {
-	var all []gap
-	for g := o.Next(); g != nil; g = o.Next() {
-		all = append(all, *g)
-		o.Published(g)
-	}
-	return all
+	sent := send(o, 1, now)
+	o.Returned(1)
+	return sent
 }
 
 func TestOutbox(t *testing.T) {
@@ -70,11 +82,60 @@ func TestOutboxPublishesOnce(t *testing.T) {
 		o.Offer(level("a", false, 51))
 		o.Offer(level("a", true, 51))
 		require.Empty(t, publishAll(o))
-		o = newTestOutbox(t, 10) // another run
+		require.Equal(t, counts{Published: 1, Confirmed: 1}, o.counts)
+		o = newTestOutbox(t, 10) // another run, without a state file
 	}
 }
 
-func TestOutboxDropsTheOldest(t *testing.T) {
+// TestOutboxTriesAgain follows an incident whose probes do not return: it is sent again after 5, 10, 20,
+// 40 and then every 60 seconds, and a probe of any attempt confirms it.
+func TestOutboxTriesAgain(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	require.Zero(t, o.NextDeadline())
+	o.Offer(level("a", true, 31))
+	at := now
+	for i, pause := range []time.Duration{5, 10, 20, 40, 60, 60} {
+		require.Len(t, send(o, uint64(i+1), at), 1)
+		require.Equal(t, at.Add(pause*time.Second), o.NextDeadline())
+		require.Empty(t, o.Due(at.Add(pause*time.Second-1)))
+		at = at.Add(pause * time.Second)
+	}
+	require.Len(t, o.Due(at), 1)
+	require.Equal(t, 1, o.Pending())
+	o.Returned(3)
+	require.Equal(t, 1, o.Pending(), "that one was sent before the last attempt")
+	o.Returned(6)
+	require.Zero(t, o.Pending())
+	require.Zero(t, o.NextDeadline())
+	require.Equal(t, counts{Published: 1, Confirmed: 1, Repeated: 5}, o.counts)
+}
+
+func TestOutboxAfterALostConnection(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Offer(level("a", true, 31))
+	o.Offer(level("b", true, 31))
+	require.Len(t, send(o, 1, now), 2)
+	o.Disconnected()
+	require.Len(t, send(o, 2, now), 2, "both may be lost")
+	o.Returned(2)
+	require.Zero(t, o.Pending())
+	o.Disconnected()
+	require.Empty(t, o.Due(now.Add(time.Hour)), "what was confirmed is not lost")
+}
+
+func TestOutboxGivesUpWhatIsOver(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Offer(level("a", true, 31))
+	require.Len(t, send(o, 1, now), 1)
+	o.Offer(level("a", false, 41))
+	require.Equal(t, 1, o.Pending(), "it may still be confirmed")
+	require.Empty(t, o.Due(now.Add(timeout)))
+	require.Zero(t, o.Pending())
+	require.Zero(t, o.NextDeadline())
+	require.EqualValues(t, 1, o.counts.Unheard)
+}
+
+func TestOutboxMakesRoom(t *testing.T) {
 	o := newTestOutbox(t, 3)
 	for _, incident := range []string{"a", "b", "c"} {
 		require.Nil(t, o.Offer(level(incident, true, 1)))
@@ -83,7 +144,13 @@ func TestOutboxDropsTheOldest(t *testing.T) {
 	require.Equal(t, "a", o.Offer(level("d", true, 1)).incident)
 	require.Equal(t, "b", o.Offer(level("e", true, 1)).incident)
 	require.Equal(t, 3, o.Pending())
-	require.Equal(t, []gap{*level("c", true, 1), *level("d", true, 1), *level("e", true, 1)}, publishAll(o))
+
+	send(o, 1, now)
+	o.Offer(level("d", false, 2))
+	require.Equal(t, "d", o.Offer(level("f", true, 1)).incident, "what is over goes first")
+	require.EqualValues(t, 3, o.counts.Dropped)
+	o.Returned(1)
+	require.Equal(t, []gap{*level("f", true, 1)}, publishAll(o))
 
 	o = newTestOutbox(t, 1)
 	require.Nil(t, o.Offer(level("a", true, 1)))
@@ -104,5 +171,23 @@ func TestOutboxRemembersWhatIsStillOpen(t *testing.T) {
 		o.Offer(level("open", true, 1)) // the next report
 		require.Empty(t, publishAll(o))
 	}
-	require.LessOrEqual(t, o.published.Len(), rememberedFactor*maxPending)
+	require.LessOrEqual(t, o.confirmed.Len(), rememberedFactor*maxPending)
+}
+
+func TestOutboxRemembersAcrossRestarts(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Offer(level("a", true, 1))
+	o.Offer(level("b", true, 1))
+	require.Len(t, publishAll(o), 2)
+	o.Offer(level("c", true, 1))
+	send(o, 2, now)
+
+	restarted := newTestOutbox(t, 10)
+	require.NoError(t, restarted.Restore(o.Memory()))
+	for _, incident := range []string{"a", "b", "c"} {
+		restarted.Offer(level(incident, true, 2))
+	}
+	require.Equal(t, []gap{*level("c", true, 2)}, publishAll(restarted), "it was not confirmed")
+	require.EqualValues(t, 4, restarted.counts.Published)
+	require.Error(t, restarted.Restore(&memory{Version: stateVersion + 1}))
 }

@@ -2,8 +2,10 @@ package chembus
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	zmq "github.com/pebbe/zmq4"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
@@ -14,19 +16,33 @@ const (
 	retryAfter = time.Second
 	// fullRetry is the pause after the bus took no more.
 	fullRetry = 100 * time.Millisecond
+	// settle is how long after the first subscriber the others get to be there too. After an outage of
+	// the bus everybody connects again, libzmq's clients every 100 ms, and the bus tells a publisher of
+	// the first one only.
+	settle = 500 * time.Millisecond
+	// probeSize bounds what is received, which is nothing but probes.
+	probeSize = 1 << 10
 )
 
 // errStopping ends the publisher: the plugin is being closed.
 var errStopping = errors.New("stopping")
 
-// publisher owns the socket of the plugin. Everything in it belongs to the goroutine in run.
+// publisher owns the sockets of the plugin. Everything in it belongs to the goroutine in run.
 type publisher struct {
 	plugin  *ChemBus
 	context *zmq.Context
+	waits   waitLog
 
 	socket        *zmq.Socket
+	connection    *bus.Connection
+	disconnects   uint64 // seen of the connection
 	subscriptions *bus.Subscriptions
-	poller        *zmq.Poller
+	coveredSince  time.Time // when somebody began to listen; zero: nobody does
+
+	probes     *zmq.Socket // hears them return
+	probeTopic string
+	probe      uint64 // number of the last one
+	poller     *zmq.Poller
 }
 
 // run publishes until the plugin is closed.
@@ -52,32 +68,62 @@ func (p *publisher) run() {
 }
 
 func (p *publisher) open() error {
+	c := p.plugin
 	var err error
+	// Of its own each time, so that no probe of before can be taken for one of now.
+	p.probeTopic = "telegraf-chembus.proof." + uuid.NewString()
 	if p.socket, err = bus.NewPublisher(p.context); err != nil {
 		return err
 	}
-	p.subscriptions = bus.NewSubscriptions(p.plugin.Signal)
+	if p.connection, err = bus.WatchConnection(p.context, p.socket); err != nil {
+		return err
+	}
+	if p.probes, err = bus.NewSubscriber(p.context, probeSize, p.probeTopic); err != nil {
+		return err
+	}
+	p.disconnects, p.coveredSince = 0, time.Time{}
+	p.subscriptions = bus.NewSubscriptions(c.Signal, p.probeTopic)
 	p.poller = zmq.NewPoller()
 	p.poller.Add(p.socket, zmq.POLLIN)
-	p.poller.Add(p.plugin.waker.Socket(), zmq.POLLIN)
-	return bus.Connect(p.socket, p.plugin.endpoint)
+	p.poller.Add(p.connection.Socket(), zmq.POLLIN)
+	p.poller.Add(p.probes, zmq.POLLIN)
+	p.poller.Add(c.waker.Socket(), zmq.POLLIN)
+	if err = bus.Connect(p.probes, c.subscribeEndpoint); err != nil {
+		return err
+	}
+	return bus.Connect(p.socket, c.endpoint)
 }
 
-// close closes the socket, which for a while goes on sending what it had accepted.
+// close closes the sockets; the publishing one goes on for a while to send what it had accepted.
 func (p *publisher) close(linger time.Duration) {
+	if p.connection != nil {
+		p.connection.Close()
+	}
+	// These fail only on a socket that is no socket. A negative time would be endless.
 	if p.socket != nil {
-		// Both fail only on a socket that is no socket. A negative time would be endless.
 		_ = p.socket.SetLinger(max(linger, 0))
 		_ = p.socket.Close()
-		p.socket = nil
 	}
+	if p.probes != nil {
+		_ = p.probes.Close()
+	}
+	p.socket, p.connection, p.probes = nil, nil, nil
+	p.plugin.mu.Lock()
+	p.plugin.outbox.Disconnected()
+	p.plugin.mu.Unlock()
 }
 
-// step publishes what can be, then waits for more to publish or for somebody to listen.
+// step publishes what can be, then waits for more to publish, for somebody to listen, or for the proof
+// that it was forwarded.
 func (p *publisher) step() error {
-	wait, err := p.publish(time.Now())
+	next, err := p.publish(time.Now())
 	if err != nil {
 		return err
+	}
+	wait := time.Duration(-1)
+	if !next.IsZero() {
+		// Poll counts in whole milliseconds; rounding up keeps it from spinning through the last one.
+		wait = max(time.Until(next)+time.Millisecond-1, 0)
 	}
 	if _, err := p.poller.Poll(wait); err != nil && !bus.Again(err) {
 		return err
@@ -88,31 +134,90 @@ func (p *publisher) step() error {
 		return errStopping
 	default:
 	}
-	return bus.ReceiveSubscriptions(p.socket, p.subscriptions)
+	return p.listen(time.Now())
 }
 
-// publish sends all that is pending if somebody listens. It returns how long to wait before trying
-// again by itself; negative: until something happens.
-func (p *publisher) publish(now time.Time) (time.Duration, error) {
+// listen takes in who listens, what was proved, and whether the connection was lost.
+func (p *publisher) listen(now time.Time) error {
+	if err := bus.ReceiveSubscriptions(p.socket, p.subscriptions); err != nil {
+		return err
+	}
+	p.connection.Update()
 	c := p.plugin
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for g := c.outbox.Next(); g != nil && p.subscriptions.Covers(c.Signal); g = c.outbox.Next() {
-		payload, err := c.message(g, now).Encode()
+	for {
+		topic, payload, frames, err := bus.ReceiveMessage(p.probes)
+		if bus.Again(err) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if probe, err := strconv.ParseUint(string(payload), 10, 64); err == nil && frames == 2 && string(topic) == p.probeTopic {
+			c.outbox.Returned(min(probe, p.probe))
+		}
+	}
+	if p.disconnects != p.connection.Disconnects {
+		p.disconnects, p.coveredSince = p.connection.Disconnects, time.Time{}
+		c.outbox.Disconnected()
+	}
+	switch covered := p.subscriptions.Covers(c.Signal) && p.subscriptions.Covers(p.probeTopic); {
+	case !covered:
+		p.coveredSince = time.Time{}
+	case p.coveredSince.IsZero():
+		p.coveredSince = now
+	}
+	return nil
+}
+
+// publish sends what is due if somebody listens, and a probe behind it. It returns when to try again by
+// itself; zero: when something happens.
+func (p *publisher) publish(now time.Time) (time.Time, error) {
+	c := p.plugin
+	next, err := p.send(now)
+	for _, other := range []time.Time{c.saveIfDue(now), p.waits.Update(c.pending(), !p.coveredSince.IsZero(), p.connection.Up, now)} {
+		if next.IsZero() || !other.IsZero() && other.Before(next) {
+			next = other
+		}
+	}
+	return next, err
+}
+
+func (p *publisher) send(now time.Time) (time.Time, error) {
+	c := p.plugin
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.signalIdle()
+	if p.coveredSince.IsZero() || c.outbox.Pending() == 0 {
+		return time.Time{}, nil
+	}
+	if settled := p.coveredSince.Add(settle); now.Before(settled) {
+		return settled, nil
+	}
+	due := c.outbox.Due(now)
+	if len(due) == 0 {
+		return c.outbox.NextDeadline(), nil
+	}
+	p.probe++
+	for _, d := range due {
+		payload, err := c.message(&d.gap, now).Encode()
 		if err == nil {
 			if err = bus.Publish(p.socket, c.Signal, payload); bus.Again(err) {
-				return fullRetry, nil
+				return now.Add(fullRetry), nil
 			}
 		}
 		if err != nil {
-			return 0, err
+			return time.Time{}, err
 		}
-		c.outbox.Published(g)
-		c.Log.Infof("Published the gap %q of %q: %q, incident %q", g.kind, g.zooid, g.reason, g.incident)
+		c.outbox.Sent(d, p.probe, now)
+		if d.attempts == 1 {
+			c.Log.Infof("Published the gap %q of %q: %q, incident %q", d.kind, d.zooid, d.reason, d.incident)
+		}
 	}
-	if c.idle != nil && c.outbox.Pending() == 0 {
-		close(c.idle)
-		c.idle = nil
+	// The bus keeps the order of one connection: when the probe is back, so are they.
+	if err := bus.Publish(p.socket, p.probeTopic, []byte(strconv.FormatUint(p.probe, 10))); err != nil && !bus.Again(err) {
+		return time.Time{}, err
 	}
-	return -1, nil
+	return c.outbox.NextDeadline(), nil
 }

@@ -1,0 +1,125 @@
+package chembus
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/testutil"
+)
+
+func (v *voice) counted() counts {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.outbox.counts
+}
+
+// TestDeliveryIsProved has the bus take a gap and not forward it: that is no delivery. It is sent again,
+// and a consumer handles it once.
+func TestDeliveryIsProved(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	v := connect(t, b.XSub(), func(c *ChemBus) { c.ConfirmTimeout = config.Duration(20 * time.Millisecond) })
+	v.write(t, gapMetric("through", nil))
+	received(t, c, "through")
+	require.Eventually(t, func() bool { return v.counted().Confirmed == 1 }, patience, time.Millisecond)
+	before := v.counted().Repeated // on a slow machine the first was sent again, too
+
+	require.NoError(t, b.Pause())
+	v.write(t, gapMetric("stuck", nil))
+	require.Eventually(t, func() bool { return v.counted().Repeated >= before+2 }, patience, time.Millisecond)
+	require.Equal(t, 1, v.pending())
+	require.NoError(t, b.Resume())
+	received(t, c, "stuck")
+	require.Eventually(t, func() bool { return v.pending() == 0 }, patience, time.Millisecond)
+	v.write(t, gapMetric("end", nil))
+	received(t, c, "end")
+	var handled []string
+	for _, m := range c.Handled() {
+		handled = append(handled, *m.IncidentID)
+	}
+	require.Equal(t, []string{"through", "stuck", "end"}, handled)
+}
+
+func TestRestartRepeatsNothing(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	file := filepath.Join(t.TempDir(), "voice.json")
+	keep := func(c *ChemBus) { c.StateFile, c.closeTimeout = file, forever }
+	v := connect(t, b.XSub(), keep)
+	v.write(t, gapMetric("a", nil))
+	v.close(t)
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	v = connect(t, b.XSub(), keep)
+	v.write(t, gapMetric("a", nil), gapMetric("b", nil))
+	v.close(t)
+	require.Equal(t, []string{"a", "b"}, received(t, c, "b"))
+	require.EqualValues(t, 2, v.counted().Confirmed)
+	require.Empty(t, v.warnings())
+}
+
+func TestDamagedState(t *testing.T) {
+	b := startBus(t)
+	file := filepath.Join(t.TempDir(), "voice.json")
+	for _, content := range []string{"", "{", `{"version":99}`, `{"version":1,"confirmed":"a"}`} {
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		v := connect(t, b.XSub(), func(c *ChemBus) { c.StateFile, c.closeTimeout = file, 0 })
+		require.Len(t, v.warnings(), 1)
+		require.Contains(t, v.warnings()[0], file+`.damaged`)
+		aside, err := os.ReadFile(file + ".damaged")
+		require.NoError(t, err)
+		require.Equal(t, content, string(aside))
+		v.close(t)
+	}
+}
+
+func TestTwoOutputsOfOneStateFile(t *testing.T) {
+	b := startBus(t)
+	v := connect(t, b.XSub())
+	second, _ := standard()
+	second.at(t, b.XSub())
+	second.StateFile = v.StateFile
+	require.NoError(t, second.Init())
+	require.ErrorContains(t, second.Connect(), "give each a state_file of its own")
+}
+
+func TestWaitLog(t *testing.T) {
+	log := &testutil.CaptureLogger{}
+	w := waitLog{log: log, endpoint: "tcp://bus:1", signal: topic}
+	said := func() int { return len(log.Messages()) }
+	require.Zero(t, w.Update(0, false, false, now))
+	require.Equal(t, now.Add(waitTolerance), w.Update(2, false, false, now))
+	require.Equal(t, now.Add(waitTolerance), w.Update(2, false, false, now.Add(waitTolerance-1)))
+	require.Zero(t, said())
+	require.Zero(t, w.Update(3, false, false, now.Add(waitTolerance)))
+	require.Zero(t, w.Update(3, false, false, now.Add(time.Hour)))
+	require.Equal(t, 1, said(), "once")
+	require.Contains(t, log.Messages()[0].Text, `3 gaps wait: no connection to the bus at "tcp://bus:1"`)
+	require.Zero(t, w.Update(3, true, true, now.Add(time.Hour)))
+	require.Zero(t, w.Update(0, true, true, now.Add(time.Hour)))
+	require.Equal(t, 2, said(), "and when it clears")
+
+	w.Update(1, false, true, now)
+	w.Update(1, false, true, now.Add(waitTolerance))
+	require.Contains(t, log.Messages()[2].Text, `1 gaps wait: nobody on the bus at "tcp://bus:1" subscribes to "CAPABILITY_GAP"`)
+}
+
+func TestMembersOfAMassIncident(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	v := connect(t, b.XSub())
+	v.write(t,
+		gapMetric("bad", map[string]any{"members": "no list"}),
+		gapMetric("mass", map[string]any{"members": `["a,b","\"c\""]`, "member_count": int64(200)}))
+	require.Equal(t, []string{"mass"}, received(t, c, "mass"))
+	facts := c.Received()[0].Facts
+	require.Equal(t, []any{"a,b", `"c"`}, facts["members"])
+	require.EqualValues(t, 200, facts["member_count"])
+}

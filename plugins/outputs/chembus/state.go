@@ -1,0 +1,118 @@
+package chembus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
+)
+
+const (
+	// stateName is the file in the default directory.
+	stateName = "voice.json"
+	// stateVersion is the version of its form.
+	stateVersion = 1
+	// saveInterval is the shortest time between two saves. What is lost with the last one is sent again
+	// within the 60 s in which consumers know it.
+	saveInterval = time.Second
+)
+
+// memory is what survives a restart.
+type memory struct {
+	Version   int      `json:"version"`
+	Confirmed []string `json:"confirmed"` // incidents, those seen longest ago first
+	Counts    counts   `json:"counts"`
+	Pending   int      `json:"pending"` // for whoever reads the file; it does not survive
+}
+
+// openState finds, locks and loads the state file. Without one a restarted output would publish again
+// what is still open.
+func (c *ChemBus) openState() error {
+	path, ok := statefile.Path(c.StateFile, stateName)
+	if !ok {
+		c.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s", statefile.DefaultDirectory)
+		return nil
+	}
+	file, err := statefile.Open(path)
+	if errors.Is(err, statefile.ErrLocked) {
+		return fmt.Errorf("the state file %q is in use by another output; give each a state_file of its own", path)
+	}
+	if err != nil {
+		return err
+	}
+	c.state = file
+	var m memory
+	found, err := file.Load(&m)
+	if err == nil && found {
+		err = c.outbox.Restore(&m)
+	}
+	if err != nil {
+		aside, moveErr := file.SetAside()
+		if moveErr != nil {
+			return errors.Join(err, moveErr)
+		}
+		c.Log.Errorf("Starting afresh, for the state in %q cannot be used; it is kept as %q: %v", path, aside, err)
+	}
+	return nil
+}
+
+// Memory returns what is to survive a restart.
+func (o *outbox) Memory() *memory {
+	return &memory{Version: stateVersion, Confirmed: o.confirmed.Keys(), Counts: o.counts, Pending: o.Pending()}
+}
+
+// Restore gives an outbox that was offered nothing yet the memory of another.
+func (o *outbox) Restore(m *memory) error {
+	if m.Version != stateVersion {
+		return fmt.Errorf("state has version %d, this program knows %d", m.Version, stateVersion)
+	}
+	for _, incident := range m.Confirmed {
+		o.confirmed.Add(incident, struct{}{})
+	}
+	o.counts = m.Counts
+	return nil
+}
+
+// saveIfDue saves the state if it has changed. It returns when it has to be asked again; zero if it has
+// not.
+func (c *ChemBus) saveIfDue(now time.Time) time.Time {
+	if c.state == nil {
+		return time.Time{}
+	}
+	c.mu.Lock()
+	if c.outbox.counts == c.saved.Counts && c.outbox.Pending() == c.saved.Pending {
+		c.mu.Unlock()
+		return time.Time{}
+	}
+	if next := c.savedAt.Add(saveInterval); now.Before(next) {
+		c.mu.Unlock()
+		return next
+	}
+	m := c.outbox.Memory()
+	c.mu.Unlock()
+	c.savedAt = now
+	err := c.state.Save(m)
+	switch {
+	case err != nil && !c.saveFailed:
+		c.Log.Errorf("The state cannot be saved, and a restart would publish again what is open: %v", err)
+	case err == nil && c.saveFailed:
+		c.Log.Info("The state is saved again")
+	}
+	if c.saveFailed = err != nil; c.saveFailed {
+		return now.Add(saveInterval)
+	}
+	c.saved = *m
+	return time.Time{}
+}
+
+// closeState saves the last state and unlocks the file; the publisher must have ended.
+func (c *ChemBus) closeState() {
+	if c.state == nil {
+		return
+	}
+	c.savedAt = time.Time{}
+	c.saveIfDue(time.Now())
+	c.state.Close()
+	c.state = nil
+}

@@ -1,0 +1,48 @@
+package chembus
+
+import (
+	"time"
+
+	"github.com/influxdata/telegraf"
+)
+
+// waitTolerance is how long gaps may wait before the operator is told.
+const waitTolerance = 30 * time.Second
+
+// waitLog tells the operator, once each time, that gaps wait because nobody on the bus can hear them,
+// and that they no longer do.
+type waitLog struct {
+	log      telegraf.Logger
+	endpoint string
+	signal   string
+
+	since time.Time // since when gaps wait without a listener; zero: none does
+	told  bool
+}
+
+// Update takes the present state. It returns when it has to be asked again; zero: when that changes.
+func (w *waitLog) Update(pending int, listened, connected bool, now time.Time) time.Time {
+	if pending == 0 || listened {
+		if w.told {
+			w.log.Infof("Gaps are being heard again, or are over")
+		}
+		w.since, w.told = time.Time{}, false
+		return time.Time{}
+	}
+	if w.since.IsZero() {
+		w.since = now
+	}
+	if w.told {
+		return time.Time{}
+	}
+	if due := w.since.Add(waitTolerance); now.Before(due) {
+		return due
+	}
+	w.told = true
+	if connected {
+		w.log.Warnf("%d gaps wait: nobody on the bus at %q subscribes to %q", pending, w.endpoint, w.signal)
+	} else {
+		w.log.Warnf("%d gaps wait: no connection to the bus at %q. Check that its proxy runs, and publish_endpoint", pending, w.endpoint)
+	}
+	return time.Time{}
+}
