@@ -14,7 +14,8 @@ import (
 // TestHostileInput sends what no component should, and names that line protocol has to escape, through
 // the whole chain.
 func TestHostileInput(t *testing.T) {
-	s := newScene(t, quick)
+	// Each of the odd names is to be a gap of its own.
+	s := newScene(t, strings.Replace(quick, "[[processors.liveness]]", "[[processors.liveness]]\n  mass_count = 1000", 1))
 	gaps := s.consumer()
 	c := s.colony(3)
 	p := s.publisher()
