@@ -57,7 +57,7 @@ func killedComponent(s *scene, interval string, threshold float64, others ...str
 	s.wait("the gap is closed", func() bool {
 		return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = 'audio_io'`) == false
 	})
-	s.observe(1.2 * threshold)
+	s.observe(0.4 * threshold)
 
 	require.Len(s, s.deliveries(consumer), 1, "one gap and nothing else, not even a copy")
 	require.EqualValues(s, 1, s.number(`SELECT count("open") AS value FROM liveness_gap WHERE "open" = false`), "closed once")
