@@ -10,9 +10,10 @@ import (
 
 // Waker ends another goroutine's wait in a Poller.
 type Waker struct {
-	mu   sync.Mutex // a ZeroMQ socket may change hands only across a full fence
-	push *zmq.Socket
-	pull *zmq.Socket
+	mu    sync.Mutex // a ZeroMQ socket may change hands only across a full fence
+	woken bool       // and not drained yet
+	push  *zmq.Socket
+	pull  *zmq.Socket
 }
 
 // NewWaker opens a waker; Socket, Drain and CloseReceiver belong to the goroutine that is woken.
@@ -34,8 +35,11 @@ func NewWaker(ctx *zmq.Context) (*Waker, error) {
 func (w *Waker) Wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.push != nil {
-		_, _ = w.push.SendBytes(nil, zmq.DONTWAIT) // a full queue wakes as well
+	// One wake at a time: a socket that has found its queue full does not see at once that it was drained,
+	// and the next wake would be lost.
+	if w.push != nil && !w.woken {
+		_, err := w.push.SendBytes(nil, zmq.DONTWAIT)
+		w.woken = err == nil
 	}
 }
 
@@ -56,8 +60,11 @@ func (w *Waker) Socket() *zmq.Socket {
 
 // Drain forgets the wakes so far.
 func (w *Waker) Drain() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for {
 		if _, err := w.pull.RecvBytes(zmq.DONTWAIT); err != nil {
+			w.woken = false
 			return
 		}
 	}

@@ -33,10 +33,15 @@ func TestWakerEndsAWait(t *testing.T) {
 	}
 	require.True(t, woken(patience))
 	wg.Wait()
-	w.Drain()
-	require.False(t, woken(0), "drained")
-	w.Wake()
-	require.True(t, woken(patience), "drained, and woken again")
+	for range 200 {
+		for range 2500 {
+			w.Wake()
+		}
+		w.Drain()
+		require.False(t, woken(0), "drained")
+		w.Wake()
+		require.True(t, woken(patience), "drained, and woken again")
+	}
 
 	w.Close()
 	w.Close()

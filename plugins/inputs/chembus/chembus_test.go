@@ -70,12 +70,14 @@ func eventually(t *testing.T, c *ChemBus, expected map[string]any) map[string]an
 
 // holds waits until the condition holds; false if it never did.
 func holds(condition func() bool) bool {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(poll) {
-		if condition() {
-			return true
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(patience); !condition(); <-ticker.C {
+		if time.Now().After(deadline) {
+			return false
 		}
 	}
-	return condition()
+	return true
 }
 
 func observable(c *ChemBus) map[string]any {
@@ -203,6 +205,25 @@ func TestStopWhileTelegrafStalls(t *testing.T) {
 	case <-time.After(200 * time.Millisecond):
 	}
 	open()
+	select {
+	case <-stopped:
+	case <-time.After(patience):
+		require.Fail(t, "Stop did not return")
+	}
+}
+
+func TestStopDoesNotWaitForTheNextTick(t *testing.T) {
+	c := onBus(startBus(t))
+	c.TickInterval, c.BlindAfter = config.Duration(time.Hour), config.Duration(2*time.Hour)
+	c.AnnounceAs = ""
+	require.NoError(t, c.Init())
+	require.NoError(t, c.Start(&gate{}))
+	eventually(t, c, map[string]any{"connected": true})
+	stopped := make(chan struct{})
+	go func() {
+		c.Stop()
+		close(stopped)
+	}()
 	select {
 	case <-stopped:
 	case <-time.After(patience):
