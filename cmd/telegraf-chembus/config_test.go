@@ -22,19 +22,19 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"unknown option", "output",
 			"[[outputs.chembus]]\n\n  publish_endpiont = \"tcp://bus:5558\"\n",
 			`f.conf:3: unknown option "publish_endpiont" in [[outputs.chembus]]; ` +
-				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file`},
+				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file, curve_server_key_file, curve_public_key_file, curve_secret_key_file`},
 		{"another spelling of an option", "output",
 			"[[outputs.chembus]]\nmaxPending = 5\n",
 			`f.conf:2: unknown option "maxPending" in [[outputs.chembus]]; ` +
-				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file`},
+				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file, curve_server_key_file, curve_public_key_file, curve_secret_key_file`},
 		{"a field that is no option", "output",
 			"[[outputs.chembus]]\nLog = 5\n",
 			`f.conf:2: unknown option "Log" in [[outputs.chembus]]; ` +
-				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file`},
+				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file, curve_server_key_file, curve_public_key_file, curve_secret_key_file`},
 		{"table below the plugin", "output",
 			"[[outputs.chembus]]\n[outputs.chembus.tags]\na = 1\n",
 			`f.conf:2: unknown option "tags" in [[outputs.chembus]]; ` +
-				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file`},
+				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file, curve_server_key_file, curve_public_key_file, curve_secret_key_file`},
 		{"option of a nested table", "processor",
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\n[[processors.liveness.override]]\nthresold = \"5s\"\n",
 			`f.conf:5: unknown option "thresold" in [[processors.liveness.override]]; ` +

@@ -66,6 +66,11 @@ func (c *Connection) Update() {
 	}
 }
 
+// Abandoned reports whether the connection was lost and ZeroMQ does not seem to try again.
+func (c *Connection) Abandoned() bool {
+	return !c.abandoned.IsZero()
+}
+
 // Reconnect connects anew if ZeroMQ has given up. It does so for good when the peer breaks the protocol,
 // and a message over the size limit is nothing else to it.
 func (c *Connection) Reconnect(endpoint string) error {

@@ -34,10 +34,12 @@ type ChemBus struct {
 	MaxZooids         int             `toml:"max_zooids"`
 	MaxMessageSize    config.Size     `toml:"max_message_size"`
 	MaintenanceFile   string          `toml:"maintenance_file"`
-	Log               telegraf.Logger `toml:"-"`
+	bus.Curve
+	Log telegraf.Logger `toml:"-"`
 
 	subscribeEndpoint string
 	publishEndpoint   string // empty: publish nothing
+	keys              *bus.Keys
 
 	zmq   *zmq.Context
 	waker *bus.Waker
@@ -70,6 +72,9 @@ func (c *ChemBus) Init() error {
 	}
 	if !c.Probe && c.AnnounceAs == "" {
 		c.publishEndpoint = ""
+	}
+	if c.keys, err = c.Curve.Load(); err != nil {
+		return err
 	}
 	if c.HeartbeatTopic == "" {
 		return &option.Error{Name: "heartbeat_topic", Problem: "is empty", Allowed: `use the topic of the heartbeats, such as "HEARTBEAT"`}

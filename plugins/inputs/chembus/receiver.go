@@ -99,6 +99,9 @@ func (r *receiver) open() error {
 	if r.subConnection, err = bus.WatchConnection(r.context, r.sub); err != nil {
 		return err
 	}
+	if err = c.keys.Apply(r.sub); err != nil {
+		return err
+	}
 	if err = bus.Connect(r.sub, c.subscribeEndpoint); err != nil {
 		return err
 	}
@@ -109,6 +112,9 @@ func (r *receiver) open() error {
 	if c.publishEndpoint != "" {
 		r.subscriptions = bus.NewSubscriptions(c.HeartbeatTopic)
 		if r.pub, err = bus.NewPublisher(r.context); err != nil {
+			return err
+		}
+		if err = c.keys.Apply(r.pub); err != nil {
 			return err
 		}
 		if err = bus.Connect(r.pub, c.publishEndpoint); err != nil {

@@ -41,10 +41,12 @@ type ChemBus struct {
 	ConfirmTimeout    config.Duration `toml:"confirm_timeout"`
 	MaxPending        int             `toml:"max_pending"`
 	StateFile         string          `toml:"state_file"`
-	Log               telegraf.Logger `toml:"-"`
+	bus.Curve
+	Log telegraf.Logger `toml:"-"`
 
 	endpoint          string
 	subscribeEndpoint string
+	keys              *bus.Keys
 	closeTimeout      time.Duration
 	zmq               *zmq.Context
 	waker             *bus.Waker
@@ -75,6 +77,9 @@ func (c *ChemBus) Init() error {
 		return err
 	}
 	if c.subscribeEndpoint, err = bus.SubscribeEndpoint(c.SubscribeEndpoint); err != nil {
+		return err
+	}
+	if c.keys, err = c.Curve.Load(); err != nil {
 		return err
 	}
 	if c.Signal == "" {

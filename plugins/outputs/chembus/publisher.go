@@ -22,6 +22,8 @@ const (
 	settle = 500 * time.Millisecond
 	// probeSize bounds what is received, which is nothing but probes.
 	probeSize = 1 << 10
+	// reconnectCheck is how often connections that were lost are looked at.
+	reconnectCheck = 200 * time.Millisecond
 )
 
 // errStopping ends the publisher: the plugin is being closed.
@@ -40,6 +42,7 @@ type publisher struct {
 	coveredSince  time.Time // when somebody began to listen; zero: nobody does
 
 	probes     *zmq.Socket // hears them return
+	hearing    *bus.Connection
 	probeTopic string
 	probe      uint64 // number of the last one
 	poller     *zmq.Poller
@@ -81,12 +84,19 @@ func (p *publisher) open() error {
 	if p.probes, err = bus.NewSubscriber(p.context, probeSize, p.probeTopic); err != nil {
 		return err
 	}
+	if p.hearing, err = bus.WatchConnection(p.context, p.probes); err != nil {
+		return err
+	}
+	if err = errors.Join(c.keys.Apply(p.socket), c.keys.Apply(p.probes)); err != nil {
+		return err
+	}
 	p.disconnects, p.coveredSince = 0, time.Time{}
 	p.subscriptions = bus.NewSubscriptions(c.Signal, p.probeTopic)
 	p.poller = zmq.NewPoller()
 	p.poller.Add(p.socket, zmq.POLLIN)
 	p.poller.Add(p.connection.Socket(), zmq.POLLIN)
 	p.poller.Add(p.probes, zmq.POLLIN)
+	p.poller.Add(p.hearing.Socket(), zmq.POLLIN)
 	p.poller.Add(c.waker.Socket(), zmq.POLLIN)
 	if err = bus.Connect(p.probes, c.subscribeEndpoint); err != nil {
 		return err
@@ -96,8 +106,10 @@ func (p *publisher) open() error {
 
 // close closes the sockets; the publishing one goes on for a while to send what it had accepted.
 func (p *publisher) close(linger time.Duration) {
-	if p.connection != nil {
-		p.connection.Close()
+	for _, connection := range []*bus.Connection{p.connection, p.hearing} {
+		if connection != nil {
+			connection.Close()
+		}
 	}
 	// These fail only on a socket that is no socket. A negative time would be endless.
 	if p.socket != nil {
@@ -107,7 +119,7 @@ func (p *publisher) close(linger time.Duration) {
 	if p.probes != nil {
 		_ = p.probes.Close()
 	}
-	p.socket, p.connection, p.probes = nil, nil, nil
+	p.socket, p.connection, p.probes, p.hearing = nil, nil, nil, nil
 	p.plugin.mu.Lock()
 	p.plugin.outbox.Disconnected()
 	p.plugin.mu.Unlock()
@@ -142,8 +154,12 @@ func (p *publisher) listen(now time.Time) error {
 	if err := bus.ReceiveSubscriptions(p.socket, p.subscriptions); err != nil {
 		return err
 	}
-	p.connection.Update()
 	c := p.plugin
+	p.connection.Update()
+	p.hearing.Update()
+	if err := errors.Join(p.connection.Reconnect(c.endpoint), p.hearing.Reconnect(c.subscribeEndpoint)); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -176,7 +192,11 @@ func (p *publisher) listen(now time.Time) error {
 func (p *publisher) publish(now time.Time) (time.Time, error) {
 	c := p.plugin
 	next, err := p.send(now)
-	for _, other := range []time.Time{c.saveIfDue(now), p.waits.Update(c.pending(), !p.coveredSince.IsZero(), p.connection.Up, now)} {
+	var check time.Time
+	if p.connection.Abandoned() || p.hearing.Abandoned() {
+		check = now.Add(reconnectCheck)
+	}
+	for _, other := range []time.Time{check, c.saveIfDue(now), p.waits.Update(c.pending(), !p.coveredSince.IsZero(), p.connection.Up, now)} {
 		if next.IsZero() || !other.IsZero() && other.Before(next) {
 			next = other
 		}
