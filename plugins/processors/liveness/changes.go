@@ -22,7 +22,7 @@ var told = []struct {
 	{judge.Ended, "Killed on purpose"},
 	{judge.Stopped, "Silent"},
 	{judge.Missed, "Expected, but not heard"},
-	{judge.Forgotten, "Forgotten after a long silence"},
+	{judge.Forgotten, "Forgotten"},
 }
 
 // changeLog gathers changes, so that a colony that starts is one line and not a thousand.

@@ -58,14 +58,26 @@ type Liveness struct {
 	judge    *judge.Judge
 	changes  changeLog
 	restored bool // by Telegraf, before Start
-	passive  bool // another copy judges
 
-	state      *statefile.File // nil: nothing is kept
-	news       bool            // since it was saved
-	saved      time.Time       // by the time of the metrics
-	saveTook   time.Duration
-	saveFailed bool
+	statePath   string      // empty: nothing is kept
+	standby     bool        // nobody is judged: the state is not locked yet, or by another copy
+	standbyTold bool        // that it is another copy's
+	early       []earlyBeat // heard before the first tick
+	state       *statefile.File
+	news        bool          // since it was saved
+	saved       time.Duration // when, in observed time
+	saveTook    time.Duration
+	saveFailed  bool
 }
+
+// earlyBeat is a beat that came before the state was loaded.
+type earlyBeat struct {
+	beat judge.Beat
+	at   time.Time
+}
+
+// maxEarly bounds the beats that are kept until the first tick, which comes within a second.
+const maxEarly = 10_000
 
 // SampleConfig returns the documented default configuration.
 func (*Liveness) SampleConfig() string {
@@ -82,36 +94,49 @@ func (l *Liveness) Init() error {
 	return nil
 }
 
-// Start loads the state and locks it. A copy that finds it locked lets everything pass and judges
-// nothing: Telegraf starts a second one of each processor when it has an aggregator.
+// Start finds the place of the state. The state itself is locked and loaded with the first tick; a copy
+// that finds it locked stands by.
 func (l *Liveness) Start(telegraf.Accumulator) error {
-	return l.openState()
+	return l.findState()
 }
 
 // Add takes one metric. Ticks end here, everything else is passed on, followed by what it made the
 // judge find.
 func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	observed, timed := seconds(m, "observed_s")
-	if l.passive || !timed {
+	if !timed {
 		acc.AddMetric(m)
 		return nil
 	}
 	at := m.Time() // once it is passed on a metric belongs to others
 	switch m.Name() {
 	case tickMeasurement:
+		if l.standby {
+			l.takeOver(acc)
+		}
+		if l.standby {
+			m.Drop()
+			return nil
+		}
 		l.report(acc, l.judge.Tick(sensorOf(m), observed), at)
 		l.changes.Flush()
 		m.Drop()
-		l.saveIfDue(at)
+		l.saveIfDue()
 	case killMeasurement:
 		from := sensorOf(m)
 		acc.AddMetric(m)
-		l.report(acc, l.judge.Kill(from, observed), at)
+		if !l.standby {
+			l.report(acc, l.judge.Kill(from, observed), at)
+		}
 	case l.Measurement:
 		beat, ok := l.beat(m, observed)
 		acc.AddMetric(m)
-		if ok {
+		switch {
+		case !ok:
+		case !l.standby:
 			l.report(acc, l.judge.Beat(&beat), at)
+		case !l.standbyTold && len(l.early) < maxEarly:
+			l.early = append(l.early, earlyBeat{beat: beat, at: at})
 		}
 	default:
 		acc.AddMetric(m)
@@ -150,23 +175,28 @@ func (l *Liveness) beat(m telegraf.Metric, observed time.Duration) (judge.Beat, 
 // key joins the tags that tell components apart; false if one of them is missing.
 func (l *Liveness) key(m telegraf.Metric) (string, bool) {
 	if len(l.Identity) == 1 {
-		return m.GetTag(l.Identity[0])
+		value, _ := m.GetTag(l.Identity[0])
+		return storable(value), value != ""
 	}
 	values := make([]string, len(l.Identity))
 	for i, tag := range l.Identity {
-		var ok bool
-		if values[i], ok = m.GetTag(tag); !ok {
+		if values[i], _ = m.GetTag(tag); values[i] == "" {
 			return "", false
 		}
 	}
-	return strings.Join(values, judge.KeySeparator), true
+	return storable(strings.Join(values, judge.KeySeparator)), true
+}
+
+// storable is a name as the state file gives it back.
+func storable(name string) string {
+	return strings.ToValidUTF8(name, "\uFFFD")
 }
 
 // sensorOf names the sensor that a metric comes from: each has a clock of its own.
 func sensorOf(m telegraf.Metric) string {
 	host, _ := m.GetTag("host")
 	endpoint, _ := m.GetTag("endpoint")
-	return host + " " + endpoint
+	return storable(host + " " + endpoint)
 }
 
 // seconds reads a duration in seconds; false if the metric has none.

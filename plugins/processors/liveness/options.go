@@ -40,6 +40,11 @@ func (l *Liveness) checkOptions() error {
 	if l.ignored, err = filter.Compile(l.Ignore); err != nil {
 		return &option.Error{Name: "ignore", Problem: err.Error(), Allowed: `use globs such as ["test_*"]`}
 	}
+	for _, name := range l.Expected {
+		if l.ignored != nil && l.ignored.Match(name) {
+			return &option.Error{Name: "expected", Problem: fmt.Sprintf("%q is ignored", name), Allowed: "leave out of ignore who is expected"}
+		}
+	}
 	l.rules, err = l.compileRules()
 	return err
 }
@@ -85,6 +90,9 @@ func (l *Liveness) judgeConfig() judge.Config {
 		MassWindow:     time.Duration(l.MassWindow),
 		FlapCount:      l.FlapCount,
 		FlapWindow:     time.Duration(l.FlapWindow),
+	}
+	if l.ignored != nil {
+		c.Ignored = func(key string) bool { return l.ignored.Match(judge.Name(key)) }
 	}
 	for _, name := range l.Expected {
 		if len(l.Identity) > 1 {

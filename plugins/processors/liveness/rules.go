@@ -3,8 +3,10 @@ package liveness
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/filter"
@@ -56,7 +58,7 @@ func (s ruleSet) For(key, niche string) *judge.Rule {
 			break
 		}
 	}
-	if unnamed.MatchString(name) {
+	if slices.ContainsFunc(strings.Split(key, judge.KeySeparator), unnamed.MatchString) {
 		return rules.unnamed
 	}
 	return rules.named
@@ -126,6 +128,18 @@ func (l *Liveness) rulePair(o *Override) (rulePair, error) {
 			Allowed: "use at most the threshold, or leave it out for half of it",
 		}
 	}
+	for _, d := range []struct {
+		name  string
+		value config.Duration
+	}{{"retire_after", l.RetireAfter}, {"retire_unnamed_after", l.RetireUnnamedAfter}} {
+		if d.value <= threshold && (l.UnnamedGaps || d.name == "retire_after") {
+			return rulePair{}, &option.Error{
+				Name:    d.name,
+				Problem: fmt.Sprintf("%q is not above the threshold of %q", time.Duration(d.value), time.Duration(threshold)),
+				Allowed: "use more, or a gap would be closed as soon as it is opened",
+			}
+		}
+	}
 	named := &judge.Rule{
 		Threshold:   time.Duration(threshold),
 		LateAfter:   time.Duration(lateAfter),
@@ -145,38 +159,38 @@ func (l *Liveness) rulePair(o *Override) (rulePair, error) {
 // covers reports whether whatever matches one of the later globs matches one of the earlier for sure. No
 // globs match everything.
 func covers(earlier, later []string) bool {
-	if len(earlier) == 0 {
+	if len(earlier) == 0 || slices.Equal(earlier, later) {
 		return true
+	}
+	if len(later) == 0 {
+		later = []string{"*"}
 	}
 	for _, l := range later {
-		covered := false
-		for _, e := range earlier {
-			covered = covered || globCovers(e, l)
-		}
-		if !covered {
-			return false
-		}
-	}
-	return len(later) > 0
-}
-
-func globCovers(earlier, later string) bool {
-	if earlier == "*" || earlier == later {
-		return true
-	}
-	if strings.ContainsAny(later, `[{\`) {
-		return false // what these stand for is not worth working out
-	}
-	f, err := filter.Compile([]string{earlier})
-	if err != nil || f == nil {
-		return false
-	}
-	// A wildcard of the later glob is covered by nothing but a wildcard that takes any length and any
-	// character.
-	for _, standsFor := range []string{"", "\x01", "\x01\x02\x03"} {
-		if !f.Match(strings.NewReplacer("*", standsFor, "?", "\x04").Replace(later)) {
+		if !slices.ContainsFunc(earlier, func(e string) bool { return globCovers(e, l) }) {
 			return false
 		}
 	}
 	return true
+}
+
+// globCovers reports whether one glob matches for sure what another does. What a set or an alternative stands
+// for is not worth working out.
+func globCovers(earlier, later string) bool {
+	return !strings.ContainsAny(earlier+later, `[]{},!\`) && takes(earlier, later)
+}
+
+// takes matches a glob with another one: its "*" takes anything, its "?" anything but a "*", all else itself.
+func takes(glob, other string) bool {
+	switch {
+	case glob == "":
+		return other == ""
+	case glob[0] == '*':
+		return takes(glob[1:], other) || other != "" && takes(glob, other[1:])
+	case other == "" || other[0] == '*':
+		return false
+	case glob[0] == '?':
+		_, size := utf8.DecodeRuneInString(other)
+		return takes(glob[1:], other[size:])
+	}
+	return glob[0] == other[0] && takes(glob[1:], other[1:])
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/influxdata/telegraf"
+
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
 )
@@ -13,7 +15,7 @@ import (
 const (
 	// stateName is the file in the default directory.
 	stateName = "liveness.json"
-	// saveInterval is how often the state is saved, by the time of the metrics.
+	// saveInterval is how often the state is saved, in observed time.
 	saveInterval = 10 * time.Second
 	// newsInterval is how often it is saved when there is news: a component that is known to nobody
 	// else, or an incident, must not be forgotten.
@@ -22,44 +24,77 @@ const (
 	saveShare = 20
 )
 
-// openState finds, locks and loads the state file.
-func (l *Liveness) openState() error {
+// findState decides where the state is kept, and reports what makes that impossible. The state is loaded
+// and locked with the first tick only: of the two copies that Telegraf starts of a processor when it has an
+// aggregator, the one behind the aggregators must not be the one that gets the lock. It never sees a tick,
+// for ticks end at the judge.
+func (l *Liveness) findState() error {
 	path, ok := statefile.Path(l.StateFile, stateName)
 	if !ok {
 		l.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s", statefile.DefaultDirectory)
 		return nil
 	}
 	file, err := statefile.Open(path)
-	if errors.Is(err, statefile.ErrLocked) {
-		l.passive = true
-		l.Log.Infof("Another copy judges with %q; this one lets everything pass", path)
-		return nil
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		file.Close()
+	case !errors.Is(err, statefile.ErrLocked):
 		return err
 	}
-	l.state = file
-	if l.restored {
-		return nil
-	}
-	var memory judge.Memory
-	found, err := file.Load(&memory)
-	if err == nil && found {
-		err = l.judge.Restore(&memory)
-	}
-	if err != nil {
-		aside, moveErr := file.SetAside()
-		if moveErr != nil {
-			return errors.Join(err, moveErr)
-		}
-		l.Log.Errorf("Starting afresh, for the state in %q cannot be used; it is kept as %q: %v", path, aside, err)
-	}
+	l.statePath, l.standby = path, true
 	return nil
 }
 
-// saveIfDue saves the state when it is time. Time is that of the metrics; only how long saving takes is
-// measured.
-func (l *Liveness) saveIfDue(at time.Time) {
+// takeOver ends the standby if nobody else uses the state file: it is locked and loaded, and what was heard
+// before is judged.
+func (l *Liveness) takeOver(acc telegraf.Accumulator) {
+	file, err := statefile.Open(l.statePath)
+	if err != nil {
+		l.early = nil
+		if !l.standbyTold {
+			l.standbyTold = true
+			if errors.Is(err, statefile.ErrLocked) {
+				l.Log.Infof("Another copy judges with %q; this one stands by", l.statePath)
+			} else {
+				l.Log.Errorf("Nobody is judged, since the state cannot be used: %v", err)
+			}
+		}
+		return
+	}
+	if l.standbyTold {
+		l.Log.Infof("The copy that judged with %q is gone; this one judges from now on", l.statePath)
+	}
+	l.standby, l.state = false, file
+	l.loadState()
+	for i := range l.early {
+		l.report(acc, l.judge.Beat(&l.early[i].beat), l.early[i].at)
+	}
+	l.early = nil
+}
+
+// loadState restores what the judge knew. A file that is of no use is set aside.
+func (l *Liveness) loadState() {
+	if l.restored {
+		return
+	}
+	var memory judge.Memory
+	found, err := l.state.Load(&memory)
+	if err == nil && found {
+		err = l.judge.Restore(&memory)
+	}
+	if err == nil {
+		return
+	}
+	aside, moveErr := l.state.SetAside()
+	if moveErr != nil {
+		err = errors.Join(err, moveErr)
+	}
+	l.Log.Errorf("Starting afresh, for the state in %q cannot be used; it is kept as %q: %v", l.statePath, aside, err)
+}
+
+// saveIfDue saves the state when it is time. Time is the judge's, so that sensors whose hosts disagree about
+// the hour do no harm; only how long saving takes is measured.
+func (l *Liveness) saveIfDue() {
 	if l.state == nil {
 		return
 	}
@@ -67,13 +102,13 @@ func (l *Liveness) saveIfDue(at time.Time) {
 	if l.news {
 		interval = newsInterval
 	}
-	// A clock that was set back must not stop the saving.
-	if since := at.Sub(l.saved); since >= 0 && since < max(interval, saveShare*l.saveTook) {
+	now := l.judge.Now()
+	if now-l.saved < max(interval, saveShare*l.saveTook) {
 		return
 	}
 	start := time.Now()
 	l.save()
-	l.saved, l.saveTook, l.news = at, time.Since(start), false
+	l.saved, l.saveTook, l.news = now, time.Since(start), false
 }
 
 func (l *Liveness) save() {

@@ -29,27 +29,29 @@ const (
 )
 
 // component is what the judge knows of one sender of heartbeats. Times are the judge's clock. It is
-// also its own form in a saved state.
+// also its own form in a saved state. There may be a million of them, so it is kept small.
 type component struct {
-	Key    string `json:"key"`
-	Niche  string `json:"niche,omitempty"`
-	Host   string `json:"host,omitempty"` // where it was heard last
-	Phase  phase  `json:"phase"`
-	queued bool   // in the deadline queue, at queuedAt
+	Key     string `json:"key"`
+	*Origin        // shared with others
+	Phase   phase  `json:"phase"`
+	queued  bool   // in the deadline queue, at queuedAt; or was until it was taken out
+
+	abandoned bool // of a former run, and not to be judged any more
+
+	Gaps int32 `json:"gaps,omitempty"`
 
 	Last     time.Duration `json:"last"`                // proof of life; of one unseen, since when it is expected
 	LastSeen float64       `json:"last_seen,omitempty"` // the same by the sender's clock, epoch seconds
 	Born     time.Duration `json:"born"`                // when this life began
 	Beats    int64         `json:"beats,omitempty"`
-	Gaps     int64         `json:"gaps,omitempty"`
 
 	Intervals intervals     `json:"intervals,omitzero"`
-	Threshold time.Duration `json:"threshold"` // the present one
+	Threshold time.Duration `json:"-"` // the present one
 	rule      *Rule
 
-	Incident  string      `json:"incident,omitempty"`  // that it is part of; empty: none is open
-	Flaps     *flaps      `json:"flaps,omitempty"`     // nil: no gap of late
-	Sightings []*sighting `json:"sightings,omitempty"` // when several sensors may hear it
+	Incident  string     `json:"incident,omitempty"`  // that it is part of; empty: none is open
+	Flaps     *flaps     `json:"flaps,omitempty"`     // nil: no gap of late
+	Sightings *sightings `json:"sightings,omitempty"` // nil: no other sensor may hear it
 
 	// Observed time spent alive and silent, up to Since.
 	AliveFor  time.Duration `json:"alive_for"`
@@ -59,14 +61,25 @@ type component struct {
 	queuedAt time.Duration
 }
 
+// Origin is where the beats of a component come from.
+type Origin struct {
+	Niche string `json:"niche,omitempty"`
+	Host  string `json:"host,omitempty"` // of the sensor that heard it last
+}
+
 // alive reports whether the component is taken to live.
 func (c *component) alive() bool {
 	return c.Phase == up || c.Phase == late
 }
 
+// flapping reports whether it has an open incident for being silent too often.
+func (c *component) flapping() bool {
+	return c.Flaps != nil && c.Flaps.Incident != ""
+}
+
 // State is the phase as it is reported.
 func (c *component) state() State {
-	if c.Flaps != nil && c.Flaps.Incident != "" && (c.alive() || c.Phase == silent) {
+	if c.flapping() && (c.alive() || c.Phase == silent) {
 		return Flapping
 	}
 	return [...]State{up: Up, late: Late, silent: Silent, killed: Killed, unseen: Unseen, retired: Retired}[c.Phase]

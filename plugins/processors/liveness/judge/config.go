@@ -13,6 +13,10 @@ type Config struct {
 	// Rule returns what applies to a component. It must give the same answer for the same question.
 	Rule func(key, niche string) *Rule
 
+	// Ignored tells of components that are not judged. No beats of them come, but a former run may have
+	// judged them. Nil: there are none.
+	Ignored func(key string) bool
+
 	Expected     []string      // keys of components that must appear
 	ExpectWithin time.Duration // and how soon
 
@@ -42,35 +46,55 @@ type Adaptive struct {
 	z float64 // quantile of the normal distribution for Phi
 }
 
-var zzEps = 1.25e-4
 const (
 	// enoughIntervals is how many intervals make a forecast.
 	enoughIntervals = 20
-	// lossTolerance is how many intervals of silence are forgiven whatever φ says. Two beats in a row
-	// may be lost, or late: the normal distribution, which φ supposes, knows nothing of loss.
-	lossTolerance = 3.1
+	// minLosses is how many beats in a row may be lost, or late, without any loss having been seen.
+	minLosses = 2
+	// falseAlarm is how probable it may be, for each beat, that a run of lost beats is taken for
+	// silence: as much as three in a row are where one in 20 is lost.
+	falseAlarm = 0.05 * 0.05 * 0.05
+	// minLateness is by how much a beat is late at least, as a share of the interval.
+	minLateness = 0.1
 )
 
 // quantile sets the z of the detector's Phi: the silence at which φ is reached is the mean interval
-// and z deviations.
+// and z deviations. It is searched for, since math.Erfcinv knows nothing beyond a φ of 16.
 func (a *Adaptive) quantile() {
-	a.z = math.Sqrt2 * math.Erfcinv(2*math.Pow(10, -a.Phi))
+	standard := intervals{N: 2, Mean: 1, Variance: 1}
+	low, high := 0.0, 40.0
+	for range 60 {
+		a.z = (low + high) / 2
+		if standard.phi(time.Duration((1+a.z)*float64(time.Second))) < a.Phi {
+			low = a.z
+		} else {
+			high = a.z
+		}
+	}
 }
 
 // threshold returns the silence at which φ reaches Phi, within the bounds; false before there are
-// enough intervals to tell.
+// enough intervals to tell. It is never shorter than it takes to tell a loss from silence: the normal
+// distribution, which φ supposes, knows nothing of loss.
 func (a *Adaptive) threshold(i *intervals) (time.Duration, bool) {
 	if i.N < enoughIntervals {
 		return 0, false
 	}
-	loss := 1 - math.Sqrt(1-i.Long)
-	k := 2.0
-	for p := loss * loss * loss; p > zzEps; p *= loss {
-		k++
-	}
-	base := i.Mean * (1 - loss) / (1 + loss)
-	seconds := max(i.Mean+a.z*i.deviation(), (k+1.1)*base)
+	seconds := max(i.Mean+a.z*i.deviation(), a.lossTolerance(i))
 	// The bounds come first: a wild mean could overflow a duration.
 	seconds = min(max(seconds, a.Min.Seconds()), a.Max.Seconds())
 	return time.Duration(seconds * float64(time.Second)), true
+}
+
+// lossTolerance returns the silence, in seconds, that a run of lost beats may cause. A threshold between
+// two beats that are due would only wait in vain for the second: it ends just after one, by as much as
+// beats are late according to φ.
+func (a *Adaptive) lossTolerance(i *intervals) float64 {
+	losses := 0.0
+	if loss := i.loss(); loss > 0 {
+		losses = math.Ceil(math.Log(falseAlarm)/math.Log(loss)) - 1
+	}
+	rhythm := i.rhythm()
+	lateness := max(a.z*math.Sqrt(i.Drift), minLateness*rhythm)
+	return max((minLosses+1+minLateness)*rhythm, (losses+1)*rhythm+lateness)
 }

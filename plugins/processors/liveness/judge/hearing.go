@@ -51,8 +51,8 @@ func (h *hearing) Restart(observed time.Duration) {
 }
 
 func (h *hearing) jump(j jump) {
-	if len(h.Jumps) == maxJumps {
-		h.Jumps = append(h.Jumps[:0], h.Jumps[1:]...)
+	if len(h.Jumps) >= maxJumps {
+		h.Jumps = append(h.Jumps[:0], h.Jumps[len(h.Jumps)-maxJumps+1:]...)
 		// Older than can be told counts as the oldest that can, which is too late rather than too early.
 		h.Jumps[0].From = -1 << 63
 	}

@@ -109,8 +109,12 @@ func (j *Judge) massGap(m *mass, open bool) *Gap {
 		Threshold:  m.Threshold,
 		Severity:   m.Severity,
 		Size:       len(m.Members),
-		Reason: fmt.Sprintf("no heartbeat from %d components, %q among them, after %d others within %g s",
+		Members:    []string{},
+		Reason: fmt.Sprintf("no heartbeat from %d more, %q among them, after %d others within %g s",
 			len(m.Members), Name(m.Anchor), j.config.MassCount, j.config.MassWindow.Seconds()),
+	}
+	if !open {
+		g.Reason = fmt.Sprintf("%q and those who were silent with it are back, or forgotten", Name(m.Anchor))
 	}
 	length := 0
 	for _, key := range slices.Sorted(maps.Keys(m.Members)) {

@@ -18,8 +18,9 @@ type Judge struct {
 	config     Config
 	sensors    sensors
 	components map[string]*component
-	order      []*component // in order of appearance; may hold retired ones
-	retired    int          // of order
+	origins    map[Origin]*Origin // that components share
+	order      []*component       // in order of appearance; may hold retired ones
+	retired    int                // of order
 	expected   map[string]bool
 	deadlines  deadlines
 	crowd      crowd
@@ -90,15 +91,22 @@ func New(config Config) *Judge {
 		config:     config,
 		sensors:    sensors{blindAfter: config.BlindAfter},
 		components: make(map[string]*component),
+		origins:    make(map[Origin]*Origin),
 		expected:   make(map[string]bool),
 		nextReport: config.ReportInterval,
-		killedAt:   -killGrace,
+		killedAt:   -never,
 	}
+	j.deadlines.Next = j.nextChange
 	for _, key := range config.Expected {
 		j.expected[key] = true
 		j.expect(key)
 	}
 	return j
+}
+
+// Now is the judge's clock.
+func (j *Judge) Now() time.Duration {
+	return j.sensors.Now
 }
 
 // expect puts a component on the table that has to appear.
@@ -107,18 +115,36 @@ func (j *Judge) expect(key string) {
 		return
 	}
 	now := j.sensors.Now
-	c := &component{Key: key, Phase: unseen, Last: now, Born: now, Since: now}
+	c := &component{Key: key, Origin: j.origin("", ""), Phase: unseen, Last: now, Born: now, Since: now}
 	j.enlist(c)
-	j.deadlines.Add(c, j.nextChange(c))
+	j.await(c, j.nextChange(c))
 }
 
 func (j *Judge) enlist(c *component) {
-	c.rule = j.config.Rule(c.Key, c.Niche)
-	if c.Threshold == 0 {
-		c.Threshold = c.rule.Threshold
-	}
+	j.follow(c)
 	j.components[c.Key] = c
 	j.order = append(j.order, c)
+}
+
+// origin returns the one that all components from there share.
+func (j *Judge) origin(niche, host string) *Origin {
+	o := Origin{Niche: niche, Host: host}
+	shared, known := j.origins[o]
+	if !known {
+		if len(j.origins) > len(j.components) {
+			clear(j.origins) // most of them are of the past
+		}
+		shared = &o
+		j.origins[o] = shared
+	}
+	return shared
+}
+
+// follow sets what applies to a component.
+func (j *Judge) follow(c *component) {
+	c.rule = j.config.Rule(c.Key, c.Niche)
+	c.Threshold = c.rule.Threshold
+	j.adapt(c)
 }
 
 // Tick takes a sensor's clock. The findings are valid until the next call.
@@ -128,10 +154,15 @@ func (j *Judge) Tick(from string, observed time.Duration) []Finding {
 	j.expire()
 	j.tellMasses()
 	if j.sensors.Now >= j.nextReport {
-		j.nextReport = j.sensors.Now - j.sensors.Now%j.config.ReportInterval + j.config.ReportInterval
+		j.nextReport = j.reportAfter(j.sensors.Now)
 		j.report()
 	}
 	return j.findings
+}
+
+// reportAfter is when the next report is due.
+func (j *Judge) reportAfter(now time.Duration) time.Duration {
+	return now - now%j.config.ReportInterval + j.config.ReportInterval
 }
 
 // Beat takes a heartbeat. The findings, which may be of others too, are valid until the next call.
@@ -143,7 +174,7 @@ func (j *Judge) Beat(b *Beat) []Finding {
 	switch {
 	case b.Beats <= 0 && !(known && c.Phase == killed && b.Starts > 0):
 		// No beat; and that a stream started tells nothing of one that was not killed.
-	case known && c.Phase != unseen:
+	case known && c.Beats > 0:
 		j.alive(c, b, by, own, at)
 	default:
 		j.meet(c, b, by, own, at)
@@ -160,14 +191,21 @@ func (j *Judge) Kill(from string, observed time.Duration) []Finding {
 	by := j.hear(from, 0, false)
 	j.killedAt = j.sensors.At(by, observed)
 	for _, c := range j.order {
-		// The last beats may have been on their way when the signal came.
-		if c.alive() && c.Last <= j.killedAt+killGrace {
+		// The last beats may have been on their way when the signal came. Who has not appeared yet is not
+		// expected to any more.
+		if c.alive() && c.Last <= j.killedAt+killGrace || c.Phase == unseen && c.Incident == "" {
 			c.enter(killed, j.sensors.Now)
-			j.deadlines.Add(c, j.nextChange(c))
+			j.await(c, j.nextChange(c))
 			j.find(c, Ended, nil)
 		}
 	}
 	return j.findings
+}
+
+// posthumous reports whether a beat can be one that was on its way when the kill signal came. A stream
+// that started is a sign of life, but one that started before the signal may be told of after it.
+func (j *Judge) posthumous(b *Beat, at time.Duration) bool {
+	return at <= j.killedAt || at <= j.killedAt+killGrace && b.Starts == 0
 }
 
 // hear begins a call: it takes a sensor's clock.
@@ -190,23 +228,26 @@ func (j *Judge) meet(c *component, b *Beat, by *sensor, own, at time.Duration) {
 	now := j.sensors.Now
 	var closed *Gap
 	if c == nil {
-		c = &component{Key: b.Key, Niche: b.Niche, Host: b.Host, Since: now}
+		c = &component{Key: b.Key, Origin: j.origin(b.Niche, b.Host), Since: now}
 		j.enlist(c)
 	} else {
 		closed = j.closeGap(c, j.silence(c))
-		c.Niche, c.Host = b.Niche, b.Host
-		c.rule = j.config.Rule(c.Key, c.Niche)
-		c.Threshold = c.rule.Threshold
+		c.Origin = j.origin(b.Niche, b.Host)
+		j.follow(c)
 	}
 	if now-at > c.lateAfter() {
 		// Nobody is condemned by being heard for the first time. It may be so old because it is of a
 		// sensor that began anew, and whose first tick was lost.
 		own, at = by.Now, now
 	}
-	c.enter(up, now)
+	phase, change := up, Started
+	if j.posthumous(b, at) {
+		phase, change = killed, Ended
+	}
+	c.enter(phase, now)
 	c.Last, c.Born = at, at
 	j.alive(c, b, by, own, at)
-	j.find(c, Started, closed)
+	j.find(c, change, closed)
 }
 
 // alive takes a proof of life of a component that has been heard before.
@@ -215,25 +256,27 @@ func (j *Judge) alive(c *component, b *Beat, by *sensor, own, at time.Duration) 
 	if b.Beats > 0 {
 		if c.Beats > 0 && c.alive() && by.SteadySince(own-(at-c.Last)) {
 			c.Intervals.Add(at-c.Last, b.Beats)
-		} else if a := j.config.Adaptive; a != nil && c.Phase == silent && at-c.Last <= a.Max && by.SteadySince(own-(at-c.Last)) {
-			c.Intervals.Add(min(at-c.Last, c.Threshold), b.Beats)
 		}
 		c.Beats += int64(b.Beats)
 	}
 	if c.Phase == silent && now-at > c.Threshold {
 		return // it comes so late that it proves nothing about the present
 	}
-	if b.Niche != c.Niche {
-		c.Niche = b.Niche
-		c.rule = j.config.Rule(c.Key, c.Niche)
-		c.Threshold = c.rule.Threshold
+	if before := c.Origin; b.Niche != before.Niche || b.Host != before.Host {
+		c.Origin = j.origin(b.Niche, b.Host)
+		if b.Niche != before.Niche {
+			j.follow(c)
+		}
 	}
-	c.Host = b.Host
 	var gap *Gap
 	if c.Phase == silent {
 		gap = j.closeGap(c, at-c.Last)
+		if by.SteadySince(own - (at - c.Last)) {
+			j.learn(c, at-c.Last, b.Beats)
+		}
 	}
-	if b.Beats > 0 {
+	// The same beat may be heard by several sensors, and told of by one after the next beat by another.
+	if b.Beats > 0 && (b.LastSeen > c.LastSeen || at > c.Last) {
 		c.LastSeen = b.LastSeen
 	}
 	c.Last = max(c.Last, at)
@@ -246,26 +289,37 @@ func (j *Judge) alive(c *component, b *Beat, by *sensor, own, at time.Duration) 
 			j.find(c, Changed, nil)
 		}
 	case killed:
-		// A stream that started before the signal may be told of after it.
-		started := b.Starts > 0 && at > j.killedAt
-		if !started && at <= j.killedAt+killGrace {
-			return
+		if !j.posthumous(b, at) {
+			j.revive(c, at, nil)
 		}
-		j.revive(c, at, nil)
 	case silent:
-		if c.Flaps != nil {
-			c.Flaps.Since = now
-		}
 		j.revive(c, at, gap)
 	}
-	j.deadlines.Add(c, c.Last+c.lateAfter())
+	j.await(c, j.nextChange(c))
 }
 
 func (j *Judge) revive(c *component, at time.Duration, closed *Gap) {
 	c.Born = at
 	c.enter(up, j.sensors.Now)
-	j.deadlines.Add(c, j.nextChange(c))
+	if c.Flaps != nil {
+		c.Flaps.Since = j.sensors.Now
+	}
 	j.find(c, Recovered, closed)
+}
+
+// learn takes a silence that is over: it may have been no outage, but a threshold too short for this
+// component, which would stay too short if nothing were learnt from it.
+func (j *Judge) learn(c *component, silence time.Duration, beats int) {
+	switch a := j.config.Adaptive; {
+	case a == nil:
+	case silence <= a.Max:
+		// No more of it than the threshold: if it was an outage it must not count for much.
+		c.Intervals.Add(min(silence, c.Threshold), beats)
+	default:
+		// It was down, and may have come back with another rhythm.
+		c.Intervals = intervals{}
+		c.Threshold = max(c.Threshold, c.rule.Threshold)
+	}
 }
 
 // adapt sets the threshold from the intervals that were seen.
@@ -280,25 +334,26 @@ func (j *Judge) adapt(c *component) {
 
 // nextChange is when a component has to be looked at again if nothing is heard of it.
 func (j *Judge) nextChange(c *component) time.Duration {
-	var next time.Duration
-	switch c.Phase {
-	case up:
-		next = c.Last + c.lateAfter()
-	case late:
-		next = c.Last + c.Threshold
-	case unseen:
+	switch {
+	case c.abandoned:
+		return -never
+	case c.Phase == unseen:
 		if c.Incident != "" {
 			return never
 		}
-		return c.Last + j.config.ExpectWithin
-	default:
+		return later(c.Last, j.config.ExpectWithin)
+	case !c.alive():
 		if j.expected[c.Key] {
 			return never
 		}
-		return c.Last + c.rule.RetireAfter
+		return later(c.Last, c.rule.RetireAfter)
 	}
-	if c.Flaps != nil && c.Flaps.Incident != "" {
-		next = min(next, c.Flaps.Since+j.config.FlapWindow)
+	next := later(c.Last, c.Threshold)
+	if c.Phase == up && j.sensors.Now <= next {
+		next = later(c.Last, c.lateAfter())
+	}
+	if c.flapping() {
+		next = min(next, later(c.Flaps.Since, j.config.FlapWindow))
 	}
 	return next
 }
@@ -306,54 +361,78 @@ func (j *Judge) nextChange(c *component) time.Duration {
 // never is later than every time.
 const never = time.Duration(1<<63 - 1)
 
-// expire looks at the components whose time is over. Nobody is judged before the first tick: who hears
-// beats and no ticks does not sit behind a sensor, but behind another judge, which consumed them.
+// later adds a time, at most up to never.
+func later(at, by time.Duration) time.Duration {
+	if at > never-by {
+		return never
+	}
+	return at + by
+}
+
+// expire looks at the components whose time is over, in the order in which it was. Nobody is judged before
+// the first tick: who hears beats and no ticks does not sit behind a sensor, but behind another judge,
+// which consumed them.
 func (j *Judge) expire() {
 	if !j.ticked {
 		return
 	}
 	now := j.sensors.Now
+	var waiting []*component
 	for c := j.deadlines.Expired(now); c != nil; c = j.deadlines.Expired(now) {
-		if c.Phase == retired {
-			continue
-		}
-		if gap := j.settle(c); gap != nil {
-			j.find(c, Changed, gap)
-		}
-		silence := now - c.Last
-		next := time.Duration(0)
-		switch {
-		case c.alive() && silence > c.Threshold:
-			agreed, again := j.agreed(c)
-			if !agreed {
-				next = now + again
-				break
-			}
-			c.enter(silent, now)
-			c.Gaps++
-			j.find(c, Stopped, j.openGap(c, HeartbeatMissing))
-		case c.Phase == up && silence > c.lateAfter():
-			c.enter(late, now)
-			j.find(c, Changed, nil)
-		case c.Phase == unseen && c.Incident == "" && silence > j.config.ExpectWithin:
-			j.find(c, Missed, j.openGap(c, HeartbeatNeverSeen))
-		case (c.Phase == silent || c.Phase == killed) && silence > c.rule.RetireAfter && !j.expected[c.Key]:
-			j.retire(c)
-			continue
-		}
-		if next == 0 {
-			next = j.nextChange(c)
-		}
-		if next != never {
-			j.deadlines.Add(c, next)
+		switch due := j.nextChange(c); {
+		case c.Phase == retired:
+		case due > c.queuedAt: // it was heard meanwhile
+			j.await(c, due)
+		case j.change(c):
+			j.await(c, j.nextChange(c))
+		default:
+			waiting = append(waiting, c)
 		}
 	}
+	for _, c := range waiting {
+		j.await(c, j.nextChange(c))
+	}
+}
+
+// await makes sure that the component is looked at when its next change is due.
+func (j *Judge) await(c *component, due time.Duration) {
+	if due != never && c.Phase != retired {
+		j.deadlines.Add(c, due)
+	}
+}
+
+// change makes the change that is due for a component. It returns false if there is none yet, because the
+// sensors do not agree.
+func (j *Judge) change(c *component) bool {
+	now := j.sensors.Now
+	if gap := j.settle(c); gap != nil {
+		j.find(c, Changed, gap)
+		return true
+	}
+	silence := now - c.Last
+	switch {
+	case c.abandoned:
+		j.retire(c)
+	case c.alive() && silence > c.Threshold && j.agreed(c):
+		c.enter(silent, now)
+		j.find(c, Stopped, j.openGap(c, HeartbeatMissing))
+	case c.Phase != unseen && silence > c.rule.RetireAfter && !j.expected[c.Key]:
+		j.retire(c) // also one that is not silent, if none of those who could tell is left
+	case c.Phase == up && silence > c.lateAfter():
+		c.enter(late, now)
+		j.find(c, Changed, nil)
+	case c.Phase == unseen && c.Incident == "" && silence > j.config.ExpectWithin:
+		j.find(c, Missed, j.openGap(c, HeartbeatNeverSeen))
+	default:
+		return false
+	}
+	return true
 }
 
 // retire forgets a component.
 func (j *Judge) retire(c *component) {
 	gap := j.closeGap(c, j.silence(c))
-	if c.Flaps != nil && c.Flaps.Incident != "" {
+	if c.flapping() {
 		gap = j.gap(c, HeartbeatFlapping, c.Flaps.Incident, false, j.silence(c))
 	}
 	c.enter(retired, j.sensors.Now)
@@ -373,7 +452,7 @@ func (j *Judge) report() {
 		}
 		var gap *Gap
 		switch {
-		case c.Flaps != nil && c.Flaps.Incident != "":
+		case c.flapping():
 			gap = j.gap(c, HeartbeatFlapping, c.Flaps.Incident, true, j.silence(c))
 		case c.Incident != "" && !j.inMass(c):
 			gap = j.gap(c, c.incidentType(), c.Incident, true, j.silence(c))
@@ -426,7 +505,7 @@ func (j *Judge) find(c *component, change Change, gap *Gap) {
 			IntervalDev:  c.Intervals.stddev(),
 			Phi:          c.Intervals.phi(silence),
 			Threshold:    c.Threshold,
-			Gaps:         c.Gaps,
+			Gaps:         int64(c.Gaps),
 			Availability: c.availability(),
 		},
 		Gap: gap,

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -49,8 +50,8 @@ func (j *Judge) Restore(s *Memory) error {
 			return fmt.Errorf("state has a component without a name, or twice")
 		case c.Phase >= retired:
 			return fmt.Errorf("state has component %q in unknown phase %d", c.Key, c.Phase)
-		case c.Threshold <= 0:
-			return fmt.Errorf("state has component %q with threshold %v", c.Key, c.Threshold)
+		case c.Last > s.Sensors.Now || !c.Intervals.sane() || slices.Contains(c.sightings(), nil):
+			return fmt.Errorf("state has component %q with impossible values", c.Key)
 		}
 		seen[c.Key] = true
 	}
@@ -68,20 +69,20 @@ func (j *Judge) Restore(s *Memory) error {
 	if len(s.Crowd.Openings) > j.config.MassCount {
 		s.Crowd.Openings = s.Crowd.Openings[len(s.Crowd.Openings)-j.config.MassCount:]
 	}
-	j.sensors, j.crowd, j.nextReport, j.killedAt = s.Sensors, s.Crowd, s.NextReport, s.KilledAt
+	j.sensors, j.crowd, j.killedAt = s.Sensors, s.Crowd, s.KilledAt
 	j.sensors.blindAfter = j.config.BlindAfter
+	j.nextReport = min(s.NextReport, j.reportAfter(s.Sensors.Now)) // the interval may be another today
 	j.components = make(map[string]*component, len(s.Components))
-	j.order, j.deadlines, j.retired = nil, nil, 0
+	j.order, j.retired = nil, 0
+	j.deadlines = deadlines{Next: j.nextChange}
 	for _, c := range s.Components {
-		threshold := c.Threshold
+		if c.Origin == nil {
+			c.Origin = &Origin{}
+		}
+		c.Origin = j.origin(c.Niche, c.Host)
 		j.enlist(c)
-		if j.config.Adaptive == nil || c.Intervals.N < enoughIntervals {
-			threshold = c.rule.Threshold // of today's configuration
-		}
-		c.Threshold = threshold
-		if next := j.nextChange(c); next != never {
-			j.deadlines.Add(c, next)
-		}
+		c.abandoned = c.Phase == unseen && !j.expected[c.Key] || j.config.Ignored != nil && j.config.Ignored(c.Key)
+		j.await(c, j.nextChange(c))
 	}
 	for _, key := range j.config.Expected {
 		j.expect(key)

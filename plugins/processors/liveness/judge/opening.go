@@ -21,15 +21,16 @@ type crowd struct {
 // openGap takes a component that has just fallen silent, or has not appeared in time. It returns the
 // gap to tell of, nil if there is none of its own.
 func (j *Judge) openGap(c *component, kind GapType) *Gap {
-	if !c.rule.Gaps {
+	if !c.rule.Gaps && !j.expected[c.Key] {
 		return nil
 	}
+	c.Gaps++
 	flapping := false
 	if kind == HeartbeatMissing {
 		if c.Flaps == nil {
 			c.Flaps = &flaps{}
 		}
-		if c.Flaps.Incident != "" {
+		if c.flapping() {
 			return nil
 		}
 		now := j.sensors.Now
@@ -118,12 +119,12 @@ func (j *Judge) joinMass(c *component) {
 	c.Incident = present.ID
 }
 
-// tellMasses tells of mass incidents that are new, and of those that are over. One is not over before a
-// whole window has passed, so that there is never a second one in the same.
+// tellMasses tells of mass incidents that are new, and of those that are over. One that was told is not
+// over before a whole window has passed, so that there is never a second one in the same.
 func (j *Judge) tellMasses() {
 	now := j.sensors.Now
 	j.crowd.Masses = slices.DeleteFunc(j.crowd.Masses, func(m *mass) bool {
-		over := len(m.Members) == 0 && now-m.Opened >= j.config.MassWindow
+		over := len(m.Members) == 0 && (m.untold || now-m.Opened >= j.config.MassWindow)
 		switch {
 		case over && !m.untold:
 			j.findMass(m, Recovered, false)
@@ -138,7 +139,7 @@ func (j *Judge) tellMasses() {
 // settle ends the flapping of a component that has been stable for a whole window. It returns the gap
 // to tell of, nil if there is none.
 func (j *Judge) settle(c *component) *Gap {
-	if c.Flaps == nil || c.Flaps.Incident == "" || !c.alive() || j.sensors.Now-c.Flaps.Since <= j.config.FlapWindow {
+	if !c.flapping() || !c.alive() || j.sensors.Now-c.Flaps.Since <= j.config.FlapWindow {
 		return nil
 	}
 	gap := j.gap(c, HeartbeatFlapping, c.Flaps.Incident, false, j.silence(c))

@@ -1,20 +1,19 @@
 package judge
 
-import "time"
-
-const (
-	// maxSensors bounds how many sensors are told apart; the one unheard of for longest makes room.
-	maxSensors = 64
-	// recheckAfter is how soon a verdict that waits for a mute sensor is tried again.
-	recheckAfter = time.Second
+import (
+	"slices"
+	"time"
 )
+
+// maxSensors bounds how many sensors are told apart; the one unheard of for longest makes room.
+const maxSensors = 64
 
 // sensor is one source of beats and ticks, with a clock of its own.
 type sensor struct {
 	ID string `json:"id"`
 	hearing
 	HeardAt time.Duration `json:"heard_at"` // the judge's clock when it was last heard
-	Ahead   time.Duration `json:"ahead"`    // its progress since the leading sensor was last heard
+	Ahead   time.Duration `json:"ahead"`    // its progress beyond that of the leading sensor
 }
 
 // sighting is when a sensor had the last proof of a component's life.
@@ -24,8 +23,17 @@ type sighting struct {
 	At     time.Duration `json:"at"`   // by the judge's
 }
 
+type sightings []*sighting
+
+func (c *component) sightings() sightings {
+	if c.Sightings == nil {
+		return nil
+	}
+	return *c.Sightings
+}
+
 // sensors keeps the judge's clock, which is that of one of the sensors, the leading one, and of another
-// from when the leading one is not heard any more.
+// from when the leading one falls behind.
 type sensors struct {
 	Now  time.Duration `json:"now"`
 	Lead string        `json:"lead"`
@@ -73,17 +81,23 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 	switch {
 	case from == lead:
 		s.Now += step
+		for _, other := range s.All {
+			other.Ahead = max(other.Ahead-step, 0)
+		}
 	case lead == nil || from.Ahead+step > s.blindAfter:
 		s.Lead = from.ID
+		for _, other := range s.All {
+			other.Ahead = 0
+		}
 	default:
 		from.Ahead += step
-		from.HeardAt = s.Now
-		return
-	}
-	for _, other := range s.All {
-		other.Ahead = 0
 	}
 	from.HeardAt = s.Now
+}
+
+// Mute is for how long a sensor has not been heard.
+func (s *sensors) Mute(which *sensor) time.Duration {
+	return s.Now - which.HeardAt
 }
 
 // At returns the judge's time of what happened when a sensor's clock showed observed.
@@ -97,15 +111,14 @@ func (j *Judge) see(c *component, by *sensor, own, at time.Duration) {
 	if len(j.sensors.All) < 2 {
 		return
 	}
-	for _, s := range c.Sightings {
+	for _, s := range c.sightings() {
 		if s.Sensor == by.ID {
 			s.Last, s.At = max(s.Last, own), max(s.At, at)
 			return
 		}
 	}
-	if len(c.Sightings) < maxSensors {
-		c.Sightings = append(c.Sightings, &sighting{Sensor: by.ID, Last: own, At: at})
-	}
+	kept := slices.DeleteFunc(c.sightings(), func(s *sighting) bool { return j.sensors.Find(s.Sensor) == nil })
+	c.Sightings = new(append(kept, &sighting{Sensor: by.ID, Last: own, At: at}))
 }
 
 // attribute gives what was seen so far to the first sensor, now that there is a second.
@@ -118,26 +131,29 @@ func (j *Judge) attribute(first *sensor) {
 }
 
 func (s *sensors) attributeTo(first *sensor, c *component) {
-	c.Sightings = append(c.Sightings, &sighting{Sensor: first.ID, Last: first.Now - (s.Now - c.Last), At: c.Last})
+	c.Sightings = new(append(c.sightings(), &sighting{Sensor: first.ID, Last: first.Now - (s.Now - c.Last), At: c.Last}))
 }
 
-// agreed reports whether all the sensors that can tell say that a component is silent; if not, after
-// how long to ask again. A sensor can tell if it heard the component as lately as any other did and is
-// being heard itself.
-func (j *Judge) agreed(c *component) (bool, time.Duration) {
-	if len(c.Sightings) == 0 {
-		return true, 0
+// agreed reports whether all the sensors that can tell say that a component is silent. A sensor can tell
+// if it heard the component as lately as any other did and is heard itself. One that is mute is waited for,
+// up to a threshold, if it had the last proof of life; else it knew nothing that the others did not know.
+func (j *Judge) agreed(c *component) bool {
+	if len(c.sightings()) == 0 {
+		return true
 	}
-	told := false
-	for _, s := range c.Sightings {
+	told, latest := false, c.Last-c.Threshold
+	for _, s := range c.sightings() {
 		by := j.sensors.Find(s.Sensor)
-		if by == nil || s.At < c.Last-c.Threshold || j.sensors.Now-by.HeardAt > c.Threshold {
+		if by == nil || j.sensors.Mute(by) > j.config.BlindAfter || s.At < c.Last-c.Threshold {
 			continue
 		}
-		if rest := c.Threshold - (by.Now - s.Last); rest >= 0 {
-			return false, max(rest, 0)
+		if by.Now-s.Last <= c.Threshold {
+			return false
 		}
-		told = true
+		told, latest = true, max(latest, s.At)
 	}
-	return told, recheckAfter
+	return told && !slices.ContainsFunc(c.sightings(), func(s *sighting) bool {
+		by := j.sensors.Find(s.Sensor)
+		return by != nil && s.At > latest+j.config.BlindAfter && j.sensors.Mute(by) <= c.Threshold
+	})
 }
