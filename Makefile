@@ -4,6 +4,8 @@ GO       ?= go
 BIN      := $(CURDIR)/bin
 PREFIX   ?= /usr/local
 DURATION ?= 0s
+N        ?= 100
+SEED     ?= 1
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 # A real Telegraf, with the plugins that the drop-in, the demo and the tests use.
@@ -37,7 +39,7 @@ define ensure
 	fi
 endef
 
-.PHONY: help deps deps-build build telegraf run test lint install clean
+.PHONY: help deps deps-build build telegraf run test soak lint install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -64,6 +66,9 @@ run: build telegraf ## Show it: a colony, a Telegraf, a kill (DURATION=30s; BUS=
 test: deps telegraf ## Run all tests, on real parts, with the race detector
 	$(GO) vet ./...
 	$(GO) test -race -parallel 8 -timeout 15m ./...
+
+soak: build telegraf ## Run a campaign of N=100 random faults, SEED=1, and compare what was told with what happened
+	$(GO) run ./testutil/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
 
 lint: deps-build ## Check the code: gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }

@@ -132,6 +132,17 @@ func (c *Colony) Revive(name string) error {
 	return nil
 }
 
+// LastBeat returns when a zooid sent its last heartbeat in its present or last life, by the machine's clock;
+// zero if it has sent none.
+func (c *Colony) LastBeat(name string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := c.member(name); i >= 0 {
+		return c.members[i].lastBeat
+	}
+	return time.Time{}
+}
+
 // Names returns the names of the zooids that live, in the order in which they were added.
 func (c *Colony) Names() []string {
 	c.mu.Lock()

@@ -93,6 +93,8 @@ func TestKillAndRevive(t *testing.T) {
 		require.LessOrEqual(t, m.TS, died)
 	}
 	require.GreaterOrEqual(t, after[0].TS, revived)
+	require.GreaterOrEqual(t, seconds(col.LastBeat("mortal")), revived)
+	require.Zero(t, col.LastBeat("nobody"))
 	require.Equal(t, string(after[0].Payload), string(after[1].Payload), "a new life taps again")
 	require.NotEqual(t, string(after[1].Payload), string(after[2].Payload))
 }
@@ -218,4 +220,10 @@ func TestFloodKeepsItsRate(t *testing.T) {
 		require.NoError(t, c.Wait(limit(t), beats(name, 1)))
 	}
 	require.True(t, bytes.HasPrefix(c.Received()[0].Payload, []byte(`{"signal":"HEARTBEAT"`)))
+
+	again, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err = colony.Flood(again, p, colony.FloodConfig{Name: "loud", Rate: 1000})
+	require.NoError(t, err)
+	require.NoError(t, c.Wait(limit(t), beats("loud", 1)))
 }

@@ -8,6 +8,7 @@ import (
 
 // FloodConfig says what a Flood sends.
 type FloodConfig struct {
+	Name  string           // of the one zooid that floods; empty: as many as Names says
 	Names int              // how many zooids take turns: flood_0, flood_1, …; 0: 1
 	Rate  float64          // heartbeats a second, all zooids together; 0: as fast as possible
 	Now   func() time.Time // the senders' clock; nil: time.Now
@@ -29,6 +30,9 @@ func Flood(ctx context.Context, p *Publisher, config FloodConfig) (int, error) {
 	names := make([]string, max(config.Names, 1))
 	for i := range names {
 		names[i] = fmt.Sprintf("flood_%d", i)
+	}
+	if config.Name != "" {
+		names = []string{config.Name}
 	}
 	ticker := time.NewTicker(floodTurnTime)
 	defer ticker.Stop()

@@ -40,6 +40,7 @@ func (c *Colony) sendDue() time.Duration {
 			return wait
 		}
 		err := s.life.publisher.Send([]byte(Topic), s.next(c.now, now, c.random))
+		s.life.lastBeat = now
 		if c.err == nil {
 			c.err = err
 		}

@@ -79,6 +79,7 @@ type life struct {
 	zooid     Zooid
 	publisher *Publisher // the same in each life of a zooid
 	dead      bool
+	lastBeat  time.Time // when one was sent last, by the machine's clock; zero before the first
 }
 
 // stream is one sequence of heartbeats. Its zooid may have several.

@@ -28,6 +28,7 @@ type Config struct {
 	Topic     string           // subscribed to by prefix, as ZeroMQ does, and then compared as a whole
 	Now       func() time.Time // the clock of the replay defence; nil: time.Now
 	OnMessage func(Message)    // if set, called with each message received, one at a time; must not block
+	OnDropped func([][]byte)   // if set, called with the frames of each message that was not understood, likewise
 }
 
 // Consumer receives the messages of one topic. A message is handled unless its incident_id is a string
@@ -35,6 +36,7 @@ type Config struct {
 type Consumer struct {
 	topic     string
 	onMessage func(Message)
+	onDropped func([][]byte)
 	defence   replayDefence // the receiving goroutine's own
 
 	mu       sync.Mutex // guards what follows
@@ -83,6 +85,7 @@ func New(config Config) (*Consumer, error) {
 	c := &Consumer{
 		topic:     config.Topic,
 		onMessage: config.OnMessage,
+		onDropped: config.OnDropped,
 		defence:   newReplayDefence(config.Now),
 		changed:   make(chan struct{}),
 		ctx:       ctx,
@@ -210,6 +213,8 @@ func (c *Consumer) take(frames [][]byte) {
 		if c.onMessage != nil {
 			c.onMessage(m)
 		}
+	} else if c.onDropped != nil {
+		c.onDropped(frames)
 	}
 
 	c.mu.Lock()

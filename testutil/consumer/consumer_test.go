@@ -123,7 +123,8 @@ func TestMessageIsDecoded(t *testing.T) {
 }
 
 func TestOtherMessagesAreDropped(t *testing.T) {
-	c, p := start(t, consumer.Config{})
+	var topics []string
+	c, p := start(t, consumer.Config{OnDropped: func(frames [][]byte) { topics = append(topics, string(frames[0])) }})
 	for _, frames := range [][][]byte{
 		{[]byte(topic + "_X"), []byte(`{}`)},
 		{[]byte(topic)},
@@ -139,6 +140,8 @@ func TestOtherMessagesAreDropped(t *testing.T) {
 	require.Equal(t, 6, c.Dropped())
 	require.Len(t, c.Received(), 1)
 	require.Len(t, c.Handled(), 1)
+	require.NoError(t, c.Close())
+	require.Equal(t, []string{topic + "_X", topic, topic, topic, topic, topic}, topics)
 }
 
 func TestWaitEnds(t *testing.T) {

@@ -174,7 +174,6 @@ func TestKillOfAnyJSON(t *testing.T) {
 // and a beat counts before the clock's advance is judged.
 type toyJudge struct {
 	t                 *testing.T
-	threshold         time.Duration
 	heard, now, jump  time.Duration
 	last              map[string]time.Duration
 	started           bool

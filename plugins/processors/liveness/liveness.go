@@ -59,10 +59,10 @@ type Liveness struct {
 	changes  changeLog
 	restored bool // by Telegraf, before Start
 
-	statePath   string      // empty: nothing is kept
-	standby     bool        // nobody is judged: the state is not locked yet, or by another copy
-	standbyTold bool        // that it is another copy's
-	early       []earlyBeat // heard before the first tick
+	statePath   string  // empty: nothing is kept
+	standby     bool    // nobody is judged: the state is not locked yet, or by another copy
+	standbyTold bool    // that it is another copy's
+	early       []early // heard before the first tick
 	state       *statefile.File
 	news        bool          // since it was saved
 	saved       time.Duration // when, in observed time
@@ -70,13 +70,13 @@ type Liveness struct {
 	saveFailed  bool
 }
 
-// earlyBeat is a beat that came before the state was loaded.
-type earlyBeat struct {
-	beat judge.Beat
+// early is what the judge was to be told before the state was loaded.
+type early struct {
+	tell func() []judge.Finding
 	at   time.Time
 }
 
-// maxEarly bounds the beats that are kept until the first tick, which comes within a second.
+// maxEarly bounds what is kept until the first tick, which comes within a second.
 const maxEarly = 10_000
 
 // SampleConfig returns the documented default configuration.
@@ -125,23 +125,33 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	case killMeasurement:
 		from := sensorOf(m)
 		acc.AddMetric(m)
-		if !l.standby {
-			l.report(acc, l.judge.Kill(from, observed), at)
+		if l.standby {
+			l.later(at, func() []judge.Finding { return l.judge.Kill(from, observed) })
+			return nil
 		}
+		l.report(acc, l.judge.Kill(from, observed), at)
 	case l.Measurement:
 		beat, ok := l.beat(m, observed)
 		acc.AddMetric(m)
 		switch {
 		case !ok:
-		case !l.standby:
+		case l.standby:
+			kept := beat
+			l.later(at, func() []judge.Finding { return l.judge.Beat(&kept) })
+		default:
 			l.report(acc, l.judge.Beat(&beat), at)
-		case !l.standbyTold && len(l.early) < maxEarly:
-			l.early = append(l.early, earlyBeat{beat: beat, at: at})
 		}
 	default:
 		acc.AddMetric(m)
 	}
 	return nil
+}
+
+// later keeps what the judge is to be told as soon as it knows what it knew before.
+func (l *Liveness) later(at time.Time, tell func() []judge.Finding) {
+	if !l.standbyTold && len(l.early) < maxEarly {
+		l.early = append(l.early, early{tell: tell, at: at})
+	}
 }
 
 // Stop saves the state, and says what has not been said yet. Metrics must not be added here: the shim

@@ -2,6 +2,7 @@ package liveness
 
 import (
 	"fmt"
+	"math"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -45,6 +46,19 @@ func TestSampleConfigIsOfTheDefaults(t *testing.T) {
 	require.Equal(t, want.BlindAfter, got.BlindAfter)
 	require.Equal(t, want.ReportInterval, got.ReportInterval)
 	require.Empty(t, got.Ignore)
+	require.Equal(t, want.ExpectWithin, got.ExpectWithin)
+	require.Equal(t, want.RetireAfter, got.RetireAfter)
+	require.Equal(t, want.RetireUnnamedAfter, got.RetireUnnamedAfter)
+	require.Equal(t, want.UnnamedGaps, got.UnnamedGaps)
+	require.Equal(t, want.MassCount, got.MassCount)
+	require.Equal(t, want.MassWindow, got.MassWindow)
+	require.Equal(t, want.FlapCount, got.FlapCount)
+	require.Equal(t, want.FlapWindow, got.FlapWindow)
+	require.Equal(t, want.Adaptive, got.Adaptive)
+	require.InDelta(t, want.Phi, got.Phi, 0)
+	require.Equal(t, want.MinThreshold, got.MinThreshold)
+	require.Equal(t, want.MaxThreshold, got.MaxThreshold)
+	require.Equal(t, want.StateFile, got.StateFile)
 	require.NoError(t, got.Init())
 	require.NoError(t, want.Init())
 }
@@ -64,6 +78,26 @@ func TestInitNamesTheBadOption(t *testing.T) {
 		{"measurement", "is empty", func(l *Liveness) { l.Measurement = "" }},
 		{"identity", "is empty", func(l *Liveness) { l.Identity = nil }},
 		{"identity", "is empty", func(l *Liveness) { l.Identity = []string{"zooid", ""} }},
+		{"threshold", `"0s" is too short`, func(l *Liveness) { l.Overrides = []*Override{{Niche: []string{"a"}, Threshold: duration(0)}} }},
+		{"late_after", `"6s" is above the threshold of "5s"`, func(l *Liveness) {
+			l.Overrides = []*Override{{Niche: []string{"a"}, Threshold: duration(5 * time.Second), LateAfter: duration(6 * time.Second)}}
+		}},
+		{"override", "number 2 matches everything", func(l *Liveness) { l.Overrides = []*Override{{Zooid: []string{"a"}}, {Severity: "warning"}} }},
+		{"override", "number 1: ", func(l *Liveness) { l.Overrides = []*Override{{Zooid: []string{"a["}}} }},
+		{"retire_after", `"30s" is not above the threshold of "30s"`, func(l *Liveness) { l.RetireAfter = l.Threshold }},
+		{"retire_after", `"24h0m0s" is not above the threshold of "48h0m0s"`, func(l *Liveness) {
+			l.Overrides = []*Override{{Zooid: []string{"nightly"}, Threshold: duration(48 * time.Hour)}}
+		}},
+		{"retire_unnamed_after", `"10s" is not above the threshold of "30s"`, func(l *Liveness) {
+			l.RetireUnnamedAfter, l.UnnamedGaps = config.Duration(10*time.Second), true
+		}},
+		{"expected", "holds an empty name", func(l *Liveness) { l.Expected = []string{""} }},
+		{"expected", `"test_a" is ignored`, func(l *Liveness) { l.Expected, l.Ignore = []string{"a", "test_a"}, []string{"test_*"} }},
+		{"mass_count", "is below 1", func(l *Liveness) { l.MassCount = 0 }},
+		{"flap_count", "is below 2", func(l *Liveness) { l.FlapCount = 1 }},
+		{"phi", "is no level", func(l *Liveness) { l.Phi = 0 }},
+		{"phi", "is no level", func(l *Liveness) { l.Phi = math.NaN() }},
+		{"max_threshold", `"1s" is below min_threshold, "5s"`, func(l *Liveness) { l.MaxThreshold = config.Duration(time.Second) }},
 		{"ignore", "unexpected end", func(l *Liveness) { l.Ignore = []string{"ok", "bad[", "*"} }},
 	} {
 		t.Run(test.option+" "+test.problem, func(t *testing.T) {

@@ -13,10 +13,19 @@ import (
 
 // report turns findings into metrics of the given time.
 func (l *Liveness) report(acc telegraf.Accumulator, findings []judge.Finding, at time.Time) {
+	opened := false
+	for i := range findings {
+		f := &findings[i]
+		l.news = l.news || f.Change != judge.Report && f.Change != judge.Changed
+		opened = opened || f.Gap != nil && f.Gap.Open && f.Change != judge.Report
+	}
+	if opened {
+		// First of all: a judge that dies now must know after its restart under which id it was told.
+		l.saveAfter(0)
+	}
 	for i := range findings {
 		f := &findings[i]
 		tags := l.tags(f)
-		l.news = l.news || f.Change != judge.Report && f.Change != judge.Changed
 		if f.Status != nil {
 			acc.AddFields("liveness", statusFields(f.Status), tags, at)
 			l.changes.Add(f.Change, judge.Name(f.Key))

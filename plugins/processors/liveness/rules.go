@@ -179,7 +179,8 @@ func globCovers(earlier, later string) bool {
 	return !strings.ContainsAny(earlier+later, `[]{},!\`) && takes(earlier, later)
 }
 
-// takes matches a glob with another one: its "*" takes anything, its "?" anything but a "*", all else itself.
+// takes matches a glob with another one: its "*" takes anything, its "?" any ASCII character but a "*", all
+// else itself.
 func takes(glob, other string) bool {
 	switch {
 	case glob == "":
@@ -189,8 +190,7 @@ func takes(glob, other string) bool {
 	case other == "" || other[0] == '*':
 		return false
 	case glob[0] == '?':
-		_, size := utf8.DecodeRuneInString(other)
-		return takes(glob[1:], other[size:])
+		return other[0] < utf8.RuneSelf && takes(glob[1:], other[1:])
 	}
 	return glob[0] == other[0] && takes(glob[1:], other[1:])
 }

@@ -66,8 +66,8 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 	}
 	l.standby, l.state = false, file
 	l.loadState()
-	for i := range l.early {
-		l.report(acc, l.judge.Beat(&l.early[i].beat), l.early[i].at)
+	for _, e := range l.early {
+		l.report(acc, e.tell(), e.at)
 	}
 	l.early = nil
 }
@@ -92,15 +92,20 @@ func (l *Liveness) loadState() {
 	l.Log.Errorf("Starting afresh, for the state in %q cannot be used; it is kept as %q: %v", l.statePath, aside, err)
 }
 
-// saveIfDue saves the state when it is time. Time is the judge's, so that sensors whose hosts disagree about
-// the hour do no harm; only how long saving takes is measured.
+// saveIfDue saves the state when it is time.
 func (l *Liveness) saveIfDue() {
+	if l.news {
+		l.saveAfter(newsInterval)
+	} else {
+		l.saveAfter(saveInterval)
+	}
+}
+
+// saveAfter saves the state if the last time is so long ago. Time is the judge's, so that sensors whose hosts
+// disagree about the hour do no harm; only how long saving takes is measured.
+func (l *Liveness) saveAfter(interval time.Duration) {
 	if l.state == nil {
 		return
-	}
-	interval := saveInterval
-	if l.news {
-		interval = newsInterval
 	}
 	now := l.judge.Now()
 	if now-l.saved < max(interval, saveShare*l.saveTook) {

@@ -30,35 +30,34 @@ const (
 
 // component is what the judge knows of one sender of heartbeats. Times are the judge's clock. It is
 // also its own form in a saved state. There may be a million of them, so it is kept small.
+//
+// What a tick needs comes first, then what a beat needs, each in a cache line of its own.
 type component struct {
-	Key     string `json:"key"`
-	*Origin        // shared with others
-	Phase   phase  `json:"phase"`
-	queued  bool   // in the deadline queue, at queuedAt; or was until it was taken out
+	Phase     phase `json:"phase"`
+	queued    bool  // in the deadline queue, at queuedAt; or was until it was taken out
+	abandoned bool  // of a former run, and not to be judged any more
+	Gaps      int32 `json:"gaps,omitempty"`
 
-	abandoned bool // of a former run, and not to be judged any more
-
-	Gaps int32 `json:"gaps,omitempty"`
-
-	Last     time.Duration `json:"last"`                // proof of life; of one unseen, since when it is expected
-	LastSeen float64       `json:"last_seen,omitempty"` // the same by the sender's clock, epoch seconds
-	Born     time.Duration `json:"born"`                // when this life began
-	Beats    int64         `json:"beats,omitempty"`
-
-	Intervals intervals     `json:"intervals,omitzero"`
-	Threshold time.Duration `json:"-"` // the present one
+	queuedAt  time.Duration
+	Last      time.Duration `json:"last"`      // proof of life; of one unseen, since when it is expected
+	Threshold time.Duration `json:"threshold"` // the present one
 	rule      *Rule
+	Flaps     *flaps  `json:"flaps,omitempty"` // nil: no gap of late
+	*Origin           // shared with others
+	LastSeen  float64 `json:"last_seen,omitempty"` // as Last, by the sender's clock, epoch seconds
 
-	Incident  string     `json:"incident,omitempty"`  // that it is part of; empty: none is open
-	Flaps     *flaps     `json:"flaps,omitempty"`     // nil: no gap of late
-	Sightings *sightings `json:"sightings,omitempty"` // nil: no other sensor may hear it
+	Beats     int64         `json:"beats,omitempty"`
+	Intervals intervals     `json:"intervals,omitzero"`
+	Sightings *sightings    `json:"sightings,omitempty"` // nil: no other sensor may hear it
+	Born      time.Duration `json:"born"`                // when this life began
+
+	Key      string `json:"key"`
+	Incident string `json:"incident,omitempty"` // that it is part of; empty: none is open
 
 	// Observed time spent alive and silent, up to Since.
 	AliveFor  time.Duration `json:"alive_for"`
 	SilentFor time.Duration `json:"silent_for,omitempty"`
 	Since     time.Duration `json:"since"`
-
-	queuedAt time.Duration
 }
 
 // Origin is where the beats of a component come from.

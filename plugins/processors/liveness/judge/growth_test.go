@@ -2,22 +2,33 @@ package judge
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
 
 // What the judge costs as a colony grows.
 //
-//	go test -run '^$' -bench 'Beat|Tick' -benchmem ./plugins/processors/liveness/judge
+//	go test -run '^$' -bench 'Beat|Tick|Memory' -benchmem ./plugins/processors/liveness/judge
 
 var growth = []int{100, 1_000, 10_000, 100_000, 1_000_000}
 
-// crowdedJudge returns a judge that knows n components, each heard twice, 10 s apart, and their keys. Of
-// every second the same number was heard.
-func crowdedJudge(n int, adaptive bool) (*Judge, []string) {
-	c := configOf(Rule{Threshold: 30 * time.Second, LateAfter: 15 * time.Second})
+// crowdedJudge returns a judge that knows n components, each heard twice, 10 s apart, and their keys. In
+// every second the same number was heard. One in a hundred has a short threshold, the rest the given one.
+func crowdedJudge(n int, threshold time.Duration, adaptive bool) (*Judge, []string) {
+	c := configOf(Rule{Threshold: threshold, LateAfter: threshold / 2})
 	c.ReportInterval = 1 << 62
+	rule := c.Rule("", "")
+	hasty := *rule
+	hasty.Threshold, hasty.LateAfter = 30*time.Second, 21*time.Second
+	c.Rule = func(key, _ string) *Rule {
+		if strings.HasSuffix(key, "00") {
+			return &hasty
+		}
+		return rule
+	}
 	if adaptive {
 		c.Adaptive = &Adaptive{Phi: 8, Min: 5 * time.Second, Max: 2 * time.Minute}
 	}
@@ -43,30 +54,47 @@ func crowdedJudge(n int, adaptive bool) (*Judge, []string) {
 
 // BenchmarkBeat lets known components beat in turn, each every 10 s, with a tick every second.
 func BenchmarkBeat(b *testing.B) {
-	for _, adaptive := range []bool{false, true} {
-		for _, n := range growth {
-			b.Run(fmt.Sprintf("adaptive=%v/zooids=%d", adaptive, n), func(b *testing.B) {
-				j, keys := crowdedJudge(n, adaptive)
-				step := 10 * time.Second / time.Duration(n)
-				now, tick := 20*time.Second, 21*time.Second
-				i := 0
-				beat := Beat{Sensor: "s", Beats: 1}
-				b.ReportAllocs()
-				for b.Loop() {
-					if now += step; now >= tick {
-						j.Tick("s", tick)
-						tick += time.Second
-					}
-					beat.Key, beat.Observed, beat.LastSeen = keys[i], now, now.Seconds()
-					if found := j.Beat(&beat); len(found) > 0 {
-						b.Fatal("something was found of those that beat in time")
-					}
-					if i++; i == n {
-						i = 0
-					}
+	benchmarkBeats(b, false, false)
+}
+
+// BenchmarkBeatAdaptive does so with an adaptive threshold.
+func BenchmarkBeatAdaptive(b *testing.B) {
+	benchmarkBeats(b, true, false)
+}
+
+// BenchmarkBeatShuffled does so in another order than that in which they appeared, and lie in memory.
+func BenchmarkBeatShuffled(b *testing.B) {
+	benchmarkBeats(b, false, true)
+}
+
+func benchmarkBeats(b *testing.B, adaptive, shuffled bool) {
+	for _, n := range growth {
+		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {
+			// An interval changes when they are shuffled, to almost 20 s.
+			j, keys := crowdedJudge(n, 42*time.Second, adaptive)
+			if shuffled {
+				random := rand.New(rand.NewPCG(1, 2))
+				random.Shuffle(n, func(i, k int) { keys[i], keys[k] = keys[k], keys[i] })
+			}
+			step := 10 * time.Second / time.Duration(n)
+			now, tick := 20*time.Second, 21*time.Second
+			i := 0
+			beat := Beat{Sensor: "s", Beats: 1}
+			b.ReportAllocs()
+			for b.Loop() {
+				if now += step; now >= tick {
+					j.Tick("s", tick)
+					tick += time.Second
 				}
-			})
-		}
+				beat.Key, beat.Observed, beat.LastSeen = keys[i], now, now.Seconds()
+				if found := j.Beat(&beat); len(found) > 0 {
+					b.Fatal("something was found of those that beat in time")
+				}
+				if i++; i == n {
+					i = 0
+				}
+			}
+		})
 	}
 }
 
@@ -74,7 +102,7 @@ func BenchmarkBeat(b *testing.B) {
 func BenchmarkTick(b *testing.B) {
 	for _, n := range growth {
 		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {
-			j, _ := crowdedJudge(n, false)
+			j, _ := crowdedJudge(n, 30*time.Second, false)
 			at := 20 * time.Second
 			b.ReportAllocs()
 			for b.Loop() {
@@ -87,36 +115,29 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
-// BenchmarkTickWithLosses measures ticks at which one in a hundred has fallen silent.
+// BenchmarkTickWithLosses measures ticks at which one in a hundred is found to be silent.
 func BenchmarkTickWithLosses(b *testing.B) {
 	for _, n := range growth {
 		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {
-			j, keys := crowdedJudge(n, false)
-			// One in a hundred beats at the same time as the others of them, and then no more.
-			lost := keys[:n/100]
+			j, keys := crowdedJudge(n, 1<<61, false)
 			at := 20 * time.Second
-			b.ReportAllocs()
 			found := 0
+			b.ReportAllocs()
 			for b.Loop() {
 				b.StopTimer()
-				for _, key := range lost {
-					j.Beat(beatOf(key, at))
+				for i := 0; i < n; i += 100 {
+					j.Beat(beatOf(keys[i], at))
 				}
 				for range 30 {
 					at += time.Second
-					for _, key := range keys[n/100:] {
-						if at%(5*time.Second) == 0 {
-							j.Beat(beatOf(key, at))
-						}
-					}
 					j.Tick("s", at)
 				}
 				at += time.Second
 				b.StartTimer()
 				found += len(j.Tick("s", at))
 			}
-			if found != b.N*len(lost) {
-				b.Fatalf("%d silences were found, not %d", found, b.N*len(lost))
+			if found != b.N*n/100 {
+				b.Fatalf("%d silences were found, not %d", found, b.N*n/100)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(found), "ns/silence")
 		})
@@ -129,7 +150,7 @@ func BenchmarkMemory(b *testing.B) {
 		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {
 			for b.Loop() {
 				before := heapInUse()
-				j, _ := crowdedJudge(n, true)
+				j, _ := crowdedJudge(n, 30*time.Second, true)
 				after := heapInUse()
 				runtime.KeepAlive(j)
 				b.ReportMetric(float64(after-before)/float64(n), "B/zooid")

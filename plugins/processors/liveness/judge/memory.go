@@ -80,7 +80,11 @@ func (j *Judge) Restore(s *Memory) error {
 			c.Origin = &Origin{}
 		}
 		c.Origin = j.origin(c.Niche, c.Host)
+		threshold := c.Threshold
 		j.enlist(c)
+		if j.config.Adaptive != nil && c.Intervals.N < enoughIntervals && threshold > c.Threshold {
+			c.Threshold = min(threshold, j.config.Adaptive.Max) // see learn
+		}
 		c.abandoned = c.Phase == unseen && !j.expected[c.Key] || j.config.Ignored != nil && j.config.Ignored(c.Key)
 		j.await(c, j.nextChange(c))
 	}

@@ -38,7 +38,7 @@ func TestOneSensor(t *testing.T) {
 		j := New(w.Config)
 		for _, in := range w.inputs {
 			if in.restart {
-				j = again(t, w.Config, j)
+				j = restarted(t, w.Config, j)
 			}
 			truth.Take(in, in.Tell(j))
 		}
@@ -53,7 +53,7 @@ func TestTwoSensors(t *testing.T) {
 		j := New(w.Config)
 		for _, in := range w.inputs {
 			if in.restart {
-				j = again(t, w.Config, j)
+				j = restarted(t, w.Config, j)
 			}
 			both.Take(in, in.Tell(j), j.Now())
 		}
@@ -71,7 +71,7 @@ func TestInPieces(t *testing.T) {
 		whole, pieces := New(w.Config), New(w.Config)
 		for i, in := range w.inputs {
 			if in.restart && in.beat == nil && !in.kill {
-				pieces = again(t, w.Config, pieces)
+				pieces = restarted(t, w.Config, pieces)
 			}
 			want, got := in.Tell(whole), in.Tell(pieces)
 			if !slices.EqualFunc(want, got, sameFinding) {
@@ -79,16 +79,6 @@ func TestInPieces(t *testing.T) {
 			}
 		}
 	})
-}
-
-func again(t *rapid.T, c Config, j *Judge) *Judge {
-	text, err := json.Marshal(j.Memory())
-	require.NoError(t, err)
-	var m Memory
-	require.NoError(t, json.Unmarshal(text, &m))
-	restored := New(c)
-	require.NoError(t, restored.Restore(&m))
-	return restored
 }
 
 func sameFinding(a, b Finding) bool {
@@ -383,7 +373,7 @@ type truth struct {
 }
 
 type zooid struct {
-	last      time.Duration
+	last     time.Duration
 	seen     bool
 	missed   bool // not seen in time
 	silent   bool

@@ -1,0 +1,312 @@
+package liveness
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/metric"
+	"github.com/influxdata/telegraf/persister"
+	"github.com/influxdata/telegraf/testutil"
+)
+
+// run is a processor between its start and its end.
+type run struct {
+	*Liveness
+	t   *testing.T
+	acc testutil.Accumulator
+	log *testutil.CaptureLogger
+}
+
+// start starts a processor that keeps its state in a file; without one it keeps none.
+func start(t *testing.T, file string) *run {
+	t.Helper()
+	r := &run{Liveness: standard(), t: t, log: &testutil.CaptureLogger{}}
+	r.Log = r.log
+	r.Threshold = config.Duration(5 * time.Second)
+	r.ReportInterval = config.Duration(4 * time.Second)
+	r.StateFile = file
+	require.NoError(t, r.Init())
+	if file != "" {
+		require.NoError(t, r.Start(&r.acc))
+		t.Cleanup(r.Stop)
+	}
+	return r
+}
+
+// Kill ends it as SIGKILL does: nothing is saved any more, and the system releases the lock.
+func (r *run) Kill() {
+	r.state.Close()
+	r.state = nil
+}
+
+// Tick and Beat return what was found, of gaps as "type component opened" and the like.
+func (r *run) Tick(observed float64) []string { return r.add(tickMeasurement, "", observed) }
+
+func (r *run) Beat(zooid string, observed float64) []string {
+	return r.add("chembus_heartbeat", zooid, observed)
+}
+
+func (r *run) add(name, zooid string, observed float64) []string {
+	r.t.Helper()
+	tags := map[string]string{"host": "h"}
+	if zooid != "" {
+		tags["zooid"] = zooid
+	}
+	r.acc.ClearMetrics()
+	require.NoError(r.t, r.Add(metric.New(name, tags, map[string]any{"observed_s": observed, "sent": 1000 + observed},
+		time.Unix(0, int64(observed*1e9))), &r.acc))
+	var found []string
+	for _, m := range r.acc.Metrics {
+		switch m.Measurement {
+		case "liveness":
+			found = append(found, fmt.Sprint(m.Tags["zooid"], " ", m.Fields["state"]))
+		case "liveness_gap":
+			found = append(found, fmt.Sprint(m.Tags["zooid"], " ", m.Fields["incident_id"], " ", m.Fields["open"]))
+		}
+	}
+	return found
+}
+
+// Live lets some beat each second, up to a time of the sensor's clock. It returns what was found.
+func (r *run) Live(from, to int, zooids ...string) []string {
+	r.t.Helper()
+	var found []string
+	for at := from; at <= to; at++ {
+		for _, zooid := range zooids {
+			found = append(found, r.Beat(zooid, float64(at))...)
+		}
+		found = append(found, r.Tick(float64(at))...)
+	}
+	return found
+}
+
+func stateFile(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "liveness.json")
+}
+
+func TestKilledJudgeKnowsEverythingAgain(t *testing.T) {
+	file := stateFile(t)
+	first := start(t, file)
+	first.Live(0, 1, "up", "dies", "silent")
+	found := first.Live(2, 10, "up", "dies")
+	opened := found[slices.Index(found, "silent silent")+1]
+	require.Regexp(t, "^silent .* true$", opened)
+	first.Kill()
+
+	// The sensor went on for a minute; "dies" did not.
+	second := start(t, file)
+	require.Empty(t, second.Beat("up", 70), "known, be it before the first tick")
+	found = second.Live(70, 76, "up")
+	require.Contains(t, found, opened, "the same incident, repeated at the first report")
+	t.Log(found)
+	silent := slices.Index(found, "dies silent")
+	require.NotEqual(t, -1, silent, "at the latest one threshold after the restart")
+	require.Regexp(t, "^dies .* true$", found[silent+1])
+	require.NotContains(t, found, "up late")
+
+	found = second.Beat("silent", 76)
+	require.Equal(t, []string{"silent up", opened[:len(opened)-len("true")] + "false"}, found)
+	second.Tick(76)
+	for _, line := range logged(second.log) {
+		require.NotContains(t, line, "for the first time")
+		require.NotRegexp(t, `^I! Silent:.*"silent"`, line)
+	}
+}
+
+func TestTimeOfTheJudgesAbsenceIsNoSilence(t *testing.T) {
+	file := stateFile(t)
+	first := start(t, file)
+	first.Live(0, 10, "a")
+	first.Tick(13)
+	first.Kill()
+	second := start(t, file)
+	require.NotContains(t, second.Live(100, 101), "a silent")
+	require.Contains(t, second.Live(102, 104), "a silent")
+}
+
+func TestStoppedJudgeGoesOnAsIfNothingHappened(t *testing.T) {
+	whole, file := start(t, ""), stateFile(t)
+	pieces := start(t, file)
+	for at := range 60 {
+		if at%7 == 0 {
+			pieces.Stop()
+			pieces = start(t, file)
+		}
+		require.Equal(t, whole.Tick(float64(at)), pieces.Tick(float64(at)))
+		for i, zooid := range []string{"a", "b", "c"} {
+			if at%(4+3*i) == 0 {
+				require.Equal(t, whole.Beat(zooid, float64(at)), pieces.Beat(zooid, float64(at)), "at %d", at)
+			}
+		}
+	}
+}
+
+func TestStateOfTelegraf(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "telegraf.state")
+	store := func(plugin *run) *persister.Persister {
+		p := &persister.Persister{Filename: file}
+		require.NoError(t, p.Init())
+		require.NoError(t, p.Register("id", plugin.Liveness))
+		return p
+	}
+	first := start(t, "")
+	first.Live(0, 3, "a", "b")
+	opened := first.Live(4, 12, "a")
+	require.NoError(t, store(first).Store())
+
+	second := start(t, "")
+	require.NoError(t, store(second).Load())
+	require.Equal(t, first.GetState(), second.GetState())
+	want, got := first.Live(13, 30, "b"), second.Live(13, 30, "b")
+	require.Equal(t, want, got)
+	require.NotEmpty(t, opened)
+
+	require.Error(t, second.SetState(7))
+	require.Error(t, second.SetState("{"))
+	require.Error(t, second.SetState(`{"version":99}`))
+}
+
+func TestDamagedStateIsSetAside(t *testing.T) {
+	for _, damaged := range []string{"", "{", "null", `{"version":99}`, `{"version":1,"components":[{"key":"a","phase":77}]}`, "\x00\xff"} {
+		file := stateFile(t)
+		require.NoError(t, os.WriteFile(file, []byte(damaged), 0o600))
+		r := start(t, file)
+		require.Empty(t, r.Tick(0))
+		require.Equal(t, []string{"a up"}, r.Beat("a", 0.5))
+		kept, err := os.ReadFile(file + ".damaged")
+		require.NoError(t, err)
+		require.Equal(t, damaged, string(kept))
+		lines := logged(r.log)
+		require.Len(t, lines, 1)
+		require.Regexp(t, `^E! Starting afresh, for the state in ".*liveness.json" cannot be used; it is kept as ".*liveness.json.damaged": `, lines[0])
+
+		r.Live(1, 3, "a")
+		r.Stop()
+		again := start(t, file)
+		require.Empty(t, append(again.Tick(3.5), again.Beat("a", 3.5)...), "the new state is of use")
+	}
+}
+
+func TestSecondCopyStandsBy(t *testing.T) {
+	file := stateFile(t)
+	first, second := start(t, file), start(t, file)
+	first.Live(0, 3, "a", "b")
+	// Both hear the same, as two monitors on one host would.
+	require.Empty(t, second.Live(0, 12, "b"))
+	require.Empty(t, second.acc.Metrics, "ticks end here in any case")
+	second.Beat("b", 12)
+	require.Len(t, second.acc.Metrics, 1, "all else is passed on")
+	lines := logged(second.log)
+	require.Len(t, lines, 1)
+	require.Regexp(t, `^I! Another copy judges with `, lines[0])
+
+	gap := first.Live(4, 12, "b")
+	first.Stop()
+	require.Equal(t, gap[len(gap)-1], second.Live(13, 16, "b")[2], "it takes over, and knows what was known")
+	require.Regexp(t, `^I! The copy that judged with .* is gone`, logged(second.log)[0])
+}
+
+func TestCopyBehindAggregatorsNeverGetsTheLock(t *testing.T) {
+	file := stateFile(t)
+	behind, judge := start(t, file), start(t, file)
+	behind.Beat("a", 0)
+	require.Equal(t, []string{"a up"}, append(judge.Tick(0), judge.Beat("a", 0)...))
+	require.Empty(t, behind.Beat("a", 30))
+}
+
+func TestKillBeforeTheFirstTickIsNotForgotten(t *testing.T) {
+	file := stateFile(t)
+	first := start(t, file)
+	first.Live(0, 3, "a")
+	first.Kill()
+	second := start(t, file)
+	require.Empty(t, second.add("chembus_kill", "", 20))
+	require.Contains(t, second.Tick(20), "a killed")
+	require.NotContains(t, second.Live(21, 40), "a silent")
+}
+
+func TestStateIsSavedOftenEnough(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	saved := func() time.Duration {
+		content, err := os.ReadFile(file)
+		if os.IsNotExist(err) {
+			return 0
+		}
+		require.NoError(t, err)
+		var state struct {
+			Sensors struct{ Now time.Duration }
+		}
+		require.NoError(t, json.Unmarshal(content, &state))
+		return state.Sensors.Now
+	}
+	saves, last := 0, time.Duration(0)
+	for at := range 100 {
+		// Two sensors whose hosts disagree about the hour.
+		r.Live(at, at, "a")
+		m := metric.New(tickMeasurement, map[string]string{"host": "other"}, map[string]any{"observed_s": float64(at)}, time.Unix(int64(at)-3600, 0))
+		require.NoError(t, r.Add(m, &r.acc))
+		now := saved()
+		require.LessOrEqual(t, time.Duration(at)*time.Second-now, saveInterval)
+		if now != last {
+			saves++
+		}
+		last = now
+	}
+	require.LessOrEqual(t, saves, 12, "and not more often")
+	found := r.Live(100, 107)
+	require.Contains(t, found, "a silent")
+	require.GreaterOrEqual(t, saved(), 105*time.Second, "an incident is news")
+}
+
+func TestFullDiskIsToldOfOnce(t *testing.T) {
+	directory := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.Mkdir(directory, 0o700))
+	r := start(t, filepath.Join(directory, "liveness.json"))
+	r.Live(0, 3, "a")
+	logged(r.log)
+	require.NoError(t, os.RemoveAll(directory))
+	r.Live(4, 60, "a")
+	lines := logged(r.log)
+	require.Len(t, lines, 1)
+	require.Regexp(t, `^E! The state cannot be saved, and a restart would forget it: `, lines[0])
+	require.NoError(t, os.Mkdir(directory, 0o700))
+	r.Live(61, 100, "a")
+	require.Equal(t, []string{"I! The state is saved again"}, logged(r.log))
+}
+
+func TestStateFileThatCannotBeIsAnError(t *testing.T) {
+	l := standard()
+	l.StateFile = filepath.Join(t.TempDir(), "missing", "liveness.json")
+	require.NoError(t, l.Init())
+	require.ErrorContains(t, l.Start(&testutil.Accumulator{}), "its directory must exist")
+}
+
+// TestNamesSurviveTheStateFile takes names that no JSON can hold as they are.
+func TestNamesSurviveTheStateFile(t *testing.T) {
+	file := stateFile(t)
+	first := start(t, file)
+	first.Live(0, 3, "a\xff", "a\xfe", "\x00")
+	first.Stop()
+	second := start(t, file)
+	second.Live(4, 6, "a\xff", "a\xfe", "\x00")
+	require.Empty(t, logged(second.log), "they are known, and the state is of use")
+}
+
+func TestEmptyNameIsNobody(t *testing.T) {
+	r := start(t, "")
+	m := metric.New("chembus_heartbeat", nil, map[string]any{"observed_s": 1.0}, time.Unix(1, 0))
+	m.AddTag("zooid", "")
+	require.NoError(t, r.Add(m, &r.acc))
+	require.Equal(t, []telegraf.Metric{m}, r.acc.GetTelegrafMetrics())
+}

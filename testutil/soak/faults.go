@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+)
+
+// The parts that a fault can have in hand. Whoever does something to Telegraf has its plugins too.
+const (
+	input     = "input"
+	processor = "processor"
+	output    = "output"
+	busPart   = "bus"
+	diskPart  = "disk"
+)
+
+var wholeAgent = []string{input, processor, output}
+
+const (
+	// blindAfter is the option of that name: a shorter break may count as observed.
+	blindAfter = time.Second
+	// restartDelay is that of the drop-in.
+	restartDelay = time.Second
+	// restartLimit is how long Telegraf may take to run all its plugins again.
+	restartLimit = time.Minute
+	// floodRate is in heartbeats a second.
+	floodRate = 3000
+)
+
+// fault is a kind of fault. What it is done to depends on parts or ofZooid.
+type fault struct {
+	kind              string
+	weight            int // how often it is chosen, against the others
+	parts             []string
+	ofZooid, ofDisk   bool
+	shortest, longest time.Duration
+	do                func(c *campaign, target string, d time.Duration) error
+}
+
+var faults = []fault{
+	// Near the threshold nothing could be decided.
+	{kind: "zooid killed", weight: 10, ofZooid: true, shortest: 10 * time.Second, longest: 80 * time.Second, do: (*campaign).killZooid},
+	{kind: "zooid killed briefly", weight: 2, ofZooid: true, shortest: time.Second, longest: 2500 * time.Millisecond, do: (*campaign).killZooid},
+	{kind: "zooid floods", weight: 1, ofZooid: true, shortest: time.Second, longest: 5 * time.Second, do: (*campaign).flood},
+	{kind: "zooid sends garbage", weight: 1, ofZooid: true, do: (*campaign).sendGarbage},
+	{kind: "input killed", weight: 1, parts: []string{input}, do: killPlugin(input)},
+	{kind: "input stopped", weight: 1, parts: []string{input}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(input)},
+	{kind: "processor killed", weight: 1, parts: []string{processor}, do: killPlugin(processor)},
+	{kind: "processor stopped", weight: 1, parts: []string{processor}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(processor)},
+	{kind: "output killed", weight: 1, parts: []string{output}, do: killPlugin(output)},
+	{kind: "output stopped", weight: 1, parts: []string{output}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(output)},
+	{kind: "telegraf killed", weight: 1, parts: wholeAgent, shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).killAgent},
+	{kind: "telegraf terminated", weight: 1, parts: wholeAgent, shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).terminateAgent},
+	{kind: "telegraf stopped", weight: 1, parts: wholeAgent, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).stopAgent},
+	{kind: "bus killed", weight: 1, parts: []string{busPart}, shortest: 100 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).killBus},
+	{kind: "bus paused", weight: 1, parts: []string{busPart}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).pauseBus},
+	{kind: "consumer anna away", weight: 1, parts: []string{"anna"}, shortest: time.Second, longest: 15 * time.Second, do: sendAway(0)},
+	{kind: "consumer bert away", weight: 1, parts: []string{"bert"}, shortest: time.Second, longest: 15 * time.Second, do: sendAway(1)},
+	// Not together with the death of who wants to save: what cannot be kept anywhere is lost.
+	{kind: "disk full", weight: 1, parts: []string{diskPart, processor, output, input}, ofDisk: true, shortest: time.Second, longest: 12 * time.Second, do: (*campaign).fillDisk},
+}
+
+// killZooid revives it afterwards, unless the campaign ends before.
+func (c *campaign) killZooid(name string, d time.Duration) error {
+	killed := c.now()
+	if err := c.colony.Kill(name); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	delete(c.born, name)
+	at := len(c.ledger.deaths)
+	c.ledger.deaths = append(c.ledger.deaths, death{
+		zooid: name, lastBeat: c.colony.LastBeat(name).Sub(c.start), killed: killed, revived: ongoing,
+	})
+	c.mu.Unlock()
+	select {
+	case <-c.ending:
+		return nil
+	case <-time.After(d):
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ledger.deaths[at].revived, c.born[name] = c.now(), c.now()
+	return c.colony.Revive(name)
+}
+
+func (c *campaign) flood(name string, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	_, err := colony.Flood(ctx, c.publisher, colony.FloodConfig{Name: name, Rate: floodRate})
+	// So that its last beat will be one of the colony's.
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.born[name] = c.now()
+	return err
+}
+
+// sendGarbage sends what is no heartbeat, though it names a zooid.
+func (c *campaign) sendGarbage(name string, _ time.Duration) error {
+	beat := colony.Heartbeat{Zooid: name, Niche: "garbage"}.Payload()
+	topic := []byte(colony.Topic)
+	for _, frames := range [][][]byte{
+		{topic},
+		{topic, nil},
+		{topic, beat, beat},
+		{topic, beat[:len(beat)/2]},
+		{topic, []byte("not JSON")},
+		{topic, []byte(`{"facts":{"zooid":["` + name + `"]}}`)},
+		{topic, []byte(`{"facts":{"zooid":"` + strings.Repeat("x", 10_000) + `"}}`)},
+		{topic, []byte(strings.Repeat(" ", 1<<20))},
+		{append(topic, "_X"...), beat},
+	} {
+		if err := c.publisher.Send(frames...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func killPlugin(role string) func(*campaign, string, time.Duration) error {
+	return func(c *campaign, _ string, _ time.Duration) error {
+		pid, err := c.agent().Plugin(role)
+		if err != nil {
+			return err
+		}
+		end := c.disturb(outage{recovery: restarted, loses: true, deliveryOnly: role == output})
+		killed := c.now()
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			return err
+		}
+		var deafUntil, forgets time.Duration
+		switch role {
+		case input:
+			deafUntil = killed + restartDelay
+		case processor:
+			forgets = c.unsaved(killed)
+		}
+		err = c.awaitPlugins(pid)
+		end(deafUntil, forgets)
+		return err
+	}
+}
+
+func stopPlugin(role string) func(*campaign, string, time.Duration) error {
+	return func(c *campaign, _ string, d time.Duration) error {
+		pid, err := c.agent().Plugin(role)
+		if err != nil {
+			return err
+		}
+		end := c.disturb(outage{recovery: resumed, deliveryOnly: role == output})
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			return err
+		}
+		time.Sleep(d)
+		var deafUntil time.Duration
+		// What was in the pipes of a stopped judge may count as heard, what was not taken from the bus not.
+		if role == input && d > blindAfter {
+			deafUntil = c.now()
+		}
+		err = syscall.Kill(pid, syscall.SIGCONT)
+		end(deafUntil, 0)
+		return err
+	}
+}
+
+// unsaved is how much of the time before its death a judge had not saved.
+func (c *campaign) unsaved(died time.Duration) time.Duration {
+	info, err := os.Stat(c.judgeState())
+	if err != nil {
+		return saveInterval
+	}
+	// A file has no monotonic time; the clock is not stepped here.
+	saved := time.Until(info.ModTime()) + c.now()
+	return min(max(died-saved, 0), saveInterval)
+}
+
+// awaitPlugins waits until Telegraf runs all its plugins, in processes other than that one.
+func (c *campaign) awaitPlugins(former int) error {
+	for limit := time.Now().Add(restartLimit); ; time.Sleep(poll) {
+		running := 0
+		var err error
+		for _, role := range wholeAgent {
+			var pid int
+			if pid, err = c.agent().Plugin(role); err == nil && pid != former {
+				running++
+			}
+		}
+		if running == len(wholeAgent) {
+			return nil
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("telegraf runs only %d plugins after %v (%w)", running, restartLimit, err)
+		}
+	}
+}
+
+func (c *campaign) killAgent(_ string, d time.Duration) error {
+	end := c.disturb(outage{recovery: restarted, loses: true})
+	killed := c.now()
+	if err := c.agent().Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-c.agent().Done()
+	time.Sleep(d)
+	return c.startAgain(func(started time.Duration) { end(started, c.unsaved(killed)) })
+}
+
+func (c *campaign) terminateAgent(_ string, d time.Duration) error {
+	end := c.disturb(outage{recovery: restarted, loses: true})
+	if err := c.agent().Stop(); err != nil {
+		return err
+	}
+	time.Sleep(d)
+	return c.startAgain(func(started time.Duration) { end(started, 0) })
+}
+
+// startAgain starts Telegraf, and ends the outage when it runs all its plugins.
+func (c *campaign) startAgain(end func(started time.Duration)) error {
+	started := c.now()
+	err := c.startAgent()
+	if err == nil {
+		err = c.awaitPlugins(0)
+	}
+	end(started)
+	return err
+}
+
+func (c *campaign) stopAgent(_ string, d time.Duration) error {
+	end := c.disturb(outage{recovery: resumed})
+	if err := c.agent().Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	time.Sleep(d)
+	err := c.agent().Signal(syscall.SIGCONT)
+	end(0, 0)
+	return err
+}
+
+func (c *campaign) killBus(_ string, d time.Duration) error {
+	return c.breakBus(outage{recovery: restarted, loses: true}, c.bus.Kill, c.bus.Restart, d)
+}
+
+func (c *campaign) pauseBus(_ string, d time.Duration) error {
+	return c.breakBus(outage{recovery: resumed}, c.bus.Pause, c.bus.Resume, d)
+}
+
+func (c *campaign) breakBus(o outage, fail, mend func() error, d time.Duration) error {
+	end := c.disturb(o)
+	if err := fail(); err != nil {
+		return err
+	}
+	time.Sleep(d)
+	deafUntil := time.Duration(0)
+	if d > blindAfter {
+		deafUntil = c.now()
+	}
+	err := mend()
+	end(deafUntil, 0)
+	return err
+}
+
+// sendAway lets a consumer leave and come back; the bus has no memory for it.
+func sendAway(i int) func(*campaign, string, time.Duration) error {
+	return func(c *campaign, _ string, d time.Duration) error {
+		if err := c.listeners[i].leave(); err != nil {
+			return err
+		}
+		time.Sleep(d)
+		return c.listeners[i].subscribe()
+	}
+}
+
+// fillDisk keeps the plugins in hand until all of them have saved their state again.
+func (c *campaign) fillDisk(_ string, d time.Duration) error {
+	if err := c.disk.fill(); err != nil {
+		return err
+	}
+	time.Sleep(d)
+	if err := c.disk.free(); err != nil {
+		return err
+	}
+	time.Sleep(saveInterval)
+	return nil
+}
+
+// logarithm and exponential are those of a duration.
+func logarithm(d time.Duration) float64 { return math.Log(d.Seconds()) }
+
+func exponential(l float64) time.Duration {
+	return time.Duration(math.Exp(l) * float64(time.Second))
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report is the outcome of a campaign.
+type report struct {
+	faults   map[string]int
+	disk     string
+	deaths   int
+	findings []finding
+}
+
+// count returns how many findings have the verdict.
+func (r *report) count(v verdict) int {
+	n := 0
+	for _, f := range r.findings {
+		if f.verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// good reports whether nothing went wrong.
+func (r *report) good() bool {
+	return r.count(missed) == 0 && r.count(doubled) == 0 && r.count(falseAlarm) == 0
+}
+
+// delays returns the delays past the deadline in order; only calm ones, or all.
+func (r *report) delays(calmOnly bool) []time.Duration {
+	var all []time.Duration
+	for _, f := range r.findings {
+		if f.verdict == handled && (f.calm || !calmOnly) {
+			all = append(all, f.delay)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// reasons are the names of the verdicts that a reader wants to see one by one.
+var reasons = map[verdict]string{
+	missed:         "MISSED",
+	doubled:        "DOUBLED",
+	falseAlarm:     "FALSE",
+	nearThreshold:  "undecidable, near the threshold",
+	noTimeToTell:   "undecidable, no time to tell",
+	consumerAway:   "undecidable, consumer away",
+	consumerForgot: "undecidable, consumer forgot",
+}
+
+// print tells a person.
+func (r *report) print(out io.Writer) {
+	fmt.Fprintf(out, "\nfaults (the state files are on %s)\n", r.disk)
+	total := 0
+	for _, kind := range slices.Sorted(maps.Keys(r.faults)) {
+		fmt.Fprintf(out, "  %-22s %5d\n", kind, r.faults[kind])
+		total += r.faults[kind]
+	}
+	fmt.Fprintf(out, "  %-22s %5d\n", "all", total)
+
+	undecidable := 0
+	for _, f := range r.findings {
+		if f.verdict.undecidable() {
+			undecidable++
+		}
+	}
+	fmt.Fprintf(out, "\nzooid deaths %d; seen by two consumers each:\n", r.deaths)
+	for _, row := range []struct {
+		name string
+		n    int
+	}{
+		{"gaps expected", r.count(handled) + r.count(missed) + r.count(doubled)},
+		{"handled", r.count(handled)},
+		{"missed", r.count(missed)},
+		{"doubled", r.count(doubled)},
+		{"false", r.count(falseAlarm)},
+		{"undecidable", undecidable},
+		{"too short for a gap", r.count(nothing)},
+	} {
+		fmt.Fprintf(out, "  %-22s %5d\n", row.name, row.n)
+	}
+	fmt.Fprintf(out, "\ndelay past the deadline\n")
+	printDelays(out, "nothing disturbed", r.delays(true))
+	printDelays(out, "all", r.delays(false))
+	for _, v := range slices.Sorted(maps.Keys(reasons)) {
+		for _, f := range r.findings {
+			if f.verdict == v {
+				fmt.Fprintf(out, "%s: %s, %s: %s\n", reasons[v], f.zooid, f.consumer, strings.TrimPrefix(f.reason, "; "))
+			}
+		}
+	}
+}
+
+func printDelays(out io.Writer, name string, delays []time.Duration) {
+	if len(delays) == 0 {
+		fmt.Fprintf(out, "  %-22s none\n", name)
+		return
+	}
+	fmt.Fprintf(out, "  %-22s %d:", name, len(delays))
+	for _, q := range []struct {
+		name  string
+		share float64
+	}{{"min", 0}, {"median", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"max", 1}} {
+		at := int(q.share * float64(len(delays)-1))
+		fmt.Fprintf(out, "  %s %.3f s", q.name, delays[at].Seconds())
+	}
+	fmt.Fprintln(out)
+}
