@@ -93,6 +93,8 @@ func TestInitNamesTheBadOption(t *testing.T) {
 		}},
 		{"expected", "holds an empty name", func(l *Liveness) { l.Expected = []string{""} }},
 		{"expected", `"test_a" is ignored`, func(l *Liveness) { l.Expected, l.Ignore = []string{"a", "test_a"}, []string{"test_*"} }},
+		{"expected", `"a" is no name`, func(l *Liveness) { l.Expected, l.Identity = []string{"a"}, []string{"zooid", "host"} }},
+		{"retire_after", `"2m0s" is not above the threshold of "2m0s"`, func(l *Liveness) { l.RetireAfter, l.Adaptive = l.MaxThreshold, true }},
 		{"mass_count", "is below 1", func(l *Liveness) { l.MassCount = 0 }},
 		{"flap_count", "is below 2", func(l *Liveness) { l.FlapCount = 1 }},
 		{"phi", "is no level", func(l *Liveness) { l.Phi = 0 }},

@@ -128,14 +128,18 @@ func (l *Liveness) rulePair(o *Override) (rulePair, error) {
 			Allowed: "use at most the threshold, or leave it out for half of it",
 		}
 	}
+	longest := threshold
+	if l.Adaptive {
+		longest = max(longest, l.MaxThreshold)
+	}
 	for _, d := range []struct {
 		name  string
 		value config.Duration
 	}{{"retire_after", l.RetireAfter}, {"retire_unnamed_after", l.RetireUnnamedAfter}} {
-		if d.value <= threshold && (l.UnnamedGaps || d.name == "retire_after") {
+		if d.value <= longest && (l.UnnamedGaps || d.name == "retire_after") {
 			return rulePair{}, &option.Error{
 				Name:    d.name,
-				Problem: fmt.Sprintf("%q is not above the threshold of %q", time.Duration(d.value), time.Duration(threshold)),
+				Problem: fmt.Sprintf("%q is not above the threshold of %q", time.Duration(d.value), time.Duration(longest)),
 				Allowed: "use more, or a gap would be closed as soon as it is opened",
 			}
 		}

@@ -169,7 +169,7 @@ func (j *Judge) reportAfter(now time.Duration) time.Duration {
 func (j *Judge) Beat(b *Beat) []Finding {
 	by := j.hear(b.Sensor, b.Observed, false)
 	own := by.At(b.Observed)
-	at := j.sensors.Now - (by.Now - own)
+	at := j.sensors.Present(by) - (by.Now - own)
 	c, known := j.components[b.Key]
 	switch {
 	case b.Beats <= 0 && !(known && c.Phase == killed && b.Starts > 0):
@@ -499,7 +499,7 @@ func (j *Judge) find(c *component, change Change, gap *Gap) {
 			State:        c.state(),
 			Alive:        c.alive(),
 			Silence:      silence,
-			Life:         ends - c.Born,
+			Life:         max(ends-c.Born, 0),
 			Beats:        c.Beats,
 			IntervalMean: c.Intervals.Mean,
 			IntervalDev:  c.Intervals.stddev(),

@@ -50,7 +50,7 @@ func (j *Judge) Restore(s *Memory) error {
 			return fmt.Errorf("state has a component without a name, or twice")
 		case c.Phase >= retired:
 			return fmt.Errorf("state has component %q in unknown phase %d", c.Key, c.Phase)
-		case c.Last > s.Sensors.Now || !c.Intervals.sane() || slices.Contains(c.sightings(), nil):
+		case c.Last-time.Hour > s.Sensors.Now || !c.Intervals.sane() || slices.Contains(c.sightings(), nil):
 			return fmt.Errorf("state has component %q with impossible values", c.Key)
 		}
 		seen[c.Key] = true

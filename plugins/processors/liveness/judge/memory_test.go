@@ -123,7 +123,7 @@ func TestRestoreRefusesWhatCannotBe(t *testing.T) {
 		`{"version":1,"components":[{"key":"a"},{"key":"a"}]}`,
 		`{"version":1,"components":[{"key":"a","phase":5}]}`,
 		`{"version":1,"components":[{"key":"a","phase":200}]}`,
-		`{"version":1,"components":[{"key":"a","last":1}]}`,
+		`{"version":1,"components":[{"key":"a","last":9223372036854775807}]}`,
 		`{"version":1,"components":[{"key":"a","intervals":{"mean":-1}}]}`,
 		`{"version":1,"components":[{"key":"a","sightings":[null]}]}`,
 		`{"version":1,"sensors":{"all":[null]}}`,

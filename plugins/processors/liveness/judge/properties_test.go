@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,13 +17,22 @@ import (
 // streams is how many random streams each property is checked with, unless -rapid.checks says otherwise.
 const streams = "10000"
 
+// seed makes every run check the same streams, unless -rapid.seed says otherwise (0: others each time).
+const seed = "20261123"
+
+// chosen is what was given on the command line. It is asked before anything was set.
+var chosen = sync.OnceValue(func() map[string]bool {
+	found := make(map[string]bool)
+	flag.Visit(func(f *flag.Flag) { found[f.Name] = true })
+	return found
+})
+
 func check(t *testing.T, property func(*rapid.T)) {
 	t.Helper()
-	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
-	if !asked {
-		require.NoError(t, flag.Set("rapid.checks", streams))
-		defer func() { require.NoError(t, flag.Set("rapid.checks", "100")) }()
+	for name, value := range map[string]string{"rapid.checks": streams, "rapid.seed": seed} {
+		if !chosen()[name] {
+			require.NoError(t, flag.Set(name, value))
+		}
 	}
 	rapid.Check(t, property)
 }
@@ -628,7 +638,7 @@ func (tr *jointTruth) Take(in input, findings []Finding, now time.Duration) {
 	}
 	for name, z := range tr.zooids {
 		threshold := tr.w.rules[name].Threshold
-		all := now-z.now > threshold
+		all := now-z.now > threshold+tr.w.BlindAfter // by which who heard it may have been ahead
 		for _, s := range tr.sensors {
 			last, heard := s.last[name]
 			all = all && s.real == in.real && (!heard || s.now-last > threshold)

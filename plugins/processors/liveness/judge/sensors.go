@@ -76,23 +76,25 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 		from.Restart(observed)
 	}
 	from.Forward(observed)
-	step := from.Now - before
-	lead := s.Find(s.Lead)
-	switch {
-	case from == lead:
-		s.Now += step
-		for _, other := range s.All {
-			other.Ahead = max(other.Ahead-step, 0)
-		}
-	case lead == nil || from.Ahead+step > s.blindAfter:
+	from.Ahead += from.Now - before
+	if lead := s.Find(s.Lead); lead == nil || from.Ahead > s.blindAfter {
 		s.Lead = from.ID
-		for _, other := range s.All {
-			other.Ahead = 0
-		}
-	default:
-		from.Ahead += step
 	}
-	from.HeardAt = s.Now
+	if s.Lead == from.ID {
+		gained := max(from.Ahead, 0)
+		s.Now += gained
+		for _, other := range s.All {
+			// Its next tick will show whether it is behind, or only was not heard yet.
+			other.Ahead = max(other.Ahead-gained, -s.blindAfter/3)
+		}
+		from.Ahead = 0
+	}
+	from.HeardAt = s.Present(from)
+}
+
+// Present is the judge's time as a sensor knows it, which may be ahead of the leading one.
+func (s *sensors) Present(of *sensor) time.Duration {
+	return s.Now + max(of.Ahead, 0)
 }
 
 // Mute is for how long a sensor has not been heard.
@@ -102,7 +104,7 @@ func (s *sensors) Mute(which *sensor) time.Duration {
 
 // At returns the judge's time of what happened when a sensor's clock showed observed.
 func (s *sensors) At(from *sensor, observed time.Duration) time.Duration {
-	return s.Now - (from.Now - from.At(observed))
+	return s.Present(from) - (from.Now - from.At(observed))
 }
 
 // see notes that a sensor had a proof of life at its own time own. With a single sensor the
