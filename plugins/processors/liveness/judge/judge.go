@@ -126,7 +126,7 @@ func (j *Judge) reportAfter(now time.Duration) time.Duration {
 func (j *Judge) Beat(b *Beat) []Finding {
 	by := j.hear(b.Sensor, b.Observed, false)
 	own := by.At(b.Observed)
-	at := j.sensors.Present(by) - (by.Now - own)
+	at := j.sensors.Present() - (by.Now - own)
 	c, known := j.components[b.Key]
 	switch {
 	case b.Beats <= 0 && !(known && c.Phase == killed && b.Starts > 0):

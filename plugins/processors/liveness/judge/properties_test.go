@@ -572,7 +572,7 @@ type jointTruth struct {
 // witness is a sensor: its own observed time, and its own view of who was heard when.
 type witness struct {
 	now, heard time.Duration
-	real       time.Duration // when it was heard
+	real       time.Duration // when its clock last went on
 	last       map[string]time.Duration
 	lastReal   map[string]time.Duration
 }
@@ -598,8 +598,9 @@ func (tr *jointTruth) Take(in input, findings []Finding, now time.Duration) {
 	}
 	if step := in.observed - s.heard; step > 0 && step <= tr.w.BlindAfter {
 		s.now += step
+		s.real = in.real
 	}
-	s.heard, s.real = in.observed, in.real
+	s.heard = in.observed
 	if in.beat != nil {
 		z := tr.zooids[in.beat.Key]
 		if z == nil {

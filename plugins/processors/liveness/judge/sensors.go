@@ -12,7 +12,7 @@ const maxSensors = 64
 type sensor struct {
 	ID string `json:"id"`
 	hearing
-	HeardAt time.Duration `json:"heard_at"` // the judge's clock when it was last heard
+	HeardAt time.Duration `json:"heard_at"` // the judge's time when its clock last went on
 	Ahead   time.Duration `json:"ahead"`    // its progress beyond that of the leading sensor
 }
 
@@ -54,7 +54,7 @@ func (s *sensors) Find(id string) *sensor {
 
 // Meet adds a sensor.
 func (s *sensors) Meet(id string) *sensor {
-	met := &sensor{ID: id, hearing: hearing{blindAfter: s.blindAfter}, HeardAt: s.Now}
+	met := &sensor{ID: id, hearing: hearing{blindAfter: s.blindAfter}, HeardAt: s.Present()}
 	if len(s.All) < maxSensors {
 		s.All = append(s.All, met)
 		return met
@@ -76,7 +76,8 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 		from.Restart(observed)
 	}
 	from.Forward(observed)
-	from.Ahead += from.Now - before
+	step := from.Now - before
+	from.Ahead += step
 	if lead := s.Find(s.Lead); lead == nil || from.Ahead > s.blindAfter {
 		s.Lead = from.ID
 	}
@@ -89,22 +90,28 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 		}
 		from.Ahead = 0
 	}
-	from.HeardAt = s.Present(from)
+	if step > 0 {
+		from.HeardAt = s.Present()
+	}
 }
 
-// Present is the judge's time as a sensor knows it, which may be ahead of the leading one.
-func (s *sensors) Present(of *sensor) time.Duration {
-	return s.Now + max(of.Ahead, 0)
+// Present is the time by the sensor that is furthest ahead, which need not lead yet.
+func (s *sensors) Present() time.Duration {
+	ahead := time.Duration(0)
+	for _, known := range s.All {
+		ahead = max(ahead, known.Ahead)
+	}
+	return s.Now + ahead
 }
 
-// Mute is for how long a sensor has not been heard.
+// Mute is for how long a sensor has observed nothing.
 func (s *sensors) Mute(which *sensor) time.Duration {
 	return s.Now - which.HeardAt
 }
 
 // At returns the judge's time of what happened when a sensor's clock showed observed.
 func (s *sensors) At(from *sensor, observed time.Duration) time.Duration {
-	return s.Present(from) - (from.Now - from.At(observed))
+	return s.Present() - (from.Now - from.At(observed))
 }
 
 // see notes that a sensor had a proof of life at its own time own. With a single sensor the
