@@ -71,10 +71,19 @@ func (c *Connection) Abandoned() bool {
 	return !c.abandoned.IsZero()
 }
 
-// Reconnect connects anew if ZeroMQ has given up. It does so for good when the peer breaks the protocol,
-// and a message over the size limit is nothing else to it.
+// Reconnect connects anew if ZeroMQ has given up and everything that came before was received. It gives up
+// for good when the peer breaks the protocol, and a message over the size limit is nothing else to it.
 func (c *Connection) Reconnect(endpoint string) error {
 	if c.abandoned.IsZero() || time.Since(c.abandoned) < reconnectInterval {
+		return nil
+	}
+	// A connection that is taken down with messages still waiting can vanish between two frames of one, and
+	// then ZeroMQ ends the process ("Assertion failed: !_more").
+	events, err := c.watched.GetEvents()
+	if err != nil && !Again(err) {
+		return fmt.Errorf("asking a ZeroMQ socket what it holds: %w", err)
+	}
+	if err != nil || events&zmq.POLLIN != 0 {
 		return nil
 	}
 	c.abandoned = time.Time{}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"testing"
+	"time"
 
 	zmq "github.com/pebbe/zmq4"
 	"github.com/stretchr/testify/require"
@@ -92,6 +93,46 @@ func TestConnectionSurvivesAMessageOverTheLimit(t *testing.T) {
 			return err == nil && string(payload) == "small" && c.Up
 		}, patience, poll)
 	}
+}
+
+// TestReconnectTakesNothingApart asks for a new connection all the while that what came by the former one is
+// received. Without care ZeroMQ ends the process.
+func TestReconnectTakesNothingApart(t *testing.T) {
+	bus := startBus(t)
+	ctx := newContext(t)
+	socket, err := NewSubscriber(ctx, 1000, "S")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, socket.Close()) })
+	c, err := WatchConnection(ctx, socket)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	require.NoError(t, Connect(socket, bus.XPub()))
+	p := connectPublisher(t, bus, "S")
+	const messages = 500
+	for range messages {
+		require.NoError(t, p.Send([]byte("S"), []byte("waits")))
+	}
+	require.NoError(t, p.Send([]byte("S"), bytes.Repeat([]byte("x"), 1001)))
+	require.Eventually(t, func() bool {
+		c.Update()
+		return c.Disconnects == 1
+	}, patience, poll)
+	for lost := time.Now(); time.Since(lost) < 2*reconnectInterval; {
+		require.NoError(t, c.Reconnect(bus.XPub()))
+	}
+	for range messages {
+		_, payload, frames, err := ReceiveMessage(socket)
+		require.NoError(t, err)
+		require.Equal(t, "waits", string(payload))
+		require.Equal(t, 2, frames)
+	}
+	require.Eventually(t, func() bool {
+		_, _, _, err := ReceiveMessage(socket)
+		require.True(t, Again(err))
+		c.Update()
+		require.NoError(t, c.Reconnect(bus.XPub()))
+		return c.Up
+	}, patience, poll)
 }
 
 func TestWatchConnectionWithoutASocketLeft(t *testing.T) {

@@ -17,6 +17,12 @@ const (
 	// operating system must not lose what the bus has already delivered.
 	receiveHighWaterMark = 10_000
 
+	// subscriptionSize is the longest subscription that a publisher takes, in bytes. A longer one costs the
+	// connection, for as long as somebody insists on it.
+	subscriptionSize = 64 << 10
+	// subscriptionBurst bounds how many are taken in before something else gets its turn.
+	subscriptionBurst = 1000
+
 	// A lost bus is tried again at growing intervals, but at least once a second: it has to be
 	// usable soon after it is back.
 	reconnectInterval    = 100 * time.Millisecond
@@ -50,10 +56,14 @@ func NewSubscriber(ctx *zmq.Context, maxMessageSize int64, topics ...string) (*z
 }
 
 // NewPublisher opens an XPUB socket, not connected yet. Unlike PUB it tells by the messages it
-// receives who listens; feed them to Subscriptions. The socket belongs to the goroutine that uses it.
+// receives who listens; feed them to Subscriptions, and watch its Connection: a subscription that is too
+// long makes ZeroMQ cut it for good. The socket belongs to the goroutine that uses it.
 func NewPublisher(ctx *zmq.Context) (*zmq.Socket, error) {
 	return open(ctx, zmq.XPUB, func(socket *zmq.Socket) error {
 		if err := socket.SetSndhwm(highWaterMark); err != nil {
+			return err
+		}
+		if err := socket.SetMaxmsgsize(subscriptionSize); err != nil {
 			return err
 		}
 		// Without this the socket believes for as long as the bus is away that its former subscribers
@@ -113,9 +123,10 @@ func Publish(socket *zmq.Socket, topic string, payload []byte) error {
 	return err
 }
 
-// ReceiveSubscriptions takes in who began or ceased to listen to a publisher.
+// ReceiveSubscriptions takes in who began or ceased to listen to a publisher. Of very many, some may be left
+// for the next call.
 func ReceiveSubscriptions(socket *zmq.Socket, subscriptions *Subscriptions) error {
-	for {
+	for range subscriptionBurst {
 		message, _, _, err := ReceiveMessage(socket)
 		if Again(err) {
 			return nil
@@ -125,6 +136,7 @@ func ReceiveSubscriptions(socket *zmq.Socket, subscriptions *Subscriptions) erro
 		}
 		subscriptions.Apply(message)
 	}
+	return nil
 }
 
 // ReceiveMessage receives one message without waiting. Only the first two frames are kept; frames

@@ -5,6 +5,9 @@ import "strings"
 // Subscriptions keeps track of who listens, from what an XPUB socket receives. It remembers only
 // what can cover its topics, so a subscriber cannot make it grow.
 type Subscriptions struct {
+	Family  string // if not empty, subscriptions to topics that begin with it are counted
+	Members int    // how many different ones there are
+
 	topics   []string
 	prefixes map[string]struct{}
 }
@@ -21,6 +24,10 @@ func (s *Subscriptions) Apply(message []byte) {
 		return
 	}
 	prefix := string(message[1:])
+	if s.Family != "" && strings.HasPrefix(prefix, s.Family) {
+		// Each is told of once when it begins, and once when it ends or the connection is lost.
+		s.Members += 2*int(message[0]) - 1
+	}
 	if message[0] == 0 {
 		delete(s.prefixes, prefix)
 		return

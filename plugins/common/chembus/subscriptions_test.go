@@ -37,3 +37,16 @@ func TestSubscriptionsRememberOnlyWhatMatters(t *testing.T) {
 	s.Apply([]byte("CAPABILITY_GAP"))
 	require.Empty(t, s.prefixes)
 }
+
+func TestSubscriptionsCountAFamily(t *testing.T) {
+	s := NewSubscriptions("probe.1")
+	s.Family = "probe."
+	for _, message := range []string{"\x01probe.1", "\x01probe.2", "\x01probe", "\x01other", "\x01"} {
+		s.Apply([]byte(message))
+	}
+	require.Equal(t, 2, s.Members)
+	s.Apply([]byte("\x00probe.2"))
+	s.Apply([]byte("\x00other"))
+	require.Equal(t, 1, s.Members)
+	require.True(t, s.Covers("probe.1"))
+}

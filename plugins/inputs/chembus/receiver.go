@@ -32,6 +32,7 @@ type receiver struct {
 	subConnection *bus.Connection
 	disconnects   uint64      // of sockets that were closed since
 	pub           *zmq.Socket // nil: nothing is published
+	pubConnection *bus.Connection
 	subscriptions *bus.Subscriptions
 	poller        *zmq.Poller
 	probeTopic    string // empty: no probe
@@ -114,6 +115,9 @@ func (r *receiver) open() error {
 		if r.pub, err = bus.NewPublisher(r.context); err != nil {
 			return err
 		}
+		if r.pubConnection, err = bus.WatchConnection(r.context, r.pub); err != nil {
+			return err
+		}
 		if err = c.keys.Apply(r.pub); err != nil {
 			return err
 		}
@@ -130,12 +134,15 @@ func (r *receiver) close() {
 		r.disconnects += r.subConnection.Disconnects
 		r.subConnection.Close()
 	}
+	if r.pubConnection != nil {
+		r.pubConnection.Close()
+	}
 	for _, socket := range []*zmq.Socket{r.sub, r.pub} {
 		if socket != nil {
 			_ = socket.Close() // fails only on a socket that is no socket
 		}
 	}
-	r.sub, r.subConnection, r.pub = nil, nil, nil
+	r.sub, r.subConnection, r.pub, r.pubConnection = nil, nil, nil, nil
 	r.plugin.mu.Lock()
 	r.plugin.connected = false
 	r.plugin.mu.Unlock()
@@ -223,6 +230,12 @@ func (r *receiver) everyInterval(now time.Time) error {
 	r.rejects.Flush(now)
 	if err := r.subConnection.Reconnect(c.subscribeEndpoint); err != nil {
 		return err
+	}
+	if r.pub != nil {
+		r.pubConnection.Update()
+		if err := r.pubConnection.Reconnect(c.publishEndpoint); err != nil {
+			return err
+		}
 	}
 	if r.probeTopic == "" {
 		return nil

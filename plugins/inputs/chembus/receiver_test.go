@@ -343,14 +343,14 @@ func TestStalledTelegrafOnARealBus(t *testing.T) {
 func TestSocketsThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	b := startBus(t)
-	for free := range 4 { // the subscriber, both ends of its monitor, the publisher
+	for free := range 6 { // subscriber and publisher, both ends of the monitor of each
 		t.Run(fmt.Sprintf("%d free", free), func(t *testing.T) {
 			t.Parallel()
 			c := onBus(b)
 			require.NoError(t, c.Init())
 			ctx, err := zmq.NewContext()
 			require.NoError(t, err)
-			const enough = 6 // with the waker's two
+			const enough = 8 // with the waker's two
 			require.NoError(t, ctx.SetMaxSockets(enough))
 			var held []*zmq.Socket
 			for range enough - 2 - free {

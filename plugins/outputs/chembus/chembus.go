@@ -120,7 +120,12 @@ func (c *ChemBus) Connect() error {
 	}
 	c.zmq = context
 	c.done = make(chan struct{})
-	p := &publisher{plugin: c, context: context, waits: waitLog{log: c.Log, endpoint: c.endpoint, signal: c.Signal}}
+	p := &publisher{
+		plugin:  c,
+		context: context,
+		waits:   waitLog{log: c.Log, endpoint: c.endpoint, signal: c.Signal},
+		status:  statusLog{log: c.Log},
+	}
 	c.wg.Go(p.run)
 	c.Log.Infof("Publishing %q to %q", c.Signal, c.endpoint)
 	return nil
@@ -146,9 +151,9 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 			}
 		}
 	}
-	waits := c.outbox.Pending() > c.outbox.inFlight
+	due := c.outbox.Pending() > c.outbox.inFlight || len(c.outbox.notices.ended) > 0
 	c.mu.Unlock()
-	if waits {
+	if due {
 		c.waker.Wake()
 	}
 	return nil
@@ -168,7 +173,7 @@ func (c *ChemBus) Close() error {
 		select {
 		case <-idle:
 		case <-time.After(c.closeTimeout):
-			c.Log.Warnf("Stopped with %d gaps that nobody on the bus could hear; the judge repeats those still open", c.pending())
+			c.Log.Warnf("Stopped with %d gaps that nobody on the bus could hear; the judge repeats those still open", c.standing().Pending)
 		}
 	}
 	close(c.done)
@@ -188,10 +193,10 @@ func (c *ChemBus) signalIdle() {
 	}
 }
 
-func (c *ChemBus) pending() int {
+func (c *ChemBus) standing() standing {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.outbox.Pending()
+	return c.outbox.Standing()
 }
 
 func init() {

@@ -80,6 +80,11 @@ type voice struct {
 	closed bool
 }
 
+// pending is how many incidents wait to be sent or confirmed.
+func (c *ChemBus) pending() int {
+	return c.standing().Pending
+}
+
 func connect(t *testing.T, endpoint string, configure ...func(*ChemBus)) *voice {
 	t.Helper()
 	c, log := standard()

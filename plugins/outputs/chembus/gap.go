@@ -20,12 +20,14 @@ type gap struct {
 	open     bool
 	kind     string
 	zooid    string
-	lastSeen float64 // epoch seconds
-	missing  float64 // seconds
-	severity string
-	reason   string
-	members  []string // of an incident of many
-	count    int64    // of members, which may be more than are named
+	// component is the whole name of what is missing, where zooid alone does not tell it from others.
+	component string
+	lastSeen  float64 // epoch seconds
+	missing   float64 // seconds
+	severity  string
+	reason    string
+	members   []string // of an incident of many
+	count     int64    // of members, which may be more than are named
 }
 
 // gapOf reads a metric with the fields of liveness_gap; the problem is empty if it is one.
@@ -51,6 +53,9 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 	if g.missing, ok = number(m, "missing_seconds"); !ok {
 		return nil, `has no number in field "missing_seconds"`
 	}
+	if g.component, ok = text(m, "component"); !ok {
+		g.component = g.zooid
+	}
 	g.severity, _ = text(m, "severity")
 	if g.reason, ok = text(m, "reason"); !ok {
 		g.reason = fmt.Sprintf("no heartbeat from %q for %.1f s", g.zooid, g.missing)
@@ -65,6 +70,11 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 		}
 	}
 	return &g, ""
+}
+
+// neverSeen reports whether the incident is that nothing was ever heard.
+func (g *gap) neverSeen() bool {
+	return g.lastSeen == 0
 }
 
 func text(m telegraf.Metric, field string) (string, bool) {

@@ -11,11 +11,11 @@ import (
 	"github.com/influxdata/telegraf/metric"
 )
 
-// gapMetric returns what the judge says of an open incident; the changes replace fields and tags, a nil
+// gapMetric returns what the judge says of an open incident, each of a zooid of its own; the changes replace fields and tags, a nil
 // takes one away.
 func gapMetric(incident string, changes map[string]any) telegraf.Metric {
 	m := metric.New("liveness_gap",
-		map[string]string{"zooid": "audio_io", "niche": "voice", "host": "h", "gap_type": "heartbeat_missing"},
+		map[string]string{"zooid": "of " + incident, "niche": "voice", "host": "h", "gap_type": "heartbeat_missing"},
 		map[string]any{
 			"incident_id":     incident,
 			"open":            true,
@@ -46,7 +46,7 @@ func TestGapOf(t *testing.T) {
 		incident: "i",
 		open:     true,
 		kind:     "heartbeat_missing",
-		zooid:    "audio_io",
+		zooid:    "of i", component: "of i",
 		lastSeen: 1795446803.8781514,
 		missing:  31.25,
 		severity: "critical",
@@ -60,10 +60,10 @@ func TestGapOf(t *testing.T) {
 	require.Equal(t, &gap{
 		incident: "i",
 		kind:     "heartbeat_missing",
-		zooid:    "audio_io",
+		zooid:    "of i", component: "of i",
 		lastSeen: 5,
 		missing:  7,
-		reason:   `no heartbeat from "audio_io" for 7.0 s`,
+		reason:   `no heartbeat from "of i" for 7.0 s`,
 	}, g)
 }
 

@@ -24,6 +24,7 @@ type outbox struct {
 	pending   *simplelru.LRU[string, *delivery]
 	confirmed *simplelru.LRU[string, struct{}]
 	inFlight  int // of pending
+	notices   notices
 	counts    counts
 }
 
@@ -42,6 +43,7 @@ type counts struct {
 	Repeated  uint64 `json:"repeated"`  // messages sent again for want of proof
 	Dropped   uint64 `json:"dropped"`   // incidents that had to make room
 	Unheard   uint64 `json:"unheard"`   // incidents that were over before anybody could hear of them
+	Known     uint64 `json:"known"`     // incidents that consumers knew of already, under another id or from another monitor
 }
 
 func newOutbox(maxPending int, confirmTimeout time.Duration) (*outbox, error) {
@@ -53,25 +55,48 @@ func newOutbox(maxPending int, confirmTimeout time.Duration) (*outbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outbox{maxPending: maxPending, confirmTimeout: confirmTimeout, pending: pending, confirmed: confirmed}, nil
+	notices, err := newNotices(rememberedFactor * maxPending)
+	if err != nil {
+		return nil, err
+	}
+	return &outbox{maxPending: maxPending, confirmTimeout: confirmTimeout, pending: pending, confirmed: confirmed, notices: notices}, nil
 }
 
 // Offer takes the level of an incident. It returns the gap that had to make room for it, if any.
 func (o *outbox) Offer(g *gap) *gap {
-	if _, confirmed := o.confirmed.Get(g.incident); confirmed {
+	if !g.open {
+		o.end(g)
 		return nil
 	}
-	waiting, waits := o.pending.Peek(g.incident)
-	switch {
-	case waits && !g.open && waiting.attempts == 0:
-		o.remove(waiting)
-		o.counts.Unheard++
-	case waits:
-		waiting.gap = *g // the same incident, with the silence of now
-	case g.open:
-		return o.add(g)
+	if _, confirmed := o.confirmed.Get(g.incident); confirmed {
+		o.notices.Keep(g)
+		return nil
 	}
-	return nil
+	if waiting, waits := o.pending.Peek(g.incident); waits {
+		waiting.gap = *g // the same incident, with the silence of now
+		return nil
+	}
+	if o.notices.Cover(g) {
+		o.confirmed.Add(g.incident, struct{}{})
+		o.counts.Known++
+		return nil
+	}
+	return o.add(g)
+}
+
+// end takes the level of an incident that is over.
+func (o *outbox) end(g *gap) {
+	o.notices.End(g)
+	if waiting, waits := o.pending.Peek(g.incident); waits {
+		waiting.open = false
+		if waiting.attempts == 0 {
+			o.remove(waiting)
+			o.counts.Unheard++
+		}
+	}
+	if g.neverSeen() {
+		o.confirmed.Remove(g.incident) // the same failure can come again, and its id will be the same
+	}
 }
 
 // add makes room at the expense of what is over, else of the oldest.
@@ -131,10 +156,37 @@ func (o *outbox) Returned(probe uint64) {
 		return
 	}
 	for _, d := range o.pending.Values() {
-		if d.probe != 0 && d.probe <= probe {
+		if d.probe == 0 || d.probe > probe {
+			continue
+		}
+		o.remove(d)
+		o.counts.Confirmed++
+		if d.open {
+			o.notices.Add(&d.gap)
+		}
+		if d.open || !d.neverSeen() {
+			o.confirmed.Add(d.incident, struct{}{})
+		}
+	}
+}
+
+// Heard takes what another monitor says that consumers know.
+func (o *outbox) Heard(said *peerMessage) {
+	for _, n := range said.Over {
+		o.notices.Forget(n)
+	}
+	learnt := false
+	for _, n := range said.Told {
+		learnt = o.notices.Learn(n) || learnt
+	}
+	if !learnt {
+		return
+	}
+	for _, d := range o.pending.Values() {
+		if d.open && o.notices.Cover(&d.gap) {
 			o.remove(d)
 			o.confirmed.Add(d.incident, struct{}{})
-			o.counts.Confirmed++
+			o.counts.Known++
 		}
 	}
 }
@@ -167,6 +219,11 @@ func (o *outbox) NextDeadline() time.Time {
 // Pending returns how many incidents wait to be sent or confirmed.
 func (o *outbox) Pending() int {
 	return o.pending.Len()
+}
+
+// Standing returns how far the gaps have come.
+func (o *outbox) Standing() standing {
+	return standing{counts: o.counts, Pending: o.Pending()}
 }
 
 func (o *outbox) remove(d *delivery) {

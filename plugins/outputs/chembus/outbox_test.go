@@ -13,7 +13,8 @@ const timeout = 5 * time.Second
 var now = time.Unix(1_000_000, 0)
 
 func level(incident string, open bool, missing float64) *gap {
-	return &gap{incident: incident, open: open, zooid: "of " + incident, missing: missing}
+	zooid := "of " + incident
+	return &gap{incident: incident, open: open, kind: "heartbeat_missing", zooid: zooid, component: zooid, lastSeen: 1000, missing: missing}
 }
 
 func newTestOutbox(t *testing.T, maxPending int) *outbox {

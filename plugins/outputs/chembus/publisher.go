@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -20,8 +21,11 @@ const (
 	// the bus everybody connects again, libzmq's clients every 100 ms, and the bus tells a publisher of
 	// the first one only.
 	settle = 500 * time.Millisecond
-	// probeSize bounds what is received, which is nothing but probes.
-	probeSize = 1 << 10
+	// probeTopicPrefix, the signal and an id make the topic of the probes. Each monitor subscribes to its own,
+	// by which the others know that it is there.
+	probeTopicPrefix = "telegraf-chembus.proof."
+	// receiveSize bounds what is received: probes, and what other monitors say. It is more than they say at once.
+	receiveSize = 2 * peerPayload
 	// reconnectCheck is how often connections that were lost are looked at.
 	reconnectCheck = 200 * time.Millisecond
 )
@@ -34,6 +38,7 @@ type publisher struct {
 	plugin  *ChemBus
 	context *zmq.Context
 	waits   waitLog
+	status  statusLog
 
 	socket        *zmq.Socket
 	connection    *bus.Connection
@@ -41,10 +46,12 @@ type publisher struct {
 	subscriptions *bus.Subscriptions
 	coveredSince  time.Time // when somebody began to listen; zero: nobody does
 
-	probes     *zmq.Socket // hears them return
+	returns    *zmq.Socket // hears the probes, and other monitors
 	hearing    *bus.Connection
 	probeTopic string
 	probe      uint64 // number of the last one
+	peerTopic  string
+	peers      peers
 	poller     *zmq.Poller
 }
 
@@ -74,31 +81,34 @@ func (p *publisher) open() error {
 	c := p.plugin
 	var err error
 	// Of its own each time, so that no probe of before can be taken for one of now.
-	p.probeTopic = "telegraf-chembus.proof." + uuid.NewString()
+	family := probeTopicPrefix + c.Signal + "."
+	p.probeTopic = family + uuid.NewString()
 	if p.socket, err = bus.NewPublisher(p.context); err != nil {
 		return err
 	}
 	if p.connection, err = bus.WatchConnection(p.context, p.socket); err != nil {
 		return err
 	}
-	if p.probes, err = bus.NewSubscriber(p.context, probeSize, p.probeTopic); err != nil {
+	p.peerTopic, p.peers = peerTopicPrefix+c.Signal, newPeers()
+	if p.returns, err = bus.NewSubscriber(p.context, receiveSize, p.probeTopic, p.peerTopic); err != nil {
 		return err
 	}
-	if p.hearing, err = bus.WatchConnection(p.context, p.probes); err != nil {
+	if p.hearing, err = bus.WatchConnection(p.context, p.returns); err != nil {
 		return err
 	}
-	if err = errors.Join(c.keys.Apply(p.socket), c.keys.Apply(p.probes)); err != nil {
+	if err = errors.Join(c.keys.Apply(p.socket), c.keys.Apply(p.returns)); err != nil {
 		return err
 	}
 	p.disconnects, p.coveredSince = 0, time.Time{}
-	p.subscriptions = bus.NewSubscriptions(c.Signal, p.probeTopic)
+	p.subscriptions = bus.NewSubscriptions(c.Signal, p.probeTopic, p.peerTopic)
+	p.subscriptions.Family = family
 	p.poller = zmq.NewPoller()
 	p.poller.Add(p.socket, zmq.POLLIN)
 	p.poller.Add(p.connection.Socket(), zmq.POLLIN)
-	p.poller.Add(p.probes, zmq.POLLIN)
+	p.poller.Add(p.returns, zmq.POLLIN)
 	p.poller.Add(p.hearing.Socket(), zmq.POLLIN)
 	p.poller.Add(c.waker.Socket(), zmq.POLLIN)
-	if err = bus.Connect(p.probes, c.subscribeEndpoint); err != nil {
+	if err = bus.Connect(p.returns, c.subscribeEndpoint); err != nil {
 		return err
 	}
 	return bus.Connect(p.socket, c.endpoint)
@@ -116,10 +126,10 @@ func (p *publisher) close(linger time.Duration) {
 		_ = p.socket.SetLinger(max(linger, 0))
 		_ = p.socket.Close()
 	}
-	if p.probes != nil {
-		_ = p.probes.Close()
+	if p.returns != nil {
+		_ = p.returns.Close()
 	}
-	p.socket, p.connection, p.probes, p.hearing = nil, nil, nil, nil
+	p.socket, p.connection, p.returns, p.hearing = nil, nil, nil, nil
 	p.plugin.mu.Lock()
 	p.plugin.outbox.Disconnected()
 	p.plugin.mu.Unlock()
@@ -162,16 +172,24 @@ func (p *publisher) listen(now time.Time) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
-		topic, payload, frames, err := bus.ReceiveMessage(p.probes)
+	for range peerBurst {
+		topic, payload, frames, err := bus.ReceiveMessage(p.returns)
 		if bus.Again(err) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if probe, err := strconv.ParseUint(string(payload), 10, 64); err == nil && frames == 2 && string(topic) == p.probeTopic {
-			c.outbox.Returned(min(probe, p.probe))
+		switch {
+		case frames != 2:
+		case string(topic) == p.probeTopic:
+			if probe, err := strconv.ParseUint(string(payload), 10, 64); err == nil {
+				c.outbox.Returned(min(probe, p.probe))
+			}
+		case string(topic) == p.peerTopic:
+			if said := p.peers.Hear(payload); said != nil {
+				c.outbox.Heard(said)
+			}
 		}
 	}
 	if p.disconnects != p.connection.Disconnects {
@@ -192,11 +210,20 @@ func (p *publisher) listen(now time.Time) error {
 func (p *publisher) publish(now time.Time) (time.Time, error) {
 	c := p.plugin
 	next, err := p.send(now)
+	if err != nil {
+		return next, err
+	}
+	say, err := p.speak(now)
 	var check time.Time
 	if p.connection.Abandoned() || p.hearing.Abandoned() {
 		check = now.Add(reconnectCheck)
 	}
-	for _, other := range []time.Time{check, c.saveIfDue(now), p.waits.Update(c.pending(), !p.coveredSince.IsZero(), p.connection.Up, now)} {
+	standing := c.standing()
+	for _, other := range []time.Time{
+		say, check, c.saveIfDue(now),
+		p.status.Update(standing, now),
+		p.waits.Update(standing.Pending, !p.coveredSince.IsZero(), p.connection.Up, now),
+	} {
 		if next.IsZero() || !other.IsZero() && other.Before(next) {
 			next = other
 		}
@@ -214,6 +241,9 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 	}
 	if settled := p.coveredSince.Add(settle); now.Before(settled) {
 		return settled, nil
+	}
+	if awaited := p.peers.Awaited(p.subscriptions.Members-1, now); !awaited.IsZero() {
+		return awaited, nil
 	}
 	due := c.outbox.Due(now)
 	if len(due) == 0 {
@@ -240,4 +270,27 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	return c.outbox.NextDeadline(), nil
+}
+
+// speak tells other monitors what consumers know. It returns when to call it again by itself; zero: when something
+// happens.
+func (p *publisher) speak(now time.Time) (time.Time, error) {
+	c := p.plugin
+	c.mu.Lock()
+	connected := p.subscriptions.Covers(p.probeTopic) && p.subscriptions.Covers(p.peerTopic)
+	messages, next := p.peers.Say(connected, &c.outbox.notices, now)
+	c.mu.Unlock()
+	for _, m := range messages {
+		payload, err := json.Marshal(m)
+		if err != nil {
+			return next, err
+		}
+		if err := bus.Publish(p.socket, p.peerTopic, payload); bus.Again(err) {
+			p.peers.Again()
+			return now.Add(fullRetry), nil
+		} else if err != nil {
+			return next, err
+		}
+	}
+	return next, nil
 }

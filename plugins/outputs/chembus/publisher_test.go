@@ -30,7 +30,7 @@ func newStepper(t *testing.T, endpoint string) *stepper {
 	require.NoError(t, err)
 	c.waker, err = bus.NewWaker(c.zmq)
 	require.NoError(t, err)
-	s := &stepper{ChemBus: c, publisher: &publisher{plugin: c, context: c.zmq, waits: waitLog{log: c.Log}}}
+	s := &stepper{ChemBus: c, publisher: &publisher{plugin: c, context: c.zmq, waits: waitLog{log: c.Log}, status: statusLog{log: c.Log}}}
 	require.NoError(t, s.publisher.open())
 	t.Cleanup(func() {
 		s.publisher.close(0)

@@ -22,8 +22,14 @@ const (
 type memory struct {
 	Version   int      `json:"version"`
 	Confirmed []string `json:"confirmed"` // incidents, those seen longest ago first
-	Counts    counts   `json:"counts"`
-	Pending   int      `json:"pending"` // for whoever reads the file; it does not survive
+	Notices   []notice `json:"notices"`   // likewise
+	Counts    standing `json:"counts"`
+}
+
+// standing is how far the gaps have come. Telegraf can read it from the file as a metric.
+type standing struct {
+	counts
+	Pending int `json:"pending"` // incidents that wait to be sent or confirmed; it does not survive
 }
 
 // openState finds, locks and loads the state file. Without one a restarted output would publish again
@@ -59,7 +65,12 @@ func (c *ChemBus) openState() error {
 
 // Memory returns what is to survive a restart.
 func (o *outbox) Memory() *memory {
-	return &memory{Version: stateVersion, Confirmed: o.confirmed.Keys(), Counts: o.counts, Pending: o.Pending()}
+	return &memory{
+		Version:   stateVersion,
+		Confirmed: o.confirmed.Keys(),
+		Notices:   o.notices.All(),
+		Counts:    o.Standing(),
+	}
 }
 
 // Restore gives an outbox that was offered nothing yet the memory of another.
@@ -70,7 +81,10 @@ func (o *outbox) Restore(m *memory) error {
 	for _, incident := range m.Confirmed {
 		o.confirmed.Add(incident, struct{}{})
 	}
-	o.counts = m.Counts
+	for _, n := range m.Notices {
+		o.notices.Learn(n)
+	}
+	o.counts = m.Counts.counts
 	return nil
 }
 
@@ -81,7 +95,7 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 		return time.Time{}
 	}
 	c.mu.Lock()
-	if c.outbox.counts == c.saved.Counts && c.outbox.Pending() == c.saved.Pending {
+	if c.outbox.Standing() == c.saved.Counts {
 		c.mu.Unlock()
 		return time.Time{}
 	}

@@ -33,7 +33,7 @@ func (l *Liveness) report(acc telegraf.Accumulator, findings []judge.Finding, at
 		if f.Gap != nil {
 			tags = maps.Clone(tags)
 			tags["gap_type"] = string(f.Gap.Type)
-			acc.AddFields("liveness_gap", l.gapFields(f.Gap), tags, at)
+			acc.AddFields("liveness_gap", l.gapFields(f), tags, at)
 		}
 	}
 }
@@ -74,7 +74,8 @@ func statusFields(s *judge.Status) map[string]any {
 	}
 }
 
-func (l *Liveness) gapFields(g *judge.Gap) map[string]any {
+func (l *Liveness) gapFields(f *judge.Finding) map[string]any {
+	g := f.Gap
 	fields := map[string]any{
 		"incident_id":     g.IncidentID,
 		"open":            g.Open,
@@ -83,6 +84,10 @@ func (l *Liveness) gapFields(g *judge.Gap) map[string]any {
 		"threshold_s":     g.Threshold.Seconds(),
 		"severity":        g.Severity,
 		"reason":          g.Reason,
+	}
+	if len(l.Identity) > 1 {
+		// No single tag names it then, and which of them do so a reader of the metric cannot know.
+		fields["component"] = judge.Name(f.Key)
 	}
 	if g.Type == judge.HeartbeatMassMissing {
 		// A field of line protocol is no list; JSON keeps names apart whatever is in them.

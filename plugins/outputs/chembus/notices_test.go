@@ -1,0 +1,166 @@
+package chembus
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// silenceOf is the level of a gap of a component that beat last at lastSeen and is missing since.
+func silenceOf(incident, zooid string, lastSeen, missing float64) *gap {
+	return &gap{
+		incident: incident, open: true, kind: "heartbeat_missing",
+		zooid: zooid, component: zooid, lastSeen: lastSeen, missing: missing,
+	}
+}
+
+func massOf(incident string, lastSeen, missing float64, count int64, members ...string) *gap {
+	g := silenceOf(incident, members[0], lastSeen, missing)
+	g.kind, g.members, g.count = "heartbeat_mass_missing", members, count
+	return g
+}
+
+func over(g *gap) *gap {
+	ended := *g
+	ended.open = false
+	return &ended
+}
+
+func ofKind(kind string, g *gap) *gap {
+	other := *g
+	other.kind = kind
+	return &other
+}
+
+// TestWhatConsumersKnowIsNotToldAgain tells consumers of some gaps and then offers another.
+func TestWhatConsumersKnowIsNotToldAgain(t *testing.T) {
+	told := silenceOf("1", "a", 100, 30) // silent until 130
+	another := silenceOf("2", "a", 140, 30)
+	for _, test := range []struct {
+		name  string
+		told  []*gap
+		offer *gap
+		known bool
+	}{
+		{"under another id, by one who missed its last beats", []*gap{told}, silenceOf("x", "a", 90, 30), true},
+		{"under another id, by one who heard a beat more", []*gap{told}, silenceOf("x", "a", 110, 30), true},
+		{"that it was never seen", []*gap{told}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), true},
+		{"that it flaps, by who counts the last silence", []*gap{told}, ofKind("heartbeat_flapping", silenceOf("x", "a", 100, 30)), true},
+		{"it has beaten since", []*gap{told}, another, false},
+		{"another component", []*gap{told}, silenceOf("x", "b", 90, 30), false},
+		{"another one of that name", []*gap{told}, &gap{
+			incident: "x", open: true, kind: "heartbeat_missing", zooid: "a", component: "a/elsewhere", lastSeen: 100,
+		}, false},
+		{"another kind of trouble", []*gap{told}, ofKind("latency_high", silenceOf("x", "a", 90, 30)), false},
+		{"another kind of trouble before", []*gap{ofKind("latency_high", told)}, silenceOf("x", "a", 90, 30), false},
+		{"it was back, and its clock was set back", []*gap{told, over(told)}, silenceOf("x", "a", 90, 30), false},
+		{"it was back according to another incident", []*gap{told, over(silenceOf("x", "a", 90, 30))}, silenceOf("y", "a", 90, 30), false},
+		{"never seen, after it was", []*gap{told, over(told)}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), false},
+		{"the second time", []*gap{told, over(told), another}, silenceOf("x", "a", 139, 30), true},
+		{"of many who are all known", []*gap{told, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 2, "a", "b"), true},
+		{"of many, one of whom is not known", []*gap{told}, massOf("x", 100, 30, 2, "a", "b"), false},
+		{"of many who are not all named", []*gap{told, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 3, "a", "b"), false},
+		{"one of many", []*gap{massOf("1", 100, 30, 2, "a", "b")}, silenceOf("x", "b", 103, 30), true},
+		{"one of many who are back", []*gap{massOf("1", 100, 30, 2, "a", "b"), over(massOf("1", 100, 90, 0, "a"))}, silenceOf("x", "b", 103, 30), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := newTestOutbox(t, 10)
+			for _, g := range test.told {
+				o.Offer(g)
+				publishAll(o)
+			}
+			require.Zero(t, o.counts.Known)
+			o.Offer(test.offer)
+			require.Equal(t, test.known, o.Pending() == 0)
+			require.Equal(t, test.known, o.counts.Known == 1)
+			o.Offer(test.offer)
+			require.Equal(t, test.known, o.counts.Known == 1, "counted once")
+		})
+	}
+}
+
+// TestNeverSeenAgain opens an incident twice whose id says nothing about when.
+func TestNeverSeenAgain(t *testing.T) {
+	g := ofKind("heartbeat_never_seen", silenceOf("1", "a", 0, 60))
+	o := newTestOutbox(t, 10)
+	for range 3 {
+		o.Offer(g)
+		require.Len(t, publishAll(o), 1)
+		o.Offer(g)
+		require.Empty(t, publishAll(o))
+		o.Offer(over(g))
+	}
+	o.Offer(g)
+	send(o, 1, now)
+	o.Offer(over(g))
+	o.Returned(1)
+	o.Offer(g)
+	require.Len(t, publishAll(o), 1, "also one that was over before it was confirmed")
+}
+
+// TestAnotherMonitorTells offers gaps before and after another monitor said that it has told of them.
+func TestAnotherMonitorTells(t *testing.T) {
+	said := &peerMessage{From: "x", Told: []notice{{Component: "a", Incident: "theirs", Until: 130}, {Component: "b", Incident: "2", Until: 130}}}
+	o := newTestOutbox(t, 10)
+	o.Offer(silenceOf("mine", "a", 90, 30))
+	o.Offer(massOf("2", 140, 30, 300, "b", "c")) // the same incident, whoever else is in it
+	o.Offer(silenceOf("3", "a", 140, 30))
+	o.Offer(silenceOf("4", "d", 90, 30))
+	send(o, 1, now)
+	o.Heard(said)
+	require.EqualValues(t, 2, o.counts.Known)
+	require.Equal(t, 2, o.Pending(), "it was back; and nobody told of that one")
+	o.Returned(1)
+	require.EqualValues(t, 2, o.counts.Confirmed)
+	require.Zero(t, o.inFlight)
+
+	o = newTestOutbox(t, 10)
+	o.Heard(said)
+	o.Offer(silenceOf("mine", "a", 90, 30))
+	require.Zero(t, o.Pending())
+	o.Heard(&peerMessage{From: "x", Over: []notice{{Component: "a", Incident: "another"}}})
+	o.Offer(silenceOf("later", "a", 91, 30))
+	require.Zero(t, o.Pending())
+	o.Heard(&peerMessage{From: "x", Over: []notice{{Component: "a", Incident: "theirs"}}})
+	o.Offer(silenceOf("last", "a", 92, 30))
+	require.Equal(t, 1, o.Pending())
+}
+
+// TestNoticesAreBounded has another monitor say more than anybody could mean.
+func TestNoticesAreBounded(t *testing.T) {
+	const maxPending = 2
+	o := newTestOutbox(t, maxPending)
+	o.Offer(silenceOf("1", "mine", 100, 30))
+	publishAll(o)
+	for i := range 10 * rememberedFactor * maxPending {
+		o.Heard(&peerMessage{Told: []notice{{Component: fmt.Sprint(i), Incident: "x", Until: 1}}})
+		o.Offer(silenceOf("1", "mine", 100, 40)) // a level keeps it from being forgotten
+	}
+	require.Len(t, o.notices.All(), rememberedFactor*maxPending)
+	o.Offer(silenceOf("2", "mine", 90, 30))
+	require.Zero(t, o.Pending())
+	before := o.notices.All()
+	for _, bad := range []notice{
+		{Incident: "x", Until: 1}, {Component: "x", Until: 1},
+		{Component: strings.Repeat("x", maxName+1), Incident: "x"}, {Component: "x", Incident: strings.Repeat("x", maxName+1)},
+		{Component: "x", Incident: "x", Until: math.NaN()}, {Component: "x", Incident: "x", Until: math.Inf(1)},
+	} {
+		require.False(t, o.notices.Learn(bad))
+	}
+	require.Equal(t, before, o.notices.All())
+}
+
+func TestNoticesSurviveARestart(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Offer(silenceOf("1", "a", 100, 30))
+	publishAll(o)
+	o.Heard(&peerMessage{Told: []notice{{Component: "b", Incident: "2", Until: 130}}})
+	restarted := newTestOutbox(t, 10)
+	require.NoError(t, restarted.Restore(o.Memory()))
+	restarted.Offer(silenceOf("x", "a", 90, 30))
+	restarted.Offer(silenceOf("x", "b", 90, 30))
+	require.Zero(t, restarted.Pending())
+}

@@ -1,0 +1,127 @@
+package chembus
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// peerTopicPrefix and the signal make the topic on which the monitors of a bus speak to each other. It is
+	// none that a consumer subscribes to.
+	peerTopicPrefix = "telegraf-chembus.told."
+	// peerPayload is the size of a message from which on the rest goes into another, in bytes.
+	peerPayload = 32 << 10
+	// peerPatience is how long those that are there get to answer before gaps are published without knowing
+	// what they have told.
+	peerPatience = 5 * time.Second
+	// peerPause is the shortest time between two answers, however many ask.
+	peerPause = time.Second
+	// peerBurst bounds how many messages of others are taken before something else gets its turn.
+	peerBurst = 100
+)
+
+// peerMessage is what monitors say to each other, as JSON.
+type peerMessage struct {
+	From string   `json:"from"`
+	Ask  bool     `json:"ask,omitempty"` // the others are to say all that they know
+	Told []notice `json:"told,omitempty"`
+	Over []notice `json:"over,omitempty"`
+}
+
+// peers decides what is said to the other monitors of a bus, and when. Time is passed in.
+type peers struct {
+	name       string
+	introduced time.Time // when this one asked, since the others can be heard; zero: not yet
+	heard      bool      // another one since then
+	asked      bool      // by another one
+	answered   time.Time // when this one did last
+}
+
+func newPeers() peers {
+	return peers{name: uuid.NewString()}
+}
+
+// Hear takes what was said on the topic; nil if it is of no use.
+func (p *peers) Hear(payload []byte) *peerMessage {
+	var m peerMessage
+	if err := json.Unmarshal(payload, &m); err != nil || m.From == p.name || m.From == "" {
+		return nil
+	}
+	p.heard = true
+	p.asked = p.asked || m.Ask
+	return &m
+}
+
+// Awaited returns until when gaps have to wait for what the others know, if there are so many of them; zero:
+// not at all.
+func (p *peers) Awaited(others int, now time.Time) time.Time {
+	until := p.introduced.Add(peerPatience)
+	if others <= 0 || p.heard || !p.introduced.IsZero() && !now.Before(until) {
+		return time.Time{}
+	}
+	if p.introduced.IsZero() {
+		return now.Add(peerPatience)
+	}
+	return until
+}
+
+// Say returns the messages to send now, given whether the others can be heard and answer. Next is when to ask
+// again; zero if there is no need.
+func (p *peers) Say(connected bool, n *notices, now time.Time) (messages []peerMessage, next time.Time) {
+	told, over := n.TakeNews()
+	if !connected {
+		p.introduced, p.heard = time.Time{}, false // all will be told then
+		return nil, time.Time{}
+	}
+	ask := p.introduced.IsZero()
+	all := ask
+	if p.asked {
+		if due := p.answered.Add(peerPause); now.Before(due) {
+			next = due
+		} else {
+			all, p.asked, p.answered = true, false, now
+		}
+	}
+	if all {
+		told = n.All()
+	}
+	if ask {
+		p.introduced = now
+	}
+	if !all && len(told)+len(over) == 0 {
+		return nil, next
+	}
+	return split(peerMessage{From: p.name, Ask: ask}, told, over), next
+}
+
+// Again says that what was to be said was not: all has to be said anew.
+func (p *peers) Again() {
+	p.introduced = time.Time{}
+}
+
+// split makes messages that are not much longer than peerPayload; the first is as given.
+func split(m peerMessage, told, over []notice) []peerMessage {
+	from := m.From
+	var all []peerMessage
+	size := 0
+	room := func(n notice) {
+		// Six bytes for each is the most that JSON makes of one.
+		length := 6*(len(n.Component)+len(n.Incident)) + 100
+		if size > 0 && size+length > peerPayload {
+			all = append(all, m)
+			m, size = peerMessage{From: from}, 0
+		}
+		size += length
+	}
+	for _, n := range told {
+		room(n)
+		m.Told = append(m.Told, n)
+	}
+	for _, n := range over {
+		room(n)
+		m.Over = append(m.Over, n)
+	}
+	return append(all, m)
+}
