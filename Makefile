@@ -10,7 +10,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 
 # A real Telegraf, with the plugins that the drop-in, the demo and the tests use.
 TELEGRAF_VERSION := v1.39.3
-TELEGRAF_TAGS    := custom,inputs.execd,inputs.mem,processors.execd,aggregators.final,outputs.execd,outputs.file,outputs.influxdb,parsers.influx,serializers.influx
+TELEGRAF_TAGS    := custom,inputs.execd,inputs.file,inputs.mem,processors.execd,aggregators.final,outputs.execd,outputs.file,outputs.influxdb,parsers.influx,parsers.json,serializers.influx
 # Name another with TELEGRAF=/path/to/telegraf.
 TELEGRAF         ?= $(BIN)/telegraf
 export TELEGRAF
@@ -56,7 +56,8 @@ build: deps-build ## Build telegraf-chembus and chembus-colony to bin/
 
 telegraf: $(TELEGRAF) ## Build a real Telegraf to bin/telegraf, unless TELEGRAF= names one
 
-$(BIN)/telegraf:
+# Made anew when the plugins in it, which are named above, may be others.
+$(BIN)/telegraf: Makefile
 	GOBIN=$(BIN) $(GO) install -tags $(TELEGRAF_TAGS) github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF_VERSION)
 
 run: build telegraf ## Show it: a colony, a Telegraf, a kill (DURATION=30s; BUS=external: the environment's bus)

@@ -89,21 +89,29 @@ func newScene(t *testing.T, options string) *scene {
 	return newSceneWith(t, options, "")
 }
 
-// newSceneWith adds to Telegraf's own configuration.
-func newSceneWith(t *testing.T, options, extra string) *scene {
+// newBus has a bus and nothing else.
+func newBus(t *testing.T) *scene {
+	t.Helper()
 	t.Parallel()
 	s := &scene{T: t}
 	var err error
 	s.bus, err = colony.NewBus(colony.BusConfig{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.bus.Close()) })
+	return s
+}
 
+// newSceneWith adds to Telegraf's own configuration.
+func newSceneWith(t *testing.T, options, extra string) *scene {
+	s := newBus(t)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
+	var err error
 	s.influx, err = influxdb.Start(ctx, t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.influx.Stop() })
 
+	dir := t.TempDir()
 	dropIn, err := filepath.Abs(filepath.Join(root, "sample.conf"))
 	require.NoError(t, err)
 	s.config = telegraf.Config{
@@ -121,8 +129,9 @@ func newSceneWith(t *testing.T, options, extra string) *scene {
   database = %q
 `, s.influx.URL, database) + extra,
 		Options: options,
-		Dir:     t.TempDir(),
-		Env:     s.env(),
+		Dir:     dir,
+		// As systemd gives each service a place for its state.
+		Env: append(s.env(), "STATE_DIRECTORY="+dir),
 	}
 	s.telegraf, err = telegraf.Start(s.config)
 	require.NoError(t, err)
@@ -139,6 +148,12 @@ func newSceneWith(t *testing.T, options, extra string) *scene {
 func (s *scene) restart() {
 	s.Helper()
 	require.NoError(s, s.telegraf.Stop())
+	s.start()
+}
+
+// start starts Telegraf after it has ended.
+func (s *scene) start() {
+	s.Helper()
 	var err error
 	s.telegraf, err = telegraf.Start(s.config)
 	require.NoError(s, err)

@@ -57,6 +57,7 @@ type ChemBus struct {
 	state      *statefile.File // nil: nothing is kept
 	saved      memory          // last in the file; these belong to the publisher
 	savedAt    time.Time
+	saveTook   time.Duration
 	saveFailed bool
 
 	mu                 sync.Mutex // guards what follows

@@ -23,7 +23,8 @@ type gap struct {
 	// component is the whole name of what is missing, where zooid alone does not tell it from others.
 	component string
 	lastSeen  float64 // epoch seconds
-	missing   float64 // seconds
+	missing   float64 // seconds, of observed time
+	at        float64 // epoch seconds when that was so, by the monitor's clock
 	severity  string
 	reason    string
 	members   []string // of an incident of many
@@ -32,7 +33,7 @@ type gap struct {
 
 // gapOf reads a metric with the fields of liveness_gap; the problem is empty if it is one.
 func gapOf(m telegraf.Metric) (*gap, string) {
-	var g gap
+	g := gap{at: bus.EpochSeconds(m.Time())}
 	var ok bool
 	if g.incident, ok = text(m, "incident_id"); !ok {
 		return nil, `has no text in field "incident_id"`

@@ -49,6 +49,7 @@ func TestGapOf(t *testing.T) {
 		zooid:    "of i", component: "of i",
 		lastSeen: 1795446803.8781514,
 		missing:  31.25,
+		at:       1795446835,
 		severity: "critical",
 		reason:   `no heartbeat from "audio_io" for 31.2 s, threshold 30 s`,
 	}, g)
@@ -63,6 +64,7 @@ func TestGapOf(t *testing.T) {
 		zooid:    "of i", component: "of i",
 		lastSeen: 5,
 		missing:  7,
+		at:       1795446835,
 		reason:   `no heartbeat from "of i" for 7.0 s`,
 	}, g)
 }

@@ -40,7 +40,9 @@ func (g *gap) notices() []notice {
 	if !strings.HasPrefix(g.kind, silencePrefix) {
 		return nil
 	}
-	until := g.lastSeen + g.missing
+	// Time in which the monitor was down, or deaf, is not in what it observed, but the silence lasts until now.
+	// Where the component's clock is ahead of the monitor's, what was observed says more.
+	until := max(g.lastSeen+g.missing, g.at)
 	if g.members == nil {
 		return []notice{{Component: g.component, Incident: g.incident, Until: until}}
 	}

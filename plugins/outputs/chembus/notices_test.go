@@ -47,6 +47,9 @@ func TestWhatConsumersKnowIsNotToldAgain(t *testing.T) {
 	}{
 		{"under another id, by one who missed its last beats", []*gap{told}, silenceOf("x", "a", 90, 30), true},
 		{"under another id, by one who heard a beat more", []*gap{told}, silenceOf("x", "a", 110, 30), true},
+		{"by one who heard beats while the one who told was down", []*gap{{
+			incident: "1", open: true, kind: "heartbeat_missing", zooid: "a", component: "a", lastSeen: 100, missing: 30, at: 150,
+		}}, silenceOf("x", "a", 145, 30), true},
 		{"that it was never seen", []*gap{told}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), true},
 		{"that it flaps, by who counts the last silence", []*gap{told}, ofKind("heartbeat_flapping", silenceOf("x", "a", 100, 30)), true},
 		{"it has beaten since", []*gap{told}, another, false},

@@ -13,9 +13,11 @@ const (
 	stateName = "voice.json"
 	// stateVersion is the version of its form.
 	stateVersion = 1
-	// saveInterval is the shortest time between two saves. What is lost with the last one is sent again
-	// within the 60 s in which consumers know it.
+	// saveInterval is the shortest time between two saves, unless there is news that consumers know of: what
+	// is not saved when the process dies is sent again, and has to be within the 60 s in which they remember it.
 	saveInterval = time.Second
+	// saveShare bounds the time that saving news takes: a pause of so many times as long.
+	saveShare = 20
 )
 
 // memory is what survives a restart.
@@ -95,18 +97,24 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 		return time.Time{}
 	}
 	c.mu.Lock()
-	if c.outbox.Standing() == c.saved.Counts {
+	standing := c.outbox.Standing()
+	if standing == c.saved.Counts {
 		c.mu.Unlock()
 		return time.Time{}
 	}
-	if next := c.savedAt.Add(saveInterval); now.Before(next) {
+	pause := saveInterval
+	if standing.Confirmed+standing.Known != c.saved.Counts.Confirmed+c.saved.Counts.Known && !c.saveFailed {
+		pause = min(saveShare*c.saveTook, saveInterval)
+	}
+	if next := c.savedAt.Add(pause); now.Before(next) {
 		c.mu.Unlock()
 		return next
 	}
 	m := c.outbox.Memory()
 	c.mu.Unlock()
-	c.savedAt = now
+	start := time.Now()
 	err := c.state.Save(m)
+	c.savedAt, c.saveTook = now, time.Since(start)
 	switch {
 	case err != nil && !c.saveFailed:
 		c.Log.Errorf("The state cannot be saved, and a restart would publish again what is open: %v", err)

@@ -1,0 +1,203 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
+	"github.com/kloros/telegraf-chembus/testutil/process"
+)
+
+// TestGapWaitsForAConsumer lets a component die while nobody listens: a consumer that comes 40 s later
+// is told, for the component is still silent. Telegraf collects what the voice counts meanwhile.
+func TestGapWaitsForAConsumer(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "voice.json")
+	s := newSceneWith(t, quick+fmt.Sprintf("  state_file = %q\n", state), fmt.Sprintf(`
+[[inputs.file]]
+  files = [%q]
+  name_override = "chembus_voice"
+  data_format = "json"
+  json_query = "counts"
+`, state))
+	c := s.colony(5)
+	require.NoError(t, c.Kill("audio_io"))
+	s.wait("the death is found", func() bool { return s.up("audio_io") == 0 })
+	s.wait("Telegraf knows that a gap is pending", func() bool {
+		return s.number(`SELECT last(pending) AS value FROM chembus_voice`) == 1
+	})
+	<-time.After(40 * time.Second)
+	require.Contains(t, s.telegraf.Output(), "1 gaps wait: nobody on the bus", "the operator is told")
+
+	gaps := s.consumer()
+	subscribed := time.Now()
+	s.wait("the gap arrives", func() bool { return len(gaps.Received()) > 0 })
+	t.Logf("the gap arrived %.2f s after the consumer had subscribed", time.Since(subscribed).Seconds())
+	s.observe(3) // the level is repeated
+	require.Equal(t, []string{"audio_io"}, zooidsOf(gaps.Received()))
+	s.wait("Telegraf knows that it was confirmed", func() bool {
+		return s.number(`SELECT last(confirmed) AS value FROM chembus_voice`) == 1 &&
+			s.number(`SELECT last(pending) AS value FROM chembus_voice`) == 0
+	})
+}
+
+// TestGapOfAnOutageOfTheBus has the bus go while a death is being found: the gap arrives soon after the
+// bus is back, once.
+func TestGapOfAnOutageOfTheBus(t *testing.T) {
+	v := newVoice(t)
+	v.start()
+	v.level("first")
+	v.received("first")
+	for i := range 5 {
+		require.NoError(t, v.bus.Kill())
+		incident := fmt.Sprint("outage ", i)
+		v.level(incident)
+		<-time.After(time.Second)
+		require.NoError(t, v.bus.Restart())
+		back := time.Now()
+		v.received(incident)
+		t.Logf("the gap arrived %.2f s after the bus was back", time.Since(back).Seconds())
+		v.level(incident)
+	}
+	v.level("last")
+	v.received("last")
+	require.Len(t, v.gaps.Received(), 7, "nothing twice")
+}
+
+// TestOutputIsKilledBeforeTheProof kills the output a hundred times after it has published a gap and before
+// that is confirmed. Each is handled once.
+func TestOutputIsKilledBeforeTheProof(t *testing.T) {
+	const kills = 100
+	v := newVoice(t)
+	var all []string
+	for i := range kills {
+		v.start()
+		for _, incident := range all {
+			v.level(incident) // as the judge repeats what is open
+		}
+		before, between := fmt.Sprint("before ", i), fmt.Sprint("between ", i)
+		all = append(all, before, between)
+		v.level(before)
+		v.received(before)
+		// The bus takes what comes next, and forwards it when it goes on.
+		require.NoError(t, v.bus.Pause())
+		v.level(between)
+		v.wait("it is published", func() bool { return strings.Contains(v.output.Output(), `incident "`+between+`"`) })
+		require.NoError(t, v.output.Signal(syscall.SIGKILL))
+		<-v.output.Done()
+		require.NoError(t, v.bus.Resume())
+	}
+	v.start()
+	for _, incident := range all {
+		v.level(incident)
+	}
+	for _, incident := range all {
+		v.received(incident)
+	}
+	v.level("last")
+	v.received("last")
+	var handled []string
+	for _, m := range v.gaps.Handled() {
+		handled = append(handled, *m.IncidentID)
+	}
+	require.ElementsMatch(t, append(all, "last"), handled)
+	t.Logf("%d incidents, handled once each; %d messages were received", len(handled), len(v.gaps.Received()))
+}
+
+// TestRestartAfterTheReplayWindow ends Telegraf during an outage of a component and starts it again 90 s
+// later, when consumers no longer know the incident.
+func TestRestartAfterTheReplayWindow(t *testing.T) {
+	s := newScene(t, strings.Replace(quick, "[[processors.liveness]]", "[[processors.liveness]]\n  mass_count = 1000", 1))
+	gaps := s.consumer()
+	c := s.colony(5)
+	names := c.Names()
+	told, between, after := names[0], names[1], names[2]
+	require.NoError(t, c.Kill(told))
+	s.wait("the death is found", func() bool { return len(gaps.Received()) == 1 })
+	s.wait("InfluxDB has the open gap", func() bool {
+		return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = '%s'`, told) == true
+	})
+	require.NoError(t, s.telegraf.Stop())
+	require.NoError(t, c.Kill(between))
+	<-time.After(90 * time.Second)
+	s.start()
+	s.wait("who died meanwhile is found", func() bool { return len(gaps.Received()) == 2 })
+	require.NoError(t, c.Kill(after))
+	s.wait("who dies afterwards is found", func() bool { return len(gaps.Received()) == 3 })
+	s.observe(2 * quickThreshold)
+	require.Equal(t, []string{told, between, after}, zooidsOf(gaps.Received()), "each once, nothing repeated or forgotten")
+	for _, zooid := range names[:3] {
+		require.NoError(t, c.Revive(zooid))
+		s.wait("the gap of "+zooid+" is closed", func() bool {
+			return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = '%s'`, zooid) == false
+		})
+	}
+	require.Len(t, gaps.Received(), 3)
+}
+
+// voice is the output's process alone on a bus, fed with levels of gaps.
+type voice struct {
+	*scene
+	gaps   *consumer.Consumer
+	config string
+	output *process.Process
+	levels *os.File // what the output reads
+}
+
+func newVoice(t *testing.T) *voice {
+	t.Helper()
+	v := &voice{scene: newBus(t)}
+	v.gaps = v.consumer()
+	dir := t.TempDir()
+	v.config = filepath.Join(dir, "chembus.conf")
+	options := fmt.Sprintf("[[outputs.chembus]]\n  state_file = %q\n", filepath.Join(dir, "voice.json"))
+	require.NoError(t, os.WriteFile(v.config, []byte(options), 0o600))
+	return v
+}
+
+// start starts the output; one that ran before must have ended.
+func (v *voice) start() {
+	v.Helper()
+	cmd := exec.Command(filepath.Join(plugins, "telegraf-chembus"), "output", "-config", v.config)
+	cmd.Env = append(os.Environ(), v.env()...)
+	reader, writer, err := os.Pipe()
+	require.NoError(v, err)
+	cmd.Stdin = reader
+	v.output, err = process.Start(cmd, nil)
+	require.NoError(v, err)
+	require.NoError(v, reader.Close())
+	output := v.output
+	v.levels = writer
+	v.Cleanup(func() {
+		_ = writer.Close()
+		_ = output.Stop()
+		if v.Failed() {
+			v.Logf("the output said:\n%s", output.Output())
+		}
+	})
+}
+
+// level hands the level of an open incident over, each of a component of its own.
+func (v *voice) level(incident string) {
+	v.Helper()
+	_, err := fmt.Fprintf(v.levels,
+		"liveness_gap,zooid=of\\ %s,gap_type=heartbeat_missing incident_id=%q,open=true,last_seen=1795446803.5,missing_seconds=31.5,reason=\"test\" 1795446835000000000\n",
+		strings.ReplaceAll(incident, " ", `\ `), incident)
+	require.NoError(v, err)
+}
+
+// received waits until the consumer has received the incident.
+func (v *voice) received(incident string) {
+	v.Helper()
+	v.wait(incident+" is received", func() bool {
+		return slices.ContainsFunc(v.gaps.Received(), func(m consumer.Message) bool { return *m.IncidentID == incident })
+	})
+}
