@@ -222,7 +222,17 @@ func TestArrayOverManyLines(t *testing.T) {
 // No file, however broken, may end in anything but plugins or printable problems.
 func FuzzConfig(f *testing.F) {
 	for _, r := range roles {
-		f.Add(r.create().SampleConfig())
+		sample := r.create().SampleConfig()
+		f.Add(sample)
+		f.Add(strings.ReplaceAll(sample, "\n  # ", "\n  "))
+	}
+	for _, content := range []string{
+		"\xef\xbb\xbf[[inputs.chembus]]\r\nprobe = true\r\n", "[processors.liveness]\nexpected = [\n\"a\", # \"b\"\n'c']\n",
+		"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\n[[processors.liveness.override]]\n",
+		"[[outputs.chembus]]\nsignal = \"${HOME:-x}$$\"\nintensity = 1e400", "[[outputs.chembus]]\nmax_pending = 9223372036854775808\n",
+		"a = 1\n[b]\n[[inputs]]\n[[inputs.chembus.x]]\n", "x = \"\"\"\n", "[[processors.liveness]]\nignore = [\"{a,b\"]\n",
+	} {
+		f.Add(content)
 	}
 	f.Add("[[inputs.chembus]]\nx = [{a = 1}, [2]]\ny = 1979-05-27\n[a.b]\n\"c\" = '''\n'''")
 	f.Fuzz(func(t *testing.T, content string) {

@@ -239,19 +239,3 @@ func TestProperJSON(t *testing.T) {
 		require.False(t, ok, payload)
 	}
 }
-
-func FuzzParseHeartbeat(f *testing.F) {
-	f.Add(facts(`{"zooid":"a","niche":"x","uptime_s":NaN,"processed_count":1}`))
-	f.Add(facts(`{"zooid":"\ud83d\ude00\\\""}`))
-	f.Add(`{"facts":{"zooid":"a"},"ts":-Infinity`)
-	f.Fuzz(func(t *testing.T, payload string) {
-		beat, reject := ParseHeartbeat(payload)
-		if reject != "" {
-			return
-		}
-		require.True(t, ValidName(beat.Zooid))
-		require.True(t, beat.Niche == "" || ValidName(beat.Niche))
-		require.False(t, math.IsInf(beat.Sent, 0))
-		require.GreaterOrEqual(t, beat.ProcessedCount, int64(-1))
-	})
-}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
-	"github.com/influxdata/telegraf/filter"
 	"github.com/influxdata/telegraf/plugins/processors"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
@@ -53,7 +52,7 @@ type Liveness struct {
 	Overrides          []*Override      `toml:"override"`
 	Log                telegraf.Logger  `toml:"-"`
 
-	ignored  filter.Filter
+	ignored  globs
 	rules    ruleSet
 	judge    *judge.Judge
 	changes  changeLog
@@ -164,7 +163,7 @@ func (l *Liveness) Stop() {
 // beat reads a heartbeat; false if it is of nobody who is to be judged.
 func (l *Liveness) beat(m telegraf.Metric, observed time.Duration) (judge.Beat, bool) {
 	key, ok := l.key(m)
-	if !ok || l.ignored != nil && l.ignored.Match(judge.Name(key)) {
+	if !ok || l.ignored.Match(judge.Name(key)) {
 		return judge.Beat{}, false
 	}
 	niche, _ := m.GetTag("niche")

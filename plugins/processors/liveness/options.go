@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf/config"
-	"github.com/influxdata/telegraf/filter"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
@@ -37,14 +36,14 @@ func (l *Liveness) checkOptions() error {
 		return &option.Error{Name: "expected", Problem: "holds an empty name", Allowed: `use names such as ["meta_agent"]`}
 	}
 	var err error
-	if l.ignored, err = filter.Compile(l.Ignore); err != nil {
+	if l.ignored, err = compileGlobs(l.Ignore); err != nil {
 		return &option.Error{Name: "ignore", Problem: err.Error(), Allowed: `use globs such as ["test_*"]`}
 	}
 	for _, name := range l.Expected {
 		if strings.Count(name, "/") < len(l.Identity)-1 {
 			return &option.Error{Name: "expected", Problem: fmt.Sprintf("%q is no name", name), Allowed: `with several identity tags use their values with "/" between`}
 		}
-		if l.ignored != nil && l.ignored.Match(name) {
+		if l.ignored.Match(name) {
 			return &option.Error{Name: "expected", Problem: fmt.Sprintf("%q is ignored", name), Allowed: "leave out of ignore who is expected"}
 		}
 	}
@@ -94,7 +93,7 @@ func (l *Liveness) judgeConfig() judge.Config {
 		FlapCount:      l.FlapCount,
 		FlapWindow:     time.Duration(l.FlapWindow),
 	}
-	if l.ignored != nil {
+	if l.ignored.filter != nil {
 		c.Ignored = func(key string) bool { return l.ignored.Match(judge.Name(key)) }
 	}
 	for _, name := range l.Expected {

@@ -6,10 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/influxdata/telegraf/config"
-	"github.com/influxdata/telegraf/filter"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
@@ -35,7 +33,7 @@ type ruleSet struct {
 }
 
 type compiledOverride struct {
-	zooid, niche filter.Filter // nil: any
+	zooid, niche globs // none: any
 	rules        rulePair
 }
 
@@ -53,7 +51,7 @@ func (s ruleSet) For(key, niche string) *judge.Rule {
 	name := judge.Name(key)
 	rules := s.otherwise
 	for _, o := range s.overrides {
-		if (o.zooid == nil || o.zooid.Match(name)) && (o.niche == nil || o.niche.Match(niche)) {
+		if (o.zooid.filter == nil || o.zooid.Match(name)) && (o.niche.filter == nil || o.niche.Match(niche)) {
 			rules = o.rules
 			break
 		}
@@ -80,8 +78,8 @@ func (l *Liveness) compileRules() (ruleSet, error) {
 			}
 		}
 		var c compiledOverride
-		if c.zooid, err = filter.Compile(o.Zooid); err == nil {
-			c.niche, err = filter.Compile(o.Niche)
+		if c.zooid, err = compileGlobs(o.Zooid); err == nil {
+			c.niche, err = compileGlobs(o.Niche)
 		}
 		if err != nil {
 			return set, &option.Error{Name: "override", Problem: fmt.Sprintf("number %d: %v", i+1, err), Allowed: `use globs such as ["audio_*"]`}
@@ -158,43 +156,4 @@ func (l *Liveness) rulePair(o *Override) (rulePair, error) {
 	unnamed.RetireAfter = time.Duration(l.RetireUnnamedAfter)
 	unnamed.Gaps = l.UnnamedGaps
 	return rulePair{named: named, unnamed: &unnamed}, nil
-}
-
-// covers reports whether whatever matches one of the later globs matches one of the earlier for sure. No
-// globs match everything.
-func covers(earlier, later []string) bool {
-	if len(earlier) == 0 || slices.Equal(earlier, later) {
-		return true
-	}
-	if len(later) == 0 {
-		later = []string{"*"}
-	}
-	for _, l := range later {
-		if !slices.ContainsFunc(earlier, func(e string) bool { return globCovers(e, l) }) {
-			return false
-		}
-	}
-	return true
-}
-
-// globCovers reports whether one glob matches for sure what another does. What a set or an alternative stands
-// for is not worth working out.
-func globCovers(earlier, later string) bool {
-	return !strings.ContainsAny(earlier+later, `[]{},!\`) && takes(earlier, later)
-}
-
-// takes matches a glob with another one: its "*" takes anything, its "?" any ASCII character but a "*", all
-// else itself.
-func takes(glob, other string) bool {
-	switch {
-	case glob == "":
-		return other == ""
-	case glob[0] == '*':
-		return takes(glob[1:], other) || other != "" && takes(glob, other[1:])
-	case other == "" || other[0] == '*':
-		return false
-	case glob[0] == '?':
-		return other[0] < utf8.RuneSelf && takes(glob[1:], other[1:])
-	}
-	return glob[0] == other[0] && takes(glob[1:], other[1:])
 }
