@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kloros/telegraf-chembus/testutil/process"
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
 // TestKilledComponent is the main job, with short thresholds.
@@ -25,8 +24,9 @@ func TestKilledComponentWithDefaults(t *testing.T) {
 
 // killedComponent kills audio_io and revives it; the others must live on.
 func killedComponent(s *scene, interval string, threshold float64, others ...string) {
-	consumer := s.python("consumer.py")
-	s.wait("the consumer listens", func() bool { return strings.Contains(consumer.Output(), "ready") })
+	gaps := s.python("consumer.py")
+	beats := s.listener("HEARTBEAT")
+	s.wait("the consumer listens", func() bool { return strings.Contains(gaps.Output(), "ready") })
 	s.python("emitter.py", "meta_agent", "consciousness", interval, "8")
 	s.python("emitter.py", "heal_executor", "system_healing", interval, "1")
 	victim := s.python("emitter.py", "audio_io", "voice", interval, "3")
@@ -37,11 +37,10 @@ func killedComponent(s *scene, interval string, threshold float64, others ...str
 	require.NoError(s, victim.Signal(syscall.SIGKILL))
 	<-victim.Done()
 	killed := time.Now()
-	lastBeat := lastSent(s, victim)
 
-	s.wait("a gap arrives", func() bool { return len(s.deliveries(consumer)) > 0 })
+	s.wait("a gap arrives", func() bool { return len(s.deliveries(gaps)) > 0 })
 	s.Logf("the gap arrived %.1f s after the kill", time.Since(killed).Seconds())
-	requireGap(s, s.deliveries(consumer)[0], lastBeat, threshold)
+	requireGap(s, s.deliveries(gaps)[0], lastBeat(beats, "audio_io"), threshold)
 
 	s.wait("InfluxDB has it down", func() bool { return s.up("audio_io") == 0 })
 	s.wait("InfluxDB has the open gap", func() bool {
@@ -59,7 +58,7 @@ func killedComponent(s *scene, interval string, threshold float64, others ...str
 	})
 	s.observe(0.4 * threshold)
 
-	require.Len(s, s.deliveries(consumer), 1, "one gap and nothing else, not even a copy")
+	require.Len(s, s.deliveries(gaps), 1, "one gap and nothing else, not even a copy")
 	require.EqualValues(s, 1, s.number(`SELECT count("open") AS value FROM liveness_gap WHERE "open" = false`), "closed once")
 	for _, zooid := range others {
 		require.EqualValues(s, 1, s.number(`SELECT min("up") AS value FROM liveness WHERE zooid = '%s'`, zooid), zooid)
@@ -71,15 +70,13 @@ func killedComponent(s *scene, interval string, threshold float64, others ...str
 	require.Positive(s, s.number(`SELECT count(used) AS value FROM mem`), "other metrics of the agent arrive")
 }
 
-// lastSent is the ts of the last heartbeat that an emitter sent.
-func lastSent(s *scene, emitter *process.Process) float64 {
-	lines := strings.Fields(emitter.Output())
-	require.NotEmpty(s, lines)
+// lastBeat is the ts of the last heartbeat that a component sent, as the bus forwarded it.
+func lastBeat(beats *consumer.Consumer, zooid string) float64 {
 	var last float64
-	for _, line := range lines {
-		ts, err := strconv.ParseFloat(line, 64)
-		require.NoError(s, err)
-		last = max(last, ts)
+	for _, m := range beats.Received() {
+		if m.Facts["zooid"] == zooid {
+			last = max(last, m.TS)
+		}
 	}
 	return last
 }

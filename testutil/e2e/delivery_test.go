@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
-	"github.com/kloros/telegraf-chembus/testutil/process"
 )
 
 // TestGapWaitsForAConsumer lets a component die while nobody listens: a consumer that comes 40 s later
@@ -148,8 +146,7 @@ type voice struct {
 	*scene
 	gaps   *consumer.Consumer
 	config string
-	output *process.Process
-	levels *os.File // what the output reads
+	output *pluginProcess
 }
 
 func newVoice(t *testing.T) *voice {
@@ -158,40 +155,20 @@ func newVoice(t *testing.T) *voice {
 	v.gaps = v.consumer()
 	dir := t.TempDir()
 	v.config = filepath.Join(dir, "chembus.conf")
-	options := fmt.Sprintf("[[outputs.chembus]]\n  state_file = %q\n", filepath.Join(dir, "voice.json"))
-	require.NoError(t, os.WriteFile(v.config, []byte(options), 0o600))
+	require.NoError(t, os.WriteFile(v.config, []byte("[[outputs.chembus]]\n"), 0o600))
 	return v
 }
 
 // start starts the output; one that ran before must have ended.
 func (v *voice) start() {
 	v.Helper()
-	cmd := exec.Command(filepath.Join(plugins, "telegraf-chembus"), "output", "-config", v.config)
-	cmd.Env = append(os.Environ(), v.env()...)
-	reader, writer, err := os.Pipe()
-	require.NoError(v, err)
-	cmd.Stdin = reader
-	v.output, err = process.Start(cmd, nil)
-	require.NoError(v, err)
-	require.NoError(v, reader.Close())
-	output := v.output
-	v.levels = writer
-	v.Cleanup(func() {
-		_ = writer.Close()
-		_ = output.Stop()
-		if v.Failed() {
-			v.Logf("the output said:\n%s", output.Output())
-		}
-	})
+	v.output = v.plugin("output", v.config)
 }
 
-// level hands the level of an open incident over, each of a component of its own.
+// level hands the level of an open incident over.
 func (v *voice) level(incident string) {
 	v.Helper()
-	_, err := fmt.Fprintf(v.levels,
-		"liveness_gap,zooid=of\\ %s,gap_type=heartbeat_missing incident_id=%q,open=true,last_seen=1795446803.5,missing_seconds=31.5,reason=\"test\" 1795446835000000000\n",
-		strings.ReplaceAll(incident, " ", `\ `), incident)
-	require.NoError(v, err)
+	v.output.write(gapLevel(incident))
 }
 
 // received waits until the consumer has received the incident.

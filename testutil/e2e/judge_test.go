@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,11 +37,18 @@ const remembering = `
 // must be one incident, found late at the worst, and no other.
 func TestJudgeIsKilled(t *testing.T) {
 	const crowd, deaths, kills = 200, 20, 5
-	s := newScene(t, fmt.Sprintf(remembering, filepath.Join(t.TempDir(), "liveness.json")))
+	state := filepath.Join(t.TempDir(), "liveness.json")
+	s := newScene(t, fmt.Sprintf(remembering, state))
 	gaps := s.consumer()
 	c := s.colony(crowd)
 
 	names := c.Names()
+	s.wait("the judge has saved all of them", func() bool {
+		saved, err := os.ReadFile(state)
+		return err == nil && !slices.ContainsFunc(names, func(name string) bool {
+			return !bytes.Contains(saved, []byte(`"key":"`+name+`"`))
+		})
+	})
 	var dead []string
 	for i := range deaths {
 		name := names[i*crowd/deaths]

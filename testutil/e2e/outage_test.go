@@ -94,16 +94,22 @@ func (s *scene) colony(n int) *colony.Colony {
 	return c
 }
 
-// consumer starts a consumer of gaps and waits until the bus has passed its subscription on.
+// consumer starts a consumer of gaps.
 func (s *scene) consumer() *consumer.Consumer {
 	s.Helper()
-	c, err := consumer.New(consumer.Config{XPub: s.bus.XPub(), Topic: "CAPABILITY_GAP"})
+	return s.listener("CAPABILITY_GAP")
+}
+
+// listener starts a consumer of a topic and waits until the bus has passed its subscription on.
+func (s *scene) listener(topic string) *consumer.Consumer {
+	s.Helper()
+	c, err := consumer.New(consumer.Config{XPub: s.bus.XPub(), Topic: topic})
 	require.NoError(s, err)
 	s.Cleanup(func() { require.NoError(s, c.Close()) })
 	p := s.publisher()
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
-	require.NoError(s, p.WaitSubscribed(ctx, "CAPABILITY_GAP"))
+	require.NoError(s, p.WaitSubscribed(ctx, topic))
 	return c
 }
 

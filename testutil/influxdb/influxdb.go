@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/kloros/telegraf-chembus/testutil/process"
@@ -42,6 +43,16 @@ func Start(ctx context.Context, dir string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: install Debian's influxdb, or run make deps", err)
 	}
+	for {
+		s, err := start(ctx, binary, dir)
+		// It cannot pick its ports itself, and somebody else may have taken one meanwhile.
+		if err == nil || !strings.Contains(err.Error(), "address already in use") {
+			return s, err
+		}
+	}
+}
+
+func start(ctx context.Context, binary, dir string) (*Server, error) {
 	ports, err := freePorts(2)
 	if err != nil {
 		return nil, err

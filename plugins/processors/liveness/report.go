@@ -20,8 +20,9 @@ func (l *Liveness) report(acc telegraf.Accumulator, findings []judge.Finding, at
 		opened = opened || f.Gap != nil && f.Gap.Open && f.Change != judge.Report
 	}
 	if opened {
-		// First of all: a judge that dies now must know after its restart under which id it was told.
-		l.saveAfter(0)
+		// First of all: a judge that dies now must know after its restart under which id it was told. Where
+		// saving takes long, that is up to half of the time.
+		l.saveAfter(l.saveTook)
 	}
 	for i := range findings {
 		f := &findings[i]

@@ -20,8 +20,9 @@ const (
 	// newsInterval is how often it is saved when there is news: a component that is known to nobody
 	// else, or an incident, must not be forgotten.
 	newsInterval = time.Second
-	// saveShare bounds the time that saving a large state takes: a pause of so many times as long.
+	// saveShare and newsShare bound the time that saving a large state takes: a pause of so many times as long.
 	saveShare = 20
+	newsShare = 4
 )
 
 // findState decides where the state is kept, and reports what makes that impossible. The state is loaded
@@ -95,9 +96,9 @@ func (l *Liveness) loadState() {
 // saveIfDue saves the state when it is time.
 func (l *Liveness) saveIfDue() {
 	if l.news {
-		l.saveAfter(newsInterval)
+		l.saveAfter(max(newsInterval, newsShare*l.saveTook))
 	} else {
-		l.saveAfter(saveInterval)
+		l.saveAfter(max(saveInterval, saveShare*l.saveTook))
 	}
 }
 
@@ -108,7 +109,7 @@ func (l *Liveness) saveAfter(interval time.Duration) {
 		return
 	}
 	now := l.judge.Now()
-	if now-l.saved < max(interval, saveShare*l.saveTook) {
+	if now-l.saved < interval {
 		return
 	}
 	start := time.Now()

@@ -1,8 +1,6 @@
 """A component of the colony: heartbeats as CHEMBUS emitters send them.
 
 usage: emitter.py NAME NICHE INTERVAL STREAMS
-
-Prints the ts of each heartbeat, so that a test knows the last one.
 """
 
 import json
@@ -14,7 +12,6 @@ import time
 import zmq
 
 name, niche, interval, streams = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
-lock = threading.Lock()
 
 
 def stream(context):
@@ -32,8 +29,6 @@ def stream(context):
         }
         frames = [b"HEARTBEAT", json.dumps(message, separators=(",", ":")).encode()]
         socket.send_multipart(frames)
-        with lock:
-            print(repr(message["ts"]), flush=True)
         if first:
             time.sleep(0.15)
             socket.send_multipart(frames)

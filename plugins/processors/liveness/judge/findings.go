@@ -1,9 +1,6 @@
 package judge
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Change says why a finding was made.
 type Change int
@@ -47,6 +44,10 @@ type Status struct {
 
 // report repeats the status of every component and the level of every open gap.
 func (j *Judge) report() {
+	masses := make(map[string]bool, len(j.crowd.Masses))
+	for _, m := range j.crowd.Masses {
+		masses[m.ID] = true
+	}
 	for _, c := range j.order {
 		if c.Phase == retired {
 			continue
@@ -55,7 +56,7 @@ func (j *Judge) report() {
 		switch {
 		case c.flapping():
 			gap = j.gap(c, HeartbeatFlapping, c.Flaps.Incident, true, j.silence(c))
-		case c.Incident != "" && !j.inMass(c):
+		case c.Incident != "" && !masses[c.Incident]:
 			gap = j.gap(c, c.incidentType(), c.Incident, true, j.silence(c))
 		}
 		j.find(c, Report, gap)
@@ -70,11 +71,6 @@ func (j *Judge) report() {
 // silence is how long nothing was heard of a component.
 func (j *Judge) silence(c *component) time.Duration {
 	return max(j.sensors.Now-c.Last, 0)
-}
-
-// inMass reports whether a component's incident is one of many.
-func (j *Judge) inMass(c *component) bool {
-	return slices.ContainsFunc(j.crowd.Masses, func(m *mass) bool { return m.ID == c.Incident })
 }
 
 func (j *Judge) findMass(m *mass, change Change, open bool) {
