@@ -1,10 +1,17 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/influxdata/toml"
+	"github.com/influxdata/toml/ast"
 	"github.com/stretchr/testify/require"
 )
 
@@ -15,5 +22,37 @@ func TestReadmesShowTheSample(t *testing.T) {
 		readme, err := os.ReadFile(filepath.Join("..", "..", "plugins", r.section, r.plugin, "README.md"))
 		require.NoError(t, err)
 		require.Contains(t, string(readme), "```toml @sample.conf\n"+r.create().SampleConfig()+"```\n", r.id())
+		require.Equal(t, 1, strings.Count(string(readme), "```toml @sample.conf\n"), r.id())
+	}
+}
+
+// TestSampleIsOfAllOptions takes the sample with every option in it switched on: it names each option of the
+// plugin, and of the tables within its own, exactly once, and nothing else.
+func TestSampleIsOfAllOptions(t *testing.T) {
+	switchedOff := regexp.MustCompile(`(?m)^  # `)
+	for _, r := range roles {
+		plugin := r.create()
+		root, err := toml.Parse([]byte(switchedOff.ReplaceAllString(plugin.SampleConfig(), "  ")))
+		require.NoError(t, err, "%s: an option that is there twice is an error", r.id())
+		tables := root.Fields[r.section].(*ast.Table).Fields[r.plugin].([]*ast.Table)
+		require.Len(t, tables, 1)
+		requireAllOptions(t, reflect.TypeOf(plugin).Elem(), tables[0], r.id())
+	}
+}
+
+// requireAllOptions compares the options of a plugin, or of a table within its own, with those in a file.
+func requireAllOptions(t *testing.T, plugin reflect.Type, table *ast.Table, name string) {
+	t.Helper()
+	known := options(reflect.New(plugin).Interface())
+	var keys []string
+	for _, field := range known {
+		keys = append(keys, key(field))
+	}
+	require.ElementsMatch(t, keys, slices.Collect(maps.Keys(table.Fields)), name)
+	for _, field := range known {
+		if nested, ok := table.Fields[key(field)].([]*ast.Table); ok {
+			require.Len(t, nested, 1)
+			requireAllOptions(t, field.Type.Elem().Elem(), nested[0], name+"."+key(field))
+		}
 	}
 }

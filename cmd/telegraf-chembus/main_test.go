@@ -121,15 +121,6 @@ func TestSamplePassesCheck(t *testing.T) {
 	}
 }
 
-func TestSampleOffersEveryOption(t *testing.T) {
-	for _, r := range roles {
-		plugin := r.create()
-		for _, field := range options(plugin) {
-			require.Regexp(t, `(?m)^  # (`+key(field)+` = |\[\[[a-z.]+\.`+key(field)+`\]\]$)`, plugin.SampleConfig(), r.id())
-		}
-	}
-}
-
 // TestFileFromTheEnvironment shows which file a role takes: the one on the command line, else the one
 // that the environment names.
 func TestFileFromTheEnvironment(t *testing.T) {

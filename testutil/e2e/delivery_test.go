@@ -126,7 +126,7 @@ func TestRestartAfterTheReplayWindow(t *testing.T) {
 	require.NoError(t, s.telegraf.Stop())
 	require.NoError(t, c.Kill(between))
 	<-time.After(90 * time.Second)
-	s.start()
+	s.startAgain()
 	s.wait("who died meanwhile is found", func() bool { return len(gaps.Received()) == 2 })
 	require.NoError(t, c.Kill(after))
 	s.wait("who dies afterwards is found", func() bool { return len(gaps.Received()) == 3 })

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kloros/telegraf-chembus/testutil/colony"
@@ -89,6 +90,19 @@ func newScene(t *testing.T, options string) *scene {
 	return newSceneWith(t, options, "")
 }
 
+// newSceneWith adds to Telegraf's own configuration: options of [agent], then tables.
+func newSceneWith(t *testing.T, options, extra string) *scene {
+	t.Helper()
+	s := newStage(t)
+	dropIn, err := filepath.Abs(filepath.Join(root, "sample.conf"))
+	require.NoError(t, err)
+	s.config.Binary, s.config.Plugins, s.config.DropIn = agent, plugins, dropIn
+	s.config.Options = options
+	s.config.Agent += extra
+	s.start()
+	return s
+}
+
 // newBus has a bus and nothing else.
 func newBus(t *testing.T) *scene {
 	t.Helper()
@@ -101,8 +115,9 @@ func newBus(t *testing.T) *scene {
 	return s
 }
 
-// newSceneWith adds to Telegraf's own configuration.
-func newSceneWith(t *testing.T, options, extra string) *scene {
+// newStage is a scene whose Telegraf has not started yet.
+func newStage(t *testing.T) *scene {
+	t.Helper()
 	s := newBus(t)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -112,47 +127,47 @@ func newSceneWith(t *testing.T, options, extra string) *scene {
 	t.Cleanup(func() { _ = s.influx.Stop() })
 
 	dir := t.TempDir()
-	dropIn, err := filepath.Abs(filepath.Join(root, "sample.conf"))
-	require.NoError(t, err)
 	s.config = telegraf.Config{
-		Binary:  agent,
-		Plugins: plugins,
-		DropIn:  dropIn,
 		Agent: fmt.Sprintf(`
-[agent]
-  interval = "1s"
-  flush_interval = "1s"
-  hostname = "e2e"
 [[inputs.mem]]
 [[outputs.influxdb]]
   urls = [%q]
   database = %q
-`, s.influx.URL, database) + extra,
-		Options: options,
-		Dir:     dir,
+[agent]
+  interval = "1s"
+  flush_interval = "1s"
+  hostname = "e2e"
+`, s.influx.URL, database),
+		Dir: dir,
 		// As systemd gives each service a place for its state.
 		Env: append(s.env(), "STATE_DIRECTORY="+dir),
 	}
+	return s
+}
+
+// start starts Telegraf, and has it stopped at the end of the test.
+func (s *scene) start() {
+	s.Helper()
+	var err error
 	s.telegraf, err = telegraf.Start(s.config)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, s.telegraf.Stop(), "telegraf must end by itself")
-		if t.Failed() {
-			t.Logf("telegraf said:\n%s", s.telegraf.Output())
+	require.NoError(s, err)
+	s.Cleanup(func() {
+		assert.NoError(s, s.telegraf.Stop(), "telegraf must end by itself")
+		if s.Failed() {
+			s.Logf("telegraf said:\n%s", s.telegraf.Output())
 		}
 	})
-	return s
 }
 
 // restart stops Telegraf as a service is stopped, and starts it again.
 func (s *scene) restart() {
 	s.Helper()
 	require.NoError(s, s.telegraf.Stop())
-	s.start()
+	s.startAgain()
 }
 
-// start starts Telegraf after it has ended.
-func (s *scene) start() {
+// startAgain starts a Telegraf in place of one that has ended.
+func (s *scene) startAgain() {
 	s.Helper()
 	var err error
 	s.telegraf, err = telegraf.Start(s.config)

@@ -17,8 +17,8 @@ import (
 // Config says how Telegraf runs. All paths are absolute.
 type Config struct {
 	Binary  string    // the telegraf program
-	Plugins string    // folder of telegraf-chembus, put first on the PATH
-	DropIn  string    // the drop-in, copied unchanged into a telegraf.d
+	Plugins string    // folder of telegraf-chembus, put first on the PATH; empty: the PATH stays
+	DropIn  string    // the drop-in, copied unchanged into a telegraf.d; empty: none
 	Agent   string    // Telegraf's own configuration: [agent], outputs and whatever else it runs
 	Options string    // the plugins' options, the content of a FILE; empty: defaults
 	Dir     string    // a folder of its own
@@ -35,18 +35,25 @@ type Telegraf struct {
 func Start(c Config) (*Telegraf, error) {
 	dropIns := filepath.Join(c.Dir, "telegraf.d")
 	agent := filepath.Join(c.Dir, "telegraf.conf")
-	dropIn, err := os.ReadFile(c.DropIn)
-	if err != nil {
-		return nil, err
-	}
 	if err := errors.Join(
 		os.MkdirAll(dropIns, 0o700),
-		os.WriteFile(filepath.Join(dropIns, "chembus.conf"), dropIn, 0o600),
 		os.WriteFile(agent, []byte(c.Agent), 0o600),
 	); err != nil {
 		return nil, err
 	}
-	env := append(os.Environ(), "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"))
+	if c.DropIn != "" {
+		dropIn, err := os.ReadFile(c.DropIn)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dropIns, "chembus.conf"), dropIn, 0o600)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	env := os.Environ()
+	if c.Plugins != "" {
+		env = append(env, "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"))
+	}
 	if c.Options != "" {
 		options := filepath.Join(c.Dir, "chembus.conf")
 		if err := os.WriteFile(options, []byte(c.Options), 0o600); err != nil {

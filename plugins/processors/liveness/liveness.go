@@ -52,11 +52,10 @@ type Liveness struct {
 	Overrides          []*Override      `toml:"override"`
 	Log                telegraf.Logger  `toml:"-"`
 
-	ignored  globs
-	rules    ruleSet
-	judge    *judge.Judge
-	changes  changeLog
-	restored bool // by Telegraf, before Start
+	ignored globs
+	rules   ruleSet
+	judge   *judge.Judge // nil before Init
+	changes changeLog
 
 	statePath   string  // empty: nothing is kept
 	standby     bool    // nobody is judged: the state is not locked yet, or by another copy

@@ -73,11 +73,9 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 	l.early = nil
 }
 
-// loadState restores what the judge knew. A file that is of no use is set aside.
+// loadState restores what the judge knew. It goes before what Telegraf's own statefile held, which is
+// written at a stop only and is of the stop before after a crash. A file that is of no use is set aside.
 func (l *Liveness) loadState() {
-	if l.restored {
-		return
-	}
 	var memory judge.Memory
 	found, err := l.state.Load(&memory)
 	if err == nil && found {
@@ -90,7 +88,7 @@ func (l *Liveness) loadState() {
 	if moveErr != nil {
 		err = errors.Join(err, moveErr)
 	}
-	l.Log.Errorf("Starting afresh, for the state in %q cannot be used; it is kept as %q: %v", l.statePath, aside, err)
+	l.Log.Errorf("Starting without it, for the state in %q cannot be used; it is kept as %q: %v", l.statePath, aside, err)
 }
 
 // saveIfDue saves the state when it is time.
@@ -137,8 +135,12 @@ func (l *Liveness) closeState() {
 	l.state = nil
 }
 
-// GetState returns what the judge knows, for Telegraf's own statefile.
+// GetState returns what the judge knows, for Telegraf's own statefile; nothing if there is no judge. Telegraf
+// asks the copy behind the aggregators, too, even if it never initialised it.
 func (l *Liveness) GetState() interface{} {
+	if l.judge == nil {
+		return ""
+	}
 	state, err := json.Marshal(l.judge.Memory())
 	if err != nil {
 		l.Log.Errorf("The state cannot be saved, and a restart would forget it: %v", err)
@@ -146,19 +148,23 @@ func (l *Liveness) GetState() interface{} {
 	return string(state)
 }
 
-// SetState takes what GetState returned in a former run.
+// SetState takes what GetState returned in a former run. A state of no use is no error, which would keep all of
+// Telegraf from starting.
 func (l *Liveness) SetState(state interface{}) error {
 	text, ok := state.(string)
 	if !ok {
 		return fmt.Errorf("state has wrong type %T", state)
 	}
+	if l.judge == nil || text == "" {
+		return nil
+	}
 	var memory judge.Memory
-	if err := json.Unmarshal([]byte(text), &memory); err != nil {
-		return err
+	err := json.Unmarshal([]byte(text), &memory)
+	if err == nil {
+		err = l.judge.Restore(&memory)
 	}
-	if err := l.judge.Restore(&memory); err != nil {
-		return err
+	if err != nil {
+		l.Log.Errorf("Starting without it, for the state in Telegraf's statefile cannot be used: %v", err)
 	}
-	l.restored = true
 	return nil
 }

@@ -172,8 +172,52 @@ func TestStateOfTelegraf(t *testing.T) {
 	require.NotEmpty(t, opened)
 
 	require.Error(t, second.SetState(7))
-	require.Error(t, second.SetState("{"))
-	require.Error(t, second.SetState(`{"version":99}`))
+}
+
+// TestUselessStateOfTelegraf shows that Telegraf starts whatever is in its statefile.
+func TestUselessStateOfTelegraf(t *testing.T) {
+	for _, useless := range []string{"{", "null", `{"version":99}`} {
+		r := start(t, "")
+		require.NoError(t, r.SetState(useless))
+		lines := logged(r.log)
+		require.Len(t, lines, 1)
+		require.Regexp(t, `^E! Starting without it, for the state in Telegraf's statefile cannot be used: `, lines[0])
+		require.Equal(t, []string{"a up"}, append(r.Tick(0), r.Beat("a", 0.5)...))
+	}
+}
+
+// TestStateOfTelegrafWithoutAJudge is of the copy behind the aggregators, which Telegraf does not initialise
+// with skip_processors_after_aggregators and has in its statefile all the same.
+func TestStateOfTelegrafWithoutAJudge(t *testing.T) {
+	copied := standard()
+	state := copied.GetState()
+	require.NoError(t, copied.SetState(state))
+	require.NoError(t, copied.SetState(start(t, "").GetState()))
+
+	r := start(t, "")
+	require.NoError(t, r.SetState(state))
+	require.Empty(t, logged(r.log))
+}
+
+// TestOwnStateGoesFirst restarts a judge after a crash: Telegraf's statefile is of the stop before.
+func TestOwnStateGoesFirst(t *testing.T) {
+	file := stateFile(t)
+	first := start(t, file)
+	first.Live(0, 3, "of the first run")
+	ofTelegraf := first.GetState()
+	first.Live(4, 20, "of the crashed run")
+	first.Kill()
+
+	second := start(t, file)
+	require.NoError(t, second.SetState(ofTelegraf))
+	require.Contains(t, second.Tick(21), "of the crashed run up", "known, and so in the report")
+
+	require.NoError(t, os.WriteFile(file, []byte("{"), 0o600))
+	second.Kill()
+	third := start(t, file)
+	require.NoError(t, third.SetState(ofTelegraf))
+	require.Empty(t, third.Tick(21))
+	require.Empty(t, third.Beat("of the first run", 21), "without a file of its own it goes by Telegraf's")
 }
 
 func TestDamagedStateIsSetAside(t *testing.T) {
@@ -188,7 +232,7 @@ func TestDamagedStateIsSetAside(t *testing.T) {
 		require.Equal(t, damaged, string(kept))
 		lines := logged(r.log)
 		require.Len(t, lines, 1)
-		require.Regexp(t, `^E! Starting afresh, for the state in ".*liveness.json" cannot be used; it is kept as ".*liveness.json.damaged": `, lines[0])
+		require.Regexp(t, `^E! Starting without it, for the state in ".*liveness.json" cannot be used; it is kept as ".*liveness.json.damaged": `, lines[0])
 
 		r.Live(1, 3, "a")
 		r.Stop()
