@@ -33,8 +33,12 @@ func show(ctx context.Context, s *Stream, terminal tcell.Screen) error {
 			if !ok {
 				return s.err
 			}
+			if p.snapshot != nil && snapshot.Bus.Observable && !p.snapshot.Bus.Observable {
+				p.message = "" // it most likely said why the bus could not be heard
+			}
 			p.snapshot = &snapshot
 		case p.message = <-s.messages:
+			p.messageAt = p.time()
 		case event, ok := <-terminal.EventQ():
 			switch event := event.(type) {
 			case *tcell.EventResize:
@@ -56,10 +60,11 @@ func show(ctx context.Context, s *Stream, terminal tcell.Screen) error {
 
 // page is what is on the screen.
 type page struct {
-	snapshot *Snapshot // nil: nothing has come yet
-	message  string    // the last that the watch had to say
-	offset   int       // of the first row that is shown
-	rows     int       // that fit
+	snapshot  *Snapshot // nil: nothing has come yet
+	message   string    // the last that the watch had to say
+	messageAt time.Time // when, by the snapshots
+	offset    int       // of the first row that is shown
+	rows      int       // that fit
 }
 
 // key does what a key says; false to end.
@@ -81,6 +86,14 @@ func (p *page) key(event *tcell.EventKey) bool {
 		p.offset = len(p.zooids())
 	}
 	return true
+}
+
+// time is that of the snapshot; zero before the first.
+func (p *page) time() time.Time {
+	if p.snapshot == nil {
+		return time.Time{}
+	}
+	return p.snapshot.Time
 }
 
 func (p *page) zooids() []Zooid {
@@ -146,8 +159,11 @@ func (p *page) compose(width, height int) []line {
 			lines = append(lines, line{part, l})
 		}
 	}
-	if p.message != "" {
-		for _, part := range wrap("Log     "+printable(p.message), width) {
+	if p.messageAt.IsZero() {
+		p.messageAt = p.time()
+	}
+	if p.message != "" && p.time().Sub(p.messageAt) < messageFor {
+		for _, part := range wrap("Log     "+p.messageAt.Local().Format(time.TimeOnly)+" "+printable(p.message), width) {
 			lines = append(lines, line{part, warning})
 		}
 	}
@@ -172,5 +188,9 @@ func (p *page) compose(width, height int) []line {
 	return append(lines, line{pad(status, width), bar})
 }
 
-// minRows is how many rows are shown before there is a header.
-const minRows = 5
+const (
+	// minRows is how many rows are shown before there is a header.
+	minRows = 5
+	// messageFor is how long a message is shown. What goes on is told again each minute.
+	messageFor = time.Minute
+)

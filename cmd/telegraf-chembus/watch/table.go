@@ -23,19 +23,19 @@ type column struct {
 }
 
 var columns = []column{
-	{"ZOOID", false, 0, func(z *Zooid) string { return printable(z.Name) }},
-	{"NICHE", false, 1, func(z *Zooid) string { return printable(z.Niche) }},
+	{"ZOOID", false, 0, func(z *Zooid) string { return named(z.Name) }},
+	{"NICHE", false, 1, func(z *Zooid) string { return named(z.Niche) }},
 	{"STATE", false, 0, func(z *Zooid) string { return z.State }},
 	{"SILENCE", true, 0, func(z *Zooid) string { return span(z.SilenceS) }},
 	{"INTERVAL", true, 4, func(z *Zooid) string { return optionalSpan(z.IntervalS) }},
 	{"BEATS", true, 3, func(z *Zooid) string { return strconv.FormatInt(z.Beats, 10) }},
-	{"LAG", true, 2, func(z *Zooid) string { return optionalSpan(z.LagS) }},
+	{"LAG", true, 2, func(z *Zooid) string { return latency(z.LagS) }},
 }
 
 const (
 	columnGap = 2
 	droppable = 4 // columns
-	// minName is how many cells of a terminal names get before columns are dropped for them.
+	// minName is how many cells of a terminal names, and niches, get before columns are dropped for them.
 	minName = 16
 	// maxPadded bounds how wide a column gets where lines may be of any length; what is longer pushes the
 	// rest of its line to the right.
@@ -67,12 +67,18 @@ func layOut(zooids []Zooid, width int) table {
 	if !t.clip {
 		return t
 	}
-	// Names become shorter first, then columns go.
-	for drop := 1; t.without(0)+min(t.widths[0], minName) > width && drop <= droppable; drop++ {
+	// Names and niches become shorter first, then columns go; a name as long as can be takes nobody's place.
+	const name, niche = 0, 1
+	wanted := t.widths[niche]
+	t.widths[niche] = min(wanted, minName)
+	for drop := 1; t.without(name)+min(t.widths[name], minName) > width && drop <= droppable; drop++ {
 		i := slices.IndexFunc(t.columns, func(c column) bool { return c.dropped == drop })
 		t.columns, t.widths = slices.Delete(t.columns, i, i+1), slices.Delete(t.widths, i, i+1)
 	}
-	t.shrink(0, width)
+	t.widths[name] = min(t.widths[name], max(width-t.without(name), minName))
+	if len(t.columns) == len(columns) {
+		t.widths[niche] = min(wanted, width-t.without(niche))
+	}
 	return t
 }
 
@@ -85,11 +91,6 @@ func (t table) without(column int) int {
 		}
 	}
 	return total
-}
-
-// shrink makes a column as narrow as the width of a line wants, as far as that can be.
-func (t table) shrink(column, width int) {
-	t.widths[column] = min(t.widths[column], max(width-t.without(column), min(t.widths[column], minName)))
 }
 
 // head is the line with the titles.
@@ -137,7 +138,7 @@ func (s *Snapshot) header() []string {
 	lines := []string{
 		fmt.Sprintf("Bus     %s  %s", printable(b.Endpoint), health),
 		fmt.Sprintf("        %d messages, %d rejected, lag %s, probe %s, blind %s",
-			b.Messages, b.Rejected, optionalSpan(b.LagS), optionalSpan(b.ProbeRTTS), span(b.BlindS)),
+			b.Messages, b.Rejected, latency(b.LagS), latency(b.ProbeRTTS), span(b.BlindS)),
 	}
 	counts := "none"
 	for i, c := range s.states() {
@@ -169,15 +170,13 @@ func (s *Snapshot) WriteTable(w io.Writer) error {
 	return err
 }
 
-// span is a time in seconds, in three or four digits that a person can compare.
+// span is a time in seconds, in few digits that a person can compare.
 func span(seconds float64) string {
 	sign, s := "", seconds
 	if s < 0 {
 		sign, s = "-", -s
 	}
 	switch {
-	case s < 0.0995:
-		return sign + strconv.FormatFloat(s*1e3, 'f', 1, 64) + "ms"
 	case s < 59.95:
 		return sign + strconv.FormatFloat(s, 'f', 1, 64) + "s"
 	case s < 3600:
@@ -190,6 +189,14 @@ func span(seconds float64) string {
 	return sign + ">999d"
 }
 
+// latency is a time that may be very short; "-" if it is not known.
+func latency(seconds *float64) string {
+	if seconds == nil || math.Abs(*seconds) >= 0.09995 {
+		return optionalSpan(seconds)
+	}
+	return strconv.FormatFloat(*seconds*1e3, 'f', 1, 64) + "ms"
+}
+
 func optionalSpan(seconds *float64) string {
 	if seconds == nil {
 		return "-"
@@ -197,29 +204,33 @@ func optionalSpan(seconds *float64) string {
 	return span(*seconds)
 }
 
-// printable is a name as it can be shown in a line of a table. The sensor refuses control characters, but a
-// name may still hold what a terminal does not print one after the other from the left, and it must not
-// disturb its neighbours: format characters, combining marks without end, letters written from the right. They
-// are escaped as in a Go string; a backslash is doubled, so that no name can be mistaken for another.
-func printable(name string) string {
+// named is a name as it can be shown in a table: printable, with each backslash doubled, so that no name can be
+// mistaken for another.
+func named(name string) string {
+	return printable(strings.ReplaceAll(name, `\`, `\\`))
+}
+
+// printable is a text as it can be shown in a line. The sensor refuses control characters, but a name may still
+// hold what a terminal does not print one after the other from the left, and so disturb what stands beside it:
+// format characters, combining marks without end, letters written from the right. They are escaped as in a Go
+// string.
+func printable(text string) string {
 	plain := func(r rune) bool {
-		if r == '\\' || !strconv.IsPrint(r) || unicode.Is(unicode.M, r) {
+		if !strconv.IsPrint(r) || unicode.Is(unicode.M, r) {
 			return false
 		}
 		p, _ := bidi.LookupRune(r)
 		return p.Class() != bidi.R && p.Class() != bidi.AL && p.Class() != bidi.AN
 	}
-	if !strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
-		return name
+	text = strings.ToValidUTF8(text, string(unicode.ReplacementChar))
+	if !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
 	}
 	var shown strings.Builder
-	for i, r := range name {
-		switch {
-		case r == unicode.ReplacementChar && !strings.HasPrefix(name[i:], string(r)):
-			fmt.Fprintf(&shown, `\x%02x`, name[i])
-		case plain(r):
+	for _, r := range text {
+		if plain(r) {
 			shown.WriteRune(r)
-		default:
+		} else {
 			shown.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
 		}
 	}
