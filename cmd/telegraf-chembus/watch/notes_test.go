@@ -52,6 +52,10 @@ func TestPatience(t *testing.T) {
 	observable := Bus{Observable: true}
 	require.False(t, knows.Over(observable, 900*time.Millisecond))
 	require.True(t, knows.Over(observable, time.Second), "one interval is enough for one who knows who is there")
+	rtt := 0.001
+	require.False(t, knows.Over(Bus{Observable: true, Probing: true}, time.Second))
+	require.True(t, knows.Over(Bus{Observable: true, Probing: true, ProbeRTTS: &rtt}, time.Second))
+	require.True(t, knows.Over(Bus{Observable: true, Probing: true}, 4*time.Second), "the way to the bus is closed")
 	require.False(t, knows.Over(Bus{}, 3900*time.Millisecond))
 	require.True(t, knows.Over(Bus{}, 4*time.Second), "nothing comes")
 

@@ -147,7 +147,8 @@ func (p patience) Over(b Bus, listened time.Duration) bool {
 	if listened >= p.interval+p.observe+p.blind {
 		return true
 	}
-	return b.Observable && listened >= p.interval && b.ObservedS >= p.observe.Seconds()
+	proved := !b.Probing || b.ProbeRTTS != nil // beats alone do not tell that the way to the bus is open
+	return b.Observable && proved && listened >= p.interval && b.ObservedS >= p.observe.Seconds()
 }
 
 // Stop ends the listening.
