@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gdamore/tcell/v3"
+	"github.com/gdamore/tcell/v3/color"
 )
 
 // Show shows the snapshots of a stream on the terminal until the user or the context ends it, or the stream
@@ -121,12 +122,13 @@ const (
 	faint
 )
 
+// The colours are the terminal's own red and yellow, which its user can read.
 var styles = map[look]tcell.Style{
 	plain:   tcell.StyleDefault,
 	title:   tcell.StyleDefault.Bold(true).Underline(true),
 	bar:     tcell.StyleDefault.Reverse(true),
-	alarm:   tcell.StyleDefault.Foreground(tcell.ColorRed).Bold(true),
-	warning: tcell.StyleDefault.Foreground(tcell.ColorYellow),
+	alarm:   tcell.StyleDefault.Foreground(color.Maroon).Bold(true),
+	warning: tcell.StyleDefault.Foreground(color.Olive),
 	faint:   tcell.StyleDefault.Dim(true),
 }
 

@@ -34,7 +34,7 @@ type Watcher struct {
 	heard     telegraf.Accumulator // takes what the sensor says
 	judged    telegraf.Accumulator // takes what the judge says
 
-	mu   sync.Mutex // guards the judge and the view
+	mu   sync.Mutex // guards the judge with what it recalls, and the view
 	view *view
 }
 
@@ -111,6 +111,7 @@ func (w *Watcher) Once(ctx context.Context) (Snapshot, error) {
 		b := w.view.bus
 		w.mu.Unlock()
 		if p.Over(b, time.Since(w.started)) {
+			w.catchUp()
 			return w.Snapshot(time.Now())
 		}
 		select {
@@ -118,6 +119,17 @@ func (w *Watcher) Once(ctx context.Context) (Snapshot, error) {
 			return Snapshot{}, context.Cause(ctx)
 		case <-ticker.C:
 		}
+	}
+}
+
+// catchUp takes over what the judge that works has found since the watch began. It has heard all that was heard
+// here up to then, and so no more than the beats of the last moment are missing.
+func (w *Watcher) catchUp() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	info, err := os.Stat(w.memory.Path)
+	if err == nil && fresh(w.memory, w.started) && info.ModTime().After(w.memory.Saved) {
+		w.memory, w.memoryErr = w.judge.Recall()
 	}
 }
 

@@ -164,6 +164,29 @@ func TestWatchLooksOnly(t *testing.T) {
 	}
 }
 
+// TestOnceTellsTheLatest shows that what the judge at work finds while a watch listens is told.
+func TestOnceTellsTheLatest(t *testing.T) {
+	t.Parallel()
+	bus := startBus(t)
+	state := filepath.Join(t.TempDir(), "liveness.json")
+	judge := newJudge(t, state)
+	require.NoError(t, judge.Start(&testutil.Accumulator{}))
+	defer judge.Stop()
+	feed(t, judge, bus.XPub(), "audio_io", 0, 1)
+	w := startWatch(t, bus, state)
+	seen, err := w.Snapshot(time.Now())
+	require.NoError(t, err)
+	require.Equal(t, "up", seen.Zooids[0].State)
+
+	feed(t, judge, bus.XPub(), "meta_agent", 2, 8) // audio_io is silent, and the state is saved
+	later := time.Now().Add(time.Second)
+	require.NoError(t, os.Chtimes(state, later, later)) // a file's time may be coarse
+	seen, err = w.Once(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "audio_io", seen.Zooids[0].Name)
+	require.Equal(t, "silent", seen.Zooids[0].State)
+}
+
 // feed lets a component beat each second of a sensor's clock, while the sensor ticks.
 func feed(t *testing.T, judge *liveness.Liveness, endpoint, zooid string, from, to int) {
 	t.Helper()

@@ -28,9 +28,10 @@ type Sensor struct {
 	Endpoint string
 }
 
-// Recall takes over what the judge with the same options saved, and leaves the file and its lock alone. That
-// there is no state is no error. After an error the judge knows nothing from before.
+// Recall starts over with what the judge with the same options saved, and leaves the file and its lock alone.
+// That there is no state is no error. After an error the judge knows nothing from before.
 func (l *Liveness) Recall() (Recollection, error) {
+	l.judge = judge.New(l.judgeConfig())
 	var r Recollection
 	r.Path, _ = statefile.Place(l.StateFile, stateName)
 	var memory judge.Memory
