@@ -21,11 +21,15 @@ import (
 )
 
 // load makes the table's plugin, sets its options and lets it check them. Every option is set before
-// anything is reported, and problems come in the order of the file.
-func (t table) load() (telegraf.PluginDescriber, []problem) {
+// anything is reported, and problems come in the order of the file. Last of all before the check, adjust
+// may change the options.
+func (t table) load(adjust ...func(telegraf.PluginDescriber)) (telegraf.PluginDescriber, []problem) {
 	plugin := t.role.create()
 	if problems := t.set(plugin, t.role.header(), t.options); len(problems) > 0 {
 		return nil, inOrder(problems)
+	}
+	for _, a := range adjust {
+		a(plugin)
 	}
 
 	models.SetLoggerOnPlugin(plugin, logger.New(t.role.section, t.role.plugin, ""))

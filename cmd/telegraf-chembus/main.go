@@ -23,6 +23,10 @@ const usage = `Liveness monitoring of a ChemBus: three plugins for Telegraf's ex
         without either, with its defaults
   telegraf-chembus -config FILE
         run the plugin that FILE holds
+  telegraf-chembus watch [-config FILE] [-once] [-json]
+        show in the terminal who is alive, by the options in FILE (which is
+        found as above), without Telegraf; -once prints the table and ends,
+        -json prints it as a line of JSON: once, or every second
   telegraf-chembus check -config FILE
         check every table in FILE
   telegraf-chembus sample
@@ -42,7 +46,7 @@ const (
 	exitUsage
 )
 
-// configVariable names the configuration file of a role that is started without -config, so that
+// configVariable names the configuration file of a role, or a watch, that is started without -config, so that
 // Telegraf's drop-in can stay as it is.
 const configVariable = "TELEGRAF_CHEMBUS_CONFIG"
 
@@ -55,7 +59,7 @@ func main() {
 
 // command does what the arguments say and returns the exit status.
 func command(args []string, stdout, stderr io.Writer) int {
-	verb, file, err := parseArguments(args)
+	a, err := parseArguments(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)
@@ -66,7 +70,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	}
 
 	var failures []error
-	switch verb {
+	switch a.verb {
 	case "sample":
 		for i, r := range roles {
 			if i > 0 {
@@ -77,9 +81,13 @@ func command(args []string, stdout, stderr io.Writer) int {
 	case "version":
 		fmt.Fprintln(stdout, versionLine())
 	case "check":
-		failures = check(file, stdout, stderr)
+		failures = check(a.file, stdout, stderr)
+	case "watch":
+		if err := runWatch(a, stdout, stderr); err != nil {
+			failures = []error{err}
+		}
 	default:
-		if err := runRole(verb, file, stdout, stderr); err != nil {
+		if err := runRole(a.verb, a.file, stdout, stderr); err != nil {
 			failures = []error{err}
 		}
 	}
@@ -92,45 +100,57 @@ func command(args []string, stdout, stderr io.Writer) int {
 	return exitDone
 }
 
-// parseArguments returns the command, empty when the file alone says what to run, and the file that
-// -config names. The error is flag.ErrHelp when the usage was asked for.
-func parseArguments(args []string) (verb, file string, err error) {
+// arguments is the command line.
+type arguments struct {
+	verb       string // empty when the file alone says what to run
+	file       string // that -config names, or the environment
+	once, json bool   // how to watch
+}
+
+// parseArguments reads the command line. The error is flag.ErrHelp when the usage was asked for.
+func parseArguments(args []string) (arguments, error) {
+	var a arguments
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		verb, args = args[0], args[1:]
+		a.verb, args = args[0], args[1:]
 	}
-	_, isRole := roleNamed(verb)
-	needsFile := verb == "check" || verb == "" && len(args) > 0
+	_, isRole := roleNamed(a.verb)
+	takesFile := isRole || a.verb == "watch"
+	needsFile := a.verb == "check" || a.verb == "" && len(args) > 0
 	switch {
-	case verb == "help":
-		return "", "", flag.ErrHelp
-	case len(args) == 0 && verb == "":
-		return "", "", errors.New("no command given")
-	case !isRole && !needsFile && verb != "sample" && verb != "version":
-		return "", "", fmt.Errorf("%q is no command", verb)
+	case a.verb == "help":
+		return a, flag.ErrHelp
+	case len(args) == 0 && a.verb == "":
+		return a, errors.New("no command given")
+	case !takesFile && !needsFile && a.verb != "sample" && a.verb != "version":
+		return a, fmt.Errorf("%q is no command", a.verb)
 	}
 
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // its report has many lines
-	if isRole || needsFile {
+	if takesFile || needsFile {
 		flags.Func("config", "", func(name string) error {
-			if file = name; name == "" {
+			if a.file = name; name == "" {
 				return errors.New("it names no file")
 			}
 			return nil
 		})
 	}
+	if a.verb == "watch" {
+		flags.BoolVar(&a.once, "once", false, "")
+		flags.BoolVar(&a.json, "json", false, "")
+	}
 	switch err := flags.Parse(args); {
 	case err != nil:
-		return "", "", err
+		return a, err
 	case flags.NArg() > 0:
-		return "", "", fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case needsFile && file == "":
-		return "", "", errors.New("-config FILE is missing")
+		return a, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case needsFile && a.file == "":
+		return a, errors.New("-config FILE is missing")
 	}
-	if isRole && file == "" {
-		file = os.Getenv(configVariable)
+	if takesFile && a.file == "" {
+		a.file = os.Getenv(configVariable)
 	}
-	return verb, file, nil
+	return a, nil
 }
 
 // runRole runs the plugin of the role, or without one the only plugin in the file.

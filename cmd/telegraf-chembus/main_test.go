@@ -74,6 +74,8 @@ func TestBadUsageIsOneLine(t *testing.T) {
 		{[]string{"check"}, `-config FILE is missing`},
 		{[]string{"sample", "-config", "f.conf"}, `flag provided but not defined: -config`},
 		{[]string{"version", "now"}, `unexpected argument "now"`},
+		{[]string{"input", "-once"}, `flag provided but not defined: -once`},
+		{[]string{"watch", "audio_io"}, `unexpected argument "audio_io"`},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			status, stdout, stderr := invoke(t, test.args...)
@@ -85,7 +87,7 @@ func TestBadUsageIsOneLine(t *testing.T) {
 }
 
 func TestUsageOnRequest(t *testing.T) {
-	for _, args := range [][]string{{"-h"}, {"--help"}, {"help"}, {"input", "-h"}, {"sample", "-help"}} {
+	for _, args := range [][]string{{"-h"}, {"--help"}, {"help"}, {"input", "-h"}, {"sample", "-help"}, {"watch", "-h"}} {
 		status, stdout, stderr := invoke(t, args...)
 		require.Equal(t, 0, status, args)
 		require.Equal(t, usage, stdout, args)
@@ -131,11 +133,13 @@ func TestFileFromTheEnvironment(t *testing.T) {
 	}{
 		{[]string{"input"}, "environment.conf"},
 		{[]string{"output", "-config", "f.conf"}, "f.conf"},
+		{[]string{"watch", "-once"}, "environment.conf"},
+		{[]string{"watch", "-config", "f.conf"}, "f.conf"},
 		{[]string{"sample"}, ""},
 	} {
-		_, file, err := parseArguments(test.args)
+		a, err := parseArguments(test.args)
 		require.NoError(t, err)
-		require.Equal(t, test.file, file, "%v", test.args)
+		require.Equal(t, test.file, a.file, "%v", test.args)
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
@@ -23,10 +25,10 @@ var ErrLocked = errors.New("the state file is in use")
 // mode lets nobody else read the state, which names what runs where.
 const mode = 0o600
 
-// Path returns where to keep the state: the configured file, else the file of that name in
-// $STATE_DIRECTORY (set by systemd), else in DefaultDirectory if that can be written; false if there is
-// no such place.
-func Path(configured, name string) (string, bool) {
+// Place returns where the state is looked for: in the configured file, else in the file of that name in
+// $STATE_DIRECTORY (set by systemd), else in DefaultDirectory; given is false for the last, which need not
+// exist.
+func Place(configured, name string) (path string, given bool) {
 	if configured != "" {
 		return configured, true
 	}
@@ -34,13 +36,46 @@ func Path(configured, name string) (string, bool) {
 	if directories := filepath.SplitList(os.Getenv("STATE_DIRECTORY")); len(directories) > 0 {
 		return filepath.Join(directories[0], name), true
 	}
-	probe, err := os.CreateTemp(DefaultDirectory, ".probe")
+	return filepath.Join(DefaultDirectory, name), false
+}
+
+// Path returns where to keep the state: its place, if that is given or can be written; false if there is
+// no such place.
+func Path(configured, name string) (string, bool) {
+	path, given := Place(configured, name)
+	if given {
+		return path, true
+	}
+	probe, err := os.CreateTemp(filepath.Dir(path), ".probe")
 	if err != nil {
 		return "", false
 	}
 	_ = probe.Close()
 	_ = os.Remove(probe.Name())
-	return filepath.Join(DefaultDirectory, name), true
+	return path, true
+}
+
+// Read reads the state in a file that may be another process's, and leaves the file and its lock alone. It
+// returns when the state was saved. The error is fs.ErrNotExist if there is none yet.
+func Read(path string, state any) (saved time.Time, err error) {
+	// Opened once, so that content and time are of the same file: it is replaced at each save.
+	file, err := os.Open(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	content, err := io.ReadAll(file)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if err := json.Unmarshal(content, state); err != nil {
+		return time.Time{}, fmt.Errorf("reading the state: %w", err)
+	}
+	return info.ModTime(), nil
 }
 
 // File is a locked state file.
@@ -66,17 +101,11 @@ func Open(path string) (*File, error) {
 
 // Load reads the state; false if there is none yet.
 func (f *File) Load(state any) (bool, error) {
-	content, err := os.ReadFile(f.path)
+	_, err := Read(f.path, state)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	if err := json.Unmarshal(content, state); err != nil {
-		return false, fmt.Errorf("reading the state: %w", err)
-	}
-	return true, nil
+	return err == nil, err
 }
 
 // Save replaces the file as a whole: after a crash it holds either the old state or the new.

@@ -42,6 +42,15 @@ type Status struct {
 	Availability float64 // 0..1 of the observed time
 }
 
+// Report returns the status of every component and the level of every open gap, as a tick does when a report
+// is due. It changes nothing that is judged. The findings are valid until the next call.
+func (j *Judge) Report() []Finding {
+	clear(j.findings)
+	j.findings = j.findings[:0]
+	j.report()
+	return j.findings
+}
+
 // report repeats the status of every component and the level of every open gap.
 func (j *Judge) report() {
 	masses := make(map[string]bool, len(j.crowd.Masses))

@@ -36,6 +36,20 @@ func (j *Judge) Memory() *Memory {
 	return s
 }
 
+// Heard names the sensors that were heard up to a time before the memory was saved, and the others.
+func (m *Memory) Heard(within time.Duration) (heard, mute []string) {
+	for _, s := range m.Sensors.All {
+		switch {
+		case s == nil: // which Restore refuses
+		case m.Sensors.Mute(s) <= within:
+			heard = append(heard, s.ID)
+		default:
+			mute = append(mute, s.ID)
+		}
+	}
+	return heard, mute
+}
+
 // Restore gives a judge that has heard nothing yet the memory of another, and becomes the owner of it.
 // Time since it was saved counts as silence of nobody. An error says that it is of another version or
 // cannot be; the judge is unchanged then.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"golang.org/x/term"
+
+	"github.com/kloros/telegraf-chembus/cmd/telegraf-chembus/watch"
+	"github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
+)
+
+// refreshInterval is how often a live watch shows what there is.
+const refreshInterval = time.Second
+
+// runWatch shows who is alive: as a table or as JSON, once or live until a signal.
+func runWatch(a arguments, stdout, stderr io.Writer) error {
+	// In raw mode none of these comes from the keyboard; they must not end the process before the terminal is
+	// as it was.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer stop()
+	log := lineLog{info: io.Discard, warn: stderr}
+	uninstall, err := log.install()
+	if err != nil {
+		return err
+	}
+	defer uninstall()
+	sensor, judge, err := loadWatch(a.file)
+	if err != nil {
+		return err
+	}
+	if !a.once && !a.json {
+		return watchScreen(ctx, a)
+	}
+
+	w, err := watch.Start(sensor, judge)
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	defer w.Stop()
+	if a.once {
+		return watchOnce(ctx, w, a.json, stdout)
+	}
+	return watchJSON(ctx, w, stdout)
+}
+
+// loadWatch loads the two plugins that a watch runs.
+func loadWatch(file string) (*chembus.ChemBus, *liveness.Liveness, error) {
+	var plugins []telegraf.PluginDescriber
+	for _, name := range []string{"input", "processor"} {
+		r, _ := roleNamed(name)
+		t, err := tableFor(r, file)
+		if err != nil {
+			return nil, nil, err
+		}
+		plugin, problems := t.load(func(p telegraf.PluginDescriber) {
+			if sensor, ok := p.(*chembus.ChemBus); ok {
+				watch.Configure(sensor)
+			}
+		})
+		if len(problems) > 0 {
+			return nil, nil, problems[0]
+		}
+		plugins = append(plugins, plugin)
+	}
+	return plugins[0].(*chembus.ChemBus), plugins[1].(*liveness.Liveness), nil
+}
+
+func watchOnce(ctx context.Context, w *watch.Watcher, asJSON bool, stdout io.Writer) error {
+	s, err := w.Once(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("watch: ended before there was anything to see: %w", err)
+	case asJSON:
+		return s.WriteJSON(stdout)
+	}
+	return s.WriteTable(stdout)
+}
+
+func watchJSON(ctx context.Context, w *watch.Watcher, stdout io.Writer) error {
+	ticker := time.NewTicker(refreshInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-ticker.C:
+			s, err := w.Snapshot(now)
+			if err == nil {
+				err = s.WriteJSON(stdout)
+			}
+			if err != nil {
+				return fmt.Errorf("watch: %w", err)
+			}
+		}
+	}
+}
+
+// watchScreen shows on the terminal what another process of this program finds.
+func watchScreen(ctx context.Context, a arguments) error {
+	if !term.IsTerminal(int(os.Stdout.Fd())) {
+		return errors.New("watch: the output is no terminal; use -once, or -json")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("watch: finding this program: %w", err)
+	}
+	args := []string{"watch", "-json"}
+	if a.file != "" {
+		args = append(args, "-config", a.file)
+	}
+	s, err := watch.StartStream(exec.Command(self, args...))
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	defer s.Stop()
+	if err := watch.Show(ctx, s); err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gdamore/tcell/v3"
+	"github.com/gdamore/tcell/v3/color"
+)
+
+// Show shows the snapshots of a stream on the terminal until the user or the context ends it, or the stream
+// fails. However it ends, the terminal is as before: what could crash is in the stream's process.
+func Show(ctx context.Context, s *Stream) error {
+	terminal, err := tcell.NewScreen()
+	if err == nil {
+		err = terminal.Init()
+	}
+	if err != nil {
+		return fmt.Errorf("the terminal cannot be used: %w; use -once, or -json", err)
+	}
+	defer terminal.Fini()
+	return show(ctx, s, terminal)
+}
+
+func show(ctx context.Context, s *Stream, terminal tcell.Screen) error {
+	var p page
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case snapshot, ok := <-s.snapshots:
+			if !ok {
+				return s.err
+			}
+			if p.snapshot != nil && snapshot.Bus.Observable && !p.snapshot.Bus.Observable {
+				p.message = "" // it most likely said why the bus could not be heard
+			}
+			p.snapshot = &snapshot
+		case p.message = <-s.messages:
+			p.messageAt = p.time()
+		case event, ok := <-terminal.EventQ():
+			switch event := event.(type) {
+			case *tcell.EventResize:
+				terminal.Sync()
+			case *tcell.EventKey:
+				if !p.key(event) {
+					return nil
+				}
+			case *tcell.EventError:
+				return fmt.Errorf("the terminal failed: %w", event)
+			}
+			if !ok {
+				return errors.New("the terminal is gone")
+			}
+		}
+		draw(terminal, &p)
+	}
+}
+
+// page is what is on the screen.
+type page struct {
+	snapshot  *Snapshot // nil: nothing has come yet
+	message   string    // the last that the watch had to say
+	messageAt time.Time // when, by the snapshots
+	offset    int       // of the first row that is shown
+	rows      int       // that fit
+}
+
+// key does what a key says; false to end.
+func (p *page) key(event *tcell.EventKey) bool {
+	switch key := event.Key(); {
+	case key == tcell.KeyCtrlC, key == tcell.KeyEscape, event.Str() == "q":
+		return false
+	case key == tcell.KeyUp, event.Str() == "k":
+		p.offset--
+	case key == tcell.KeyDown, event.Str() == "j":
+		p.offset++
+	case key == tcell.KeyPgUp:
+		p.offset -= p.rows
+	case key == tcell.KeyPgDn, event.Str() == " ":
+		p.offset += p.rows
+	case key == tcell.KeyHome, event.Str() == "g":
+		p.offset = 0
+	case key == tcell.KeyEnd, event.Str() == "G":
+		p.offset = len(p.zooids())
+	}
+	return true
+}
+
+// time is that of the snapshot; zero before the first.
+func (p *page) time() time.Time {
+	if p.snapshot == nil {
+		return time.Time{}
+	}
+	return p.snapshot.Time
+}
+
+func (p *page) zooids() []Zooid {
+	if p.snapshot == nil {
+		return nil
+	}
+	return p.snapshot.Zooids
+}
+
+// A line of the screen.
+type line struct {
+	text string
+	look look
+}
+
+// look is how a line is to be read.
+type look int
+
+const (
+	plain look = iota
+	title
+	bar
+	alarm // somebody is missing
+	warning
+	faint
+)
+
+// The colours are the terminal's own red and yellow, which its user can read.
+var styles = map[look]tcell.Style{
+	plain:   tcell.StyleDefault,
+	title:   tcell.StyleDefault.Bold(true).Underline(true),
+	bar:     tcell.StyleDefault.Reverse(true),
+	alarm:   tcell.StyleDefault.Foreground(color.Maroon).Bold(true),
+	warning: tcell.StyleDefault.Foreground(color.Olive),
+	faint:   tcell.StyleDefault.Dim(true),
+}
+
+var looks = map[string]look{"silent": alarm, "unseen": alarm, "flapping": alarm, "late": warning, "killed": faint}
+
+func draw(terminal tcell.Screen, p *page) {
+	width, height := terminal.Size()
+	terminal.Clear()
+	for y, l := range p.compose(width, height) {
+		terminal.PutStrStyled(0, y, l.text, styles[l.look])
+	}
+	terminal.Show()
+}
+
+// compose makes the lines for a screen of a size, and keeps the offset within what there is.
+func (p *page) compose(width, height int) []line {
+	if width < 1 || height < 1 {
+		return nil
+	}
+	if p.snapshot == nil {
+		return []line{{"Listening… (q quits)", plain}, {printable(p.message), warning}}
+	}
+	var lines []line
+	for i, text := range p.snapshot.header() {
+		l := plain
+		if i == 0 && !p.snapshot.Bus.Observable {
+			l = alarm
+		}
+		for _, part := range wrap(text, width) {
+			lines = append(lines, line{part, l})
+		}
+	}
+	if p.messageAt.IsZero() {
+		p.messageAt = p.time()
+	}
+	if p.message != "" && p.time().Sub(p.messageAt) < messageFor {
+		for _, part := range wrap("Log     "+p.messageAt.Local().Format(time.TimeOnly)+" "+printable(p.message), width) {
+			lines = append(lines, line{part, warning})
+		}
+	}
+	// The rows are what one looks for: on a low screen the header gives way.
+	zooids := p.zooids()
+	const titleAndBar = 2
+	lines = lines[:min(len(lines), max(height-titleAndBar-min(len(zooids), minRows), 0))]
+	p.rows = max(height-titleAndBar-len(lines), 0)
+	p.offset = max(min(p.offset, len(zooids)-p.rows), 0)
+	last := min(p.offset+p.rows, len(zooids))
+
+	t := layOut(zooids, width)
+	lines = append(lines, line{pad(t.head(), width), title})
+	for i := p.offset; i < last; i++ {
+		lines = append(lines, line{t.row(&zooids[i]), looks[zooids[i].State]})
+	}
+	for len(lines) < height-1 {
+		lines = append(lines, line{})
+	}
+	status := fmt.Sprintf("%s  %d-%d of %d  q quits, arrows and page keys scroll",
+		p.snapshot.Time.Local().Format(time.TimeOnly), min(p.offset+1, last), last, len(zooids))
+	return append(lines, line{pad(status, width), bar})
+}
+
+const (
+	// minRows is how many rows are shown before there is a header.
+	minRows = 5
+	// messageFor is how long a message is shown. What goes on is told again each minute.
+	messageFor = time.Minute
+)

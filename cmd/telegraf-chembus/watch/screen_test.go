@@ -1,0 +1,118 @@
+package watch
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gdamore/tcell/v3"
+	"github.com/stretchr/testify/require"
+)
+
+// crowded is a page with more zooids than fit.
+func crowded(n int) *page {
+	s := sample()
+	s.Zooids = nil
+	for i := range n {
+		s.Zooids = append(s.Zooids, Zooid{Name: fmt.Sprintf("zooid%03d", i), State: "up"})
+	}
+	return &page{snapshot: &s}
+}
+
+// shown is the names on the screen, in order.
+func shown(lines []line) []string {
+	var names []string
+	for _, l := range lines {
+		if strings.HasPrefix(l.text, "zooid") {
+			names = append(names, strings.Fields(l.text)[0])
+		}
+	}
+	return names
+}
+
+func press(p *page, keys ...tcell.Key) {
+	for _, key := range keys {
+		p.key(tcell.NewEventKey(key, "", tcell.ModNone))
+	}
+}
+
+func TestScreenScrolls(t *testing.T) {
+	p := crowded(100)
+	first := func() string { return shown(p.compose(80, 24))[0] }
+	require.Len(t, p.compose(80, 24), 24)
+	require.Equal(t, "zooid000", first())
+	press(p, tcell.KeyDown, tcell.KeyDown)
+	require.Equal(t, "zooid002", first())
+	press(p, tcell.KeyUp, tcell.KeyUp, tcell.KeyUp)
+	require.Equal(t, "zooid000", first(), "there is nothing above")
+	press(p, tcell.KeyPgDn)
+	require.Equal(t, fmt.Sprintf("zooid%03d", p.rows), first())
+	press(p, tcell.KeyEnd)
+	lines := shown(p.compose(80, 24))
+	require.Equal(t, "zooid099", lines[len(lines)-1])
+	require.Len(t, lines, p.rows, "the last page is full")
+	press(p, tcell.KeyPgUp, tcell.KeyHome)
+	require.Equal(t, "zooid000", first())
+
+	press(p, tcell.KeyEnd)
+	p.compose(80, 24)
+	p.snapshot = crowded(3).snapshot
+	require.Equal(t, []string{"zooid000", "zooid001", "zooid002"}, shown(p.compose(80, 24)), "most of them are gone")
+}
+
+func TestScreenOfAnySize(t *testing.T) {
+	p := crowded(100)
+	p.message = "W! [inputs.chembus] " + strings.Repeat("said ", 100)
+	for width := range 100 {
+		for height := range 40 {
+			lines := p.compose(width, height)
+			if width == 0 || height == 0 {
+				require.Empty(t, lines)
+				continue
+			}
+			require.Len(t, lines, max(height, 2))
+			require.Len(t, shown(lines), p.rows)
+			require.GreaterOrEqual(t, p.rows, min(minRows, height-2), "the rows go before the header")
+		}
+	}
+}
+
+func TestScreenLooks(t *testing.T) {
+	s := sample()
+	s.Bus.Observable = false
+	lines := (&page{snapshot: &s}).compose(80, 24)
+	require.Equal(t, alarm, lines[0].look, "nobody is judged")
+	looks := make(map[string]look)
+	for _, l := range lines {
+		name, _, _ := strings.Cut(l.text, " ")
+		looks[name] = l.look
+	}
+	require.Equal(t, alarm, looks["audio_io"])
+	require.Equal(t, plain, looks["meta_agent"])
+	require.Equal(t, title, looks["ZOOID"])
+	require.Contains(t, lines[len(lines)-1].text, "1-3 of 3")
+}
+
+// TestMessages shows what the watch said, for a minute and harmless.
+func TestMessages(t *testing.T) {
+	p := page{message: "W! [inputs.chembus] no\x1b[2J connection"}
+	text := func() string { return fmt.Sprint(p.compose(80, 24)) }
+	require.Contains(t, text(), `no\x1b[2J connection`, "before there is anything else")
+	s := sample()
+	p.snapshot = &s
+	require.Contains(t, text(), `W! [inputs.chembus] no\x1b[2J connection`)
+	s.Time = s.Time.Add(2 * time.Minute)
+	require.NotContains(t, text(), "no connection")
+	require.NotContains(t, text(), "W!")
+}
+
+func TestKeysThatEnd(t *testing.T) {
+	var p page
+	for _, key := range []*tcell.EventKey{
+		tcell.NewEventKey(tcell.KeyCtrlC, "", tcell.ModCtrl), tcell.NewEventKey(tcell.KeyEscape, "", tcell.ModNone), tcell.NewEventKey(tcell.KeyRune, "q", tcell.ModNone),
+	} {
+		require.False(t, p.key(key), key.Name())
+	}
+	require.True(t, p.key(tcell.NewEventKey(tcell.KeyRune, "x", tcell.ModNone)))
+}

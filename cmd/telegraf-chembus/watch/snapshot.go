@@ -1,0 +1,122 @@
+package watch
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+	"unicode/utf16"
+)
+
+// Snapshot is what there is to see at one time.
+type Snapshot struct {
+	Time   time.Time `json:"time"`
+	Bus    Bus       `json:"bus"`
+	Memory Memory    `json:"memory"`
+	Notes  []string  `json:"notes"`  // what one must know to read the rest, in plain sentences
+	Zooids []Zooid   `json:"zooids"` // in the order of compare
+}
+
+// Bus is how the bus is heard. Counts are totals since the watch began.
+type Bus struct {
+	Endpoint    string   `json:"endpoint"`
+	Observable  bool     `json:"observable"`
+	Connected   bool     `json:"connected"`
+	Probing     bool     `json:"probing"` // else being connected has to pass for observable
+	ObservedS   float64  `json:"observed_s"`
+	BlindS      float64  `json:"blind_s"`
+	Messages    int64    `json:"messages"`
+	Heartbeats  int64    `json:"heartbeats"`
+	Duplicates  int64    `json:"duplicates"`
+	Rejected    int64    `json:"rejected"`
+	Disconnects int64    `json:"disconnects"`
+	LagS        *float64 `json:"lag_s"`       // median of the zooids' lags; nil before the first
+	ProbeRTTS   *float64 `json:"probe_rtt_s"` // nil before the first
+}
+
+// Memory is what the judge that works had saved when the watch began.
+type Memory struct {
+	File  string     `json:"file"`
+	Saved *time.Time `json:"saved"` // nil: nothing is known from before
+}
+
+// Zooid is a component as the judge sees it.
+type Zooid struct {
+	Name           string   `json:"zooid"` // its identity, with "/" between the parts if they are several
+	Niche          string   `json:"niche"`
+	State          string   `json:"state"`
+	Up             bool     `json:"up"`
+	SilenceS       float64  `json:"silence_s"`
+	ThresholdS     float64  `json:"threshold_s"`
+	IntervalS      *float64 `json:"interval_s"` // mean; nil before the second beat
+	IntervalStddev *float64 `json:"interval_stddev_s"`
+	Beats          int64    `json:"beats"`
+	LagS           *float64 `json:"lag_s"` // of the last beat, arrival less ts; nil if it is not known
+	Heard          bool     `json:"heard"` // by the watch itself; else all is from memory
+	Gaps           int64    `json:"gaps"`
+	Availability   float64  `json:"availability"` // 0..1 of the observed time
+}
+
+// urgency orders the states: what calls for somebody comes first.
+var urgency = map[string]int{"silent": 1, "unseen": 2, "flapping": 3, "late": 4, "killed": 5, "up": 6}
+
+// compare orders zooids: by urgency, the longest silence first; those that are up by name, so that the table
+// keeps still.
+func compare(a, b Zooid) int {
+	bySilence := 0
+	if a.State != "up" {
+		bySilence = cmp.Compare(b.SilenceS, a.SilenceS)
+	}
+	return cmp.Or(cmp.Compare(urgency[a.State], urgency[b.State]), bySilence, cmp.Compare(a.Name, b.Name))
+}
+
+// states counts the zooids in each state, the urgent ones first.
+func (s *Snapshot) states() []stateCount {
+	var counts []stateCount
+	for _, z := range s.Zooids { // which are in that order
+		if len(counts) == 0 || counts[len(counts)-1].state != z.State {
+			counts = append(counts, stateCount{state: z.State})
+		}
+		counts[len(counts)-1].n++
+	}
+	return counts
+}
+
+type stateCount struct {
+	state string
+	n     int
+}
+
+// WriteJSON writes the snapshot as one line of pure ASCII: whatever a name holds, a terminal shows it as its
+// escape.
+func (s *Snapshot) WriteJSON(w io.Writer) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	line := make([]byte, 0, len(text)+1)
+	for _, r := range string(text) {
+		switch {
+		case r < 0x7f: // encoded already if it is a control character
+			line = append(line, byte(r))
+		case r < 0x10000:
+			line = fmt.Appendf(line, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			line = fmt.Appendf(line, `\u%04x\u%04x`, high, low)
+		}
+	}
+	_, err = w.Write(append(line, '\n'))
+	return err
+}
+
+// median returns the middle of some values; nil if there are none.
+func median(values []float64) *float64 {
+	if len(values) == 0 {
+		return nil
+	}
+	slices.Sort(values)
+	return &values[len(values)/2]
+}

@@ -1,0 +1,262 @@
+package watch
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/clipperhouse/displaywidth"
+	"golang.org/x/text/unicode/bidi"
+)
+
+// A column of the table.
+type column struct {
+	title   string
+	right   bool // adjusted
+	dropped int  // in which order it goes from a narrow terminal; 0: never
+	cell    func(z *Zooid) string
+}
+
+var columns = []column{
+	{"ZOOID", false, 0, func(z *Zooid) string { return named(z.Name) }},
+	{"NICHE", false, 1, func(z *Zooid) string { return named(z.Niche) }},
+	{"STATE", false, 0, func(z *Zooid) string { return z.State }},
+	{"SILENCE", true, 0, func(z *Zooid) string { return span(z.SilenceS) }},
+	{"INTERVAL", true, 4, func(z *Zooid) string { return optionalSpan(z.IntervalS) }},
+	{"BEATS", true, 3, func(z *Zooid) string { return strconv.FormatInt(z.Beats, 10) }},
+	{"LAG", true, 2, func(z *Zooid) string { return latency(z.LagS) }},
+}
+
+const (
+	columnGap = 2
+	droppable = 4 // columns
+	// minName is how many cells of a terminal names, and niches, get before columns are dropped for them.
+	minName = 16
+	// maxPadded bounds how wide a column gets where lines may be of any length; what is longer pushes the
+	// rest of its line to the right.
+	maxPadded = 40
+	// unlimited is the width of no terminal.
+	unlimited = math.MaxInt
+)
+
+// table is the zooids of a snapshot as lines.
+type table struct {
+	columns []column
+	widths  []int
+	clip    bool // cells to their widths
+}
+
+// layOut chooses columns and their widths so that a line fits into width.
+func layOut(zooids []Zooid, width int) table {
+	t := table{columns: slices.Clone(columns), clip: width != unlimited}
+	for _, c := range t.columns {
+		w := len(c.title)
+		for i := range zooids {
+			w = max(w, displaywidth.String(c.cell(&zooids[i])))
+		}
+		if !t.clip {
+			w = min(w, maxPadded)
+		}
+		t.widths = append(t.widths, w)
+	}
+	if !t.clip {
+		return t
+	}
+	// Names and niches become shorter first, then columns go; a name as long as can be takes nobody's place.
+	const name, niche = 0, 1
+	wanted := t.widths[niche]
+	t.widths[niche] = min(wanted, minName)
+	for drop := 1; t.without(name)+min(t.widths[name], minName) > width && drop <= droppable; drop++ {
+		i := slices.IndexFunc(t.columns, func(c column) bool { return c.dropped == drop })
+		t.columns, t.widths = slices.Delete(t.columns, i, i+1), slices.Delete(t.widths, i, i+1)
+	}
+	t.widths[name] = min(t.widths[name], max(width-t.without(name), minName))
+	if len(t.columns) == len(columns) {
+		t.widths[niche] = min(wanted, width-t.without(niche))
+	}
+	return t
+}
+
+// without is how wide a line is, one column left out but for its gap.
+func (t table) without(column int) int {
+	total := columnGap * (len(t.widths) - 1)
+	for i, w := range t.widths {
+		if i != column {
+			total += w
+		}
+	}
+	return total
+}
+
+// head is the line with the titles.
+func (t table) head() string {
+	return t.line(func(c column) string { return c.title })
+}
+
+// row is the line of a zooid.
+func (t table) row(z *Zooid) string {
+	return t.line(func(c column) string { return c.cell(z) })
+}
+
+func (t table) line(cell func(column) string) string {
+	var line strings.Builder
+	for i, c := range t.columns {
+		text := cell(c)
+		if t.clip {
+			text = displaywidth.TruncateString(text, t.widths[i], "…")
+		}
+		if i > 0 {
+			line.WriteString(strings.Repeat(" ", columnGap))
+		}
+		padding := strings.Repeat(" ", max(t.widths[i]-displaywidth.String(text), 0))
+		if c.right {
+			line.WriteString(padding + text)
+		} else {
+			line.WriteString(text + padding)
+		}
+	}
+	return strings.TrimRight(line.String(), " ")
+}
+
+// header says how the bus is, and whatever one must know to read the table.
+func (s *Snapshot) header() []string {
+	b := s.Bus
+	health := "observable"
+	switch {
+	case !b.Observable && b.Connected:
+		health = "NOT OBSERVABLE: connected, but nothing comes"
+	case !b.Observable:
+		health = "NOT OBSERVABLE: no connection"
+	case !b.Probing:
+		health = "connected (without a probe nobody knows whether it forwards)"
+	}
+	lines := []string{
+		fmt.Sprintf("Bus     %s  %s", printable(b.Endpoint), health),
+		fmt.Sprintf("        %d messages, %d rejected, lag %s, probe %s, blind %s",
+			b.Messages, b.Rejected, latency(b.LagS), latency(b.ProbeRTTS), span(b.BlindS)),
+	}
+	counts := "none"
+	for i, c := range s.states() {
+		if i == 0 {
+			counts = ""
+		} else {
+			counts += ", "
+		}
+		counts += fmt.Sprintf("%d %s", c.n, c.state)
+	}
+	lines = append(lines, "Zooids  "+counts)
+	if s.Memory.Saved != nil {
+		lines = append(lines, fmt.Sprintf("Memory  %s  saved %s", printable(s.Memory.File), s.Memory.Saved.Local().Format(time.DateTime)))
+	}
+	for _, note := range s.Notes {
+		lines = append(lines, "Note    "+printable(note))
+	}
+	return lines
+}
+
+// WriteTable writes the snapshot as text, without any escape sequence.
+func (s *Snapshot) WriteTable(w io.Writer) error {
+	t := layOut(s.Zooids, unlimited)
+	lines := append(s.header(), "", t.head())
+	for i := range s.Zooids {
+		lines = append(lines, t.row(&s.Zooids[i]))
+	}
+	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return err
+}
+
+// span is a time in seconds, in few digits that a person can compare.
+func span(seconds float64) string {
+	sign, s := "", seconds
+	if s < 0 {
+		sign, s = "-", -s
+	}
+	switch {
+	case s < 59.95:
+		return sign + strconv.FormatFloat(s, 'f', 1, 64) + "s"
+	case s < 3600:
+		return fmt.Sprintf("%s%dm%02ds", sign, int(s)/60, int(s)%60)
+	case s < 86400:
+		return fmt.Sprintf("%s%dh%02dm", sign, int(s)/3600, int(s)/60%60)
+	case s < 1000*86400:
+		return fmt.Sprintf("%s%dd%02dh", sign, int(s)/86400, int(s)/3600%24)
+	}
+	return sign + ">999d"
+}
+
+// latency is a time that may be very short; "-" if it is not known.
+func latency(seconds *float64) string {
+	if seconds == nil || math.Abs(*seconds) >= 0.09995 {
+		return optionalSpan(seconds)
+	}
+	return strconv.FormatFloat(*seconds*1e3, 'f', 1, 64) + "ms"
+}
+
+func optionalSpan(seconds *float64) string {
+	if seconds == nil {
+		return "-"
+	}
+	return span(*seconds)
+}
+
+// named is a name as it can be shown in a table: printable, with each backslash doubled, so that no name can be
+// mistaken for another.
+func named(name string) string {
+	return printable(strings.ReplaceAll(name, `\`, `\\`))
+}
+
+// printable is a text as it can be shown in a line. The sensor refuses control characters, but a name may still
+// hold what a terminal does not print one after the other from the left, and so disturb what stands beside it:
+// format characters, combining marks without end, letters written from the right. They are escaped as in a Go
+// string.
+func printable(text string) string {
+	plain := func(r rune) bool {
+		if !strconv.IsPrint(r) || unicode.Is(unicode.M, r) {
+			return false
+		}
+		p, _ := bidi.LookupRune(r)
+		return p.Class() != bidi.R && p.Class() != bidi.AL && p.Class() != bidi.AN
+	}
+	text = strings.ToValidUTF8(text, string(unicode.ReplacementChar))
+	if !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
+	}
+	var shown strings.Builder
+	for _, r := range text {
+		if plain(r) {
+			shown.WriteRune(r)
+		} else {
+			shown.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return shown.String()
+}
+
+// wrap breaks a line at spaces, so that each part fits into width. The parts that follow are indented as the
+// header's values are.
+func wrap(text string, width int) []string {
+	const indent = "        "
+	var parts []string
+	for displaywidth.String(text) > width {
+		head := displaywidth.TruncateString(text, width, "")
+		if space := strings.LastIndexByte(head, ' '); space > len(indent) {
+			head = head[:space]
+		}
+		if head == "" || width <= 2*len(indent) {
+			break // too narrow for text; the terminal shows its beginning
+		}
+		parts = append(parts, strings.TrimRight(head, " "))
+		text = indent + strings.TrimLeft(text[len(head):], " ")
+	}
+	return append(parts, text)
+}
+
+// pad fills a line with spaces.
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(width-displaywidth.String(text), 0))
+}

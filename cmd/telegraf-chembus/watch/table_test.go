@@ -1,0 +1,122 @@
+package watch
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/clipperhouse/displaywidth"
+	"github.com/stretchr/testify/require"
+)
+
+// hostileNames would do something to a terminal, or to what stands beside them. The control characters do not
+// get past the sensor; they are here in case.
+var hostileNames = []string{
+	"evil\u202egnp.exe", "\u2066isolated", "zero\u200bwidth", "he\u05d0\u05d1\u05d2", "ar\u0627\u0661", "z" + strings.Repeat("\u0301", 100),
+	"\x1b[31mred", "c1\u009b31m", "del\x7f", "line\u2028break", "two\nlines", "private\ue000", "soft\u00adhyphen", "tag\U000e0041",
+}
+
+func TestNamesAreHarmless(t *testing.T) {
+	for _, name := range hostileNames {
+		shown := named(name)
+		for _, r := range shown {
+			require.True(t, r < unicode.MaxASCII && unicode.IsPrint(r), "%q is shown as %q", name, shown)
+		}
+		require.Contains(t, shown, `\`)
+	}
+	require.Equal(t, `evil\u202egnp.exe`, named("evil\u202egnp.exe"))
+	require.Equal(t, "\ufffd", printable("\xff"))
+	require.Equal(t, "zoóid_日本_🧪", named("zoóid_日本_🧪"))
+	require.NotEqual(t, named("\u202e"), named(`\u202e`), "no name passes for another")
+}
+
+func TestSpans(t *testing.T) {
+	for want, seconds := range map[string]float64{
+		"0.0s": 0.0004, "3.1s": 3.14, "59.9s": 59.9, "1m00s": 60, "1m05s": 65.9, "2h03m": 7380, "3d04h": 3*86400 + 4*3600, ">999d": 1e300, "-5.0s": -5,
+	} {
+		require.Equal(t, want, span(seconds))
+	}
+	for want, seconds := range map[string]float64{"0.4ms": 0.0004, "99.9ms": 0.0999, "0.1s": 0.1, "-2.0ms": -0.002, "1m05s": 65} {
+		require.Equal(t, want, latency(&seconds))
+	}
+	require.Equal(t, "-", latency(nil))
+	require.Equal(t, "-", optionalSpan(nil))
+}
+
+// sample is a snapshot with somebody in most states.
+func sample() Snapshot {
+	lag, mean := 0.0021, 10.0
+	saved := at.UTC()
+	return Snapshot{
+		Time:   at,
+		Bus:    Bus{Endpoint: "tcp://127.0.0.1:5559", Observable: true, Connected: true, Probing: true, Messages: 12, LagS: &lag, ProbeRTTS: &lag},
+		Memory: Memory{File: "/var/lib/telegraf-chembus/liveness.json", Saved: &saved},
+		Notes:  []string{},
+		Zooids: []Zooid{
+			{Name: "audio_io", Niche: "voice", State: "silent", SilenceS: 33.4, Beats: 100, IntervalS: &mean},
+			{Name: "meta_agent", Niche: "consciousness", State: "up", SilenceS: 2, Beats: 1234, IntervalS: &mean, LagS: &lag, Heard: true},
+			{Name: "new", State: "up", Beats: 1, LagS: &lag, Heard: true},
+		},
+	}
+}
+
+func TestTable(t *testing.T) {
+	s := sample()
+	var out bytes.Buffer
+	require.NoError(t, s.WriteTable(&out))
+	require.Equal(t, `Bus     tcp://127.0.0.1:5559  observable
+        12 messages, 0 rejected, lag 2.1ms, probe 2.1ms, blind 0.0s
+Zooids  1 silent, 2 up
+Memory  /var/lib/telegraf-chembus/liveness.json  saved `+at.Local().Format("2006-01-02 15:04:05")+`
+
+ZOOID       NICHE          STATE   SILENCE  INTERVAL  BEATS    LAG
+audio_io    voice          silent    33.4s     10.0s    100      -
+meta_agent  consciousness  up         2.0s     10.0s   1234  2.1ms
+new                        up         0.0s         -      1  2.1ms
+`, out.String())
+}
+
+func TestHeaderTellsHowTheBusIsHeard(t *testing.T) {
+	for want, b := range map[string]Bus{
+		"NOT OBSERVABLE: connected, but nothing comes":                 {Connected: true, Probing: true},
+		"NOT OBSERVABLE: no connection":                                {Probing: true},
+		"connected (without a probe nobody knows whether it forwards)": {Connected: true, Observable: true},
+	} {
+		s := Snapshot{Bus: b, Notes: []string{"A note."}}
+		header := strings.Join(s.header(), "\n")
+		require.Contains(t, header, want)
+		require.Contains(t, header, "Zooids  none\nNote    A note.")
+	}
+}
+
+// TestTableFits shows that lines fit into a terminal, that name, state and silence stay, and that names as long
+// as can be take no column away.
+func TestTableFits(t *testing.T) {
+	s := sample()
+	titles := func(width int) string {
+		return strings.Join(strings.Fields(layOut(s.Zooids, width).head()), " ")
+	}
+	require.Equal(t, "ZOOID NICHE STATE SILENCE INTERVAL BEATS LAG", titles(80))
+	require.Equal(t, "ZOOID STATE SILENCE INTERVAL BEATS LAG", titles(60))
+	require.Equal(t, "ZOOID STATE SILENCE", titles(28))
+	require.Equal(t, "ZOOID STATE SILENCE", titles(5))
+
+	s.Zooids = append(s.Zooids, Zooid{Name: strings.Repeat("界", 85), Niche: strings.Repeat("n", 256), State: "up"})
+	require.Equal(t, "ZOOID NICHE STATE SILENCE INTERVAL BEATS LAG", titles(80))
+	for width := 35; width < 200; width++ {
+		table := layOut(s.Zooids, width)
+		for i := range s.Zooids {
+			row := table.row(&s.Zooids[i])
+			require.LessOrEqual(t, displaywidth.String(row), width, row)
+			require.Contains(t, row, s.Zooids[i].State)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	require.Equal(t, []string{"short"}, wrap("short", 40))
+	require.Equal(t, []string{"Note    one two three", "        four five six", "        seven"}, wrap("Note    one two three four five six seven", 23))
+	require.Equal(t, []string{"Note    " + strings.Repeat("x", 12), "        " + strings.Repeat("x", 12), "        x"}, wrap("Note    "+strings.Repeat("x", 25), 20))
+	require.Equal(t, []string{"Note    one two three"}, wrap("Note    one two three", 10), "the terminal cuts it off")
+}
