@@ -12,8 +12,13 @@ import (
 // plugin prints.
 func TestReadmesShowTheSample(t *testing.T) {
 	for _, r := range roles {
-		readme, err := os.ReadFile(filepath.Join("..", "..", "plugins", r.section, r.plugin, "README.md"))
-		require.NoError(t, err)
-		require.Contains(t, string(readme), "```toml @sample.conf\n"+r.create().SampleConfig()+"```\n", r.id())
+		require.Contains(t, readme(t, r.section, r.plugin), "```toml @sample.conf\n"+r.create().SampleConfig()+"```\n", r.id())
 	}
+}
+
+func readme(t *testing.T, section, plugin string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "..", "plugins", section, plugin, "README.md"))
+	require.NoError(t, err)
+	return string(content)
 }
