@@ -115,7 +115,8 @@ var (
 	fluxRow         = regexp.MustCompile(`\br\.(\w+)`)
 	// Columns that a query makes: rename(columns: {old: "new"}), {r with new: …}, {new: …, new: …}.
 	fluxRenamed = regexp.MustCompile(`(\w+): "(\w+)"`)
-	fluxMade    = regexp.MustCompile(`(?:with |\(\{|, )(\w+): `)
+	fluxRecord  = regexp.MustCompile(`=> \(\{(.*?)\}\)`)
+	fluxMade    = regexp.MustCompile(`(\w+): `)
 )
 
 // requireWrittenFlux checks every measurement, field, tag and column in a Flux query.
@@ -141,8 +142,10 @@ func requireWrittenFlux(s *scene, query string, measurements map[string]written)
 	for _, m := range fluxRenamed.FindAllStringSubmatch(query, -1) {
 		known = append(known, m[2])
 	}
-	for _, m := range fluxMade.FindAllStringSubmatch(query, -1) {
-		known = append(known, m[1])
+	for _, record := range fluxRecord.FindAllString(query, -1) {
+		for _, m := range fluxMade.FindAllStringSubmatch(record, -1) {
+			known = append(known, m[1])
+		}
 	}
 	for _, m := range fluxRow.FindAllStringSubmatch(query, -1) {
 		require.Contains(s, known, m[1], query)
