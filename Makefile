@@ -10,10 +10,15 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 
 # A real Telegraf, with the plugins that the drop-in, the demo and the tests use.
 TELEGRAF_VERSION := v1.39.3
-TELEGRAF_TAGS    := custom,inputs.execd,inputs.file,inputs.mem,processors.execd,aggregators.final,outputs.execd,outputs.file,outputs.influxdb,parsers.influx,parsers.json,serializers.influx
+TELEGRAF_TAGS    := custom,inputs.execd,inputs.file,inputs.mem,processors.execd,aggregators.final,outputs.execd,outputs.file,outputs.influxdb,outputs.prometheus_client,parsers.influx,parsers.json,serializers.influx
 # Name another with TELEGRAF=/path/to/telegraf.
 TELEGRAF         ?= $(BIN)/telegraf
 export TELEGRAF
+
+# The last InfluxDB that is written in Go alone: it answers Flux queries, which Debian's does not.
+INFLUXDB_VERSION := v1.8.10
+INFLUXD          ?= $(BIN)/influxd
+export INFLUXD
 
 LINTER := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -60,11 +65,14 @@ telegraf: $(TELEGRAF) ## Build a real Telegraf to bin/telegraf, unless TELEGRAF=
 $(BIN)/telegraf: Makefile
 	GOBIN=$(BIN) $(GO) install -tags $(TELEGRAF_TAGS) github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF_VERSION)
 
+$(BIN)/influxd:
+	GOBIN=$(BIN) $(GO) install github.com/influxdata/influxdb/cmd/influxd@$(INFLUXDB_VERSION)
+
 run: build telegraf ## Show it: a colony, a Telegraf, a kill (DURATION=30s; BUS=external: the environment's bus)
 	@$(GO) build -o $(BIN)/demo ./testutil/demo
 	@exec $(BIN)/demo -telegraf $(TELEGRAF) -plugins $(BIN) -duration $(DURATION) $(if $(filter external,$(BUS)),-external)
 
-test: deps telegraf ## Run all tests, on real parts, with the race detector
+test: deps telegraf $(INFLUXD) ## Run all tests, on real parts, with the race detector
 	$(GO) vet ./...
 	$(GO) test -race -parallel 8 -timeout 15m ./...
 

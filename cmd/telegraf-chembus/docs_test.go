@@ -19,10 +19,9 @@ import (
 // plugin prints.
 func TestReadmesShowTheSample(t *testing.T) {
 	for _, r := range roles {
-		readme, err := os.ReadFile(filepath.Join("..", "..", "plugins", r.section, r.plugin, "README.md"))
-		require.NoError(t, err)
-		require.Contains(t, string(readme), "```toml @sample.conf\n"+r.create().SampleConfig()+"```\n", r.id())
-		require.Equal(t, 1, strings.Count(string(readme), "```toml @sample.conf\n"), r.id())
+		content := readme(t, r.section, r.plugin)
+		require.Contains(t, content, "```toml @sample.conf\n"+r.create().SampleConfig()+"```\n", r.id())
+		require.Equal(t, 1, strings.Count(content, "```toml @sample.conf\n"), r.id())
 	}
 }
 
@@ -55,4 +54,11 @@ func requireAllOptions(t *testing.T, plugin reflect.Type, table *ast.Table, name
 			requireAllOptions(t, field.Type.Elem().Elem(), nested[0], name+"."+key(field))
 		}
 	}
+}
+
+func readme(t *testing.T, section, plugin string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "..", "plugins", section, plugin, "README.md"))
+	require.NoError(t, err)
+	return string(content)
 }

@@ -1,4 +1,4 @@
-// Package influxdb runs a real InfluxDB 1.x (Debian's influxdb) for tests.
+// Package influxdb runs a real InfluxDB 1.x for tests.
 package influxdb
 
 import (
@@ -35,14 +35,20 @@ bind-address = %q
 [http]
   bind-address = %q
   log-enabled = false
+  flux-enabled = true
 `
 
-// Start starts InfluxDB in a folder of its own and waits until it answers.
+// Start starts Debian's InfluxDB in a folder of its own and waits until it answers.
 func Start(ctx context.Context, dir string) (*Server, error) {
 	binary, err := exec.LookPath("influxd")
 	if err != nil {
 		return nil, fmt.Errorf("%w: install Debian's influxdb, or run make deps", err)
 	}
+	return StartProgram(ctx, binary, dir)
+}
+
+// StartProgram starts another influxd likewise: Debian's, of version 1.6, knows no Flux.
+func StartProgram(ctx context.Context, binary, dir string) (*Server, error) {
 	for {
 		s, err := start(ctx, binary, dir)
 		// It cannot pick its ports itself, and somebody else may have taken one meanwhile.

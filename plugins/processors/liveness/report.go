@@ -55,6 +55,19 @@ func (l *Liveness) tags(f *judge.Finding) map[string]string {
 	return tags
 }
 
+// stateCodes are the states as numbers, for destinations that keep no text. The more a state asks for
+// somebody to look, the higher: the maximum over some time or some components is the worst of it. They are
+// stored and alerted on, so they never change.
+var stateCodes = map[judge.State]int{
+	judge.Up:       0,
+	judge.Late:     1,
+	judge.Killed:   2,
+	judge.Retired:  3,
+	judge.Unseen:   4,
+	judge.Flapping: 5,
+	judge.Silent:   6,
+}
+
 func statusFields(s *judge.Status) map[string]any {
 	up := 0
 	if s.Alive {
@@ -62,6 +75,7 @@ func statusFields(s *judge.Status) map[string]any {
 	}
 	return map[string]any{
 		"state":             string(s.State),
+		"state_code":        stateCodes[s.State],
 		"up":                up,
 		"silence_s":         s.Silence.Seconds(),
 		"alive_s":           s.Life.Seconds(),

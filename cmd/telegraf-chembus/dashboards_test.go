@@ -1,0 +1,126 @@
+package main
+
+import (
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/grafana"
+)
+
+// stateRow is a row of the table of states in the judge's README.
+var stateRow = regexp.MustCompile("(?m)^\\| *(\\d+) *\\| `(\\w+)`")
+
+func loadDashboards(t *testing.T) map[string]*grafana.Dashboard {
+	t.Helper()
+	all := make(map[string]*grafana.Dashboard)
+	for _, name := range []string{"influxql", "flux"} {
+		d, err := grafana.Load(filepath.Join("dashboards", name+".json"))
+		require.NoError(t, err)
+		all[name] = d
+	}
+	return all
+}
+
+// TestDashboards checks what Grafana would not forgive, or show wrongly.
+func TestDashboards(t *testing.T) {
+	source := grafana.Datasource{Type: "influxdb", UID: "${datasource}"}
+	for name, d := range loadDashboards(t) {
+		require.GreaterOrEqual(t, d.SchemaVersion, 36, "%s: older ones are migrated at each import", name)
+		require.NotEmpty(t, d.UID, name)
+		require.NotEmpty(t, d.Title, name)
+		variables := make(map[string]bool)
+		for _, v := range d.Templating.List {
+			require.False(t, variables[v.Name], "%s: variable %q twice", name, v.Name)
+			variables[v.Name] = true
+			if v.Type == "query" {
+				require.Equal(t, &source, v.Datasource, "%s: variable %q", name, v.Name)
+			}
+			if v.IncludeAll {
+				require.True(t, v.Multi, "%s: variable %q", name, v.Name)
+				require.Equal(t, ".*", v.AllValue, "%s: variable %q", name, v.Name)
+			}
+		}
+		require.True(t, variables["datasource"] && variables["host"] && variables["niche"] && variables["zooid"], name)
+
+		ids := make(map[int]bool)
+		for i, p := range d.Panels {
+			require.Positive(t, p.ID, p.Title)
+			require.False(t, ids[p.ID], "%s: id of %q is taken", name, p.Title)
+			ids[p.ID] = true
+			require.Positive(t, p.GridPos.W, p.Title)
+			require.Positive(t, p.GridPos.H, p.Title)
+			require.LessOrEqual(t, p.GridPos.X+p.GridPos.W, 24, p.Title)
+			for _, other := range d.Panels[:i] {
+				require.False(t, overlap(p.GridPos, other.GridPos), "%s: %q and %q overlap", name, p.Title, other.Title)
+			}
+			if p.Type == "row" {
+				continue
+			}
+			require.NotEmpty(t, p.Description, p.Title)
+			require.Equal(t, &source, p.Datasource, p.Title)
+			require.NotEmpty(t, p.Targets, p.Title)
+			require.NotEmpty(t, p.FieldConfig.Defaults.Unit, p.Title)
+			require.NotNil(t, p.FieldConfig.Defaults.Thresholds, p.Title)
+			for _, target := range p.Targets {
+				require.Equal(t, &source, target.Datasource, p.Title)
+				require.NotEmpty(t, target.RefID, p.Title)
+				require.NotEmpty(t, target.Query, p.Title)
+				if name == "influxql" {
+					require.True(t, target.RawQuery, p.Title)
+				}
+			}
+		}
+	}
+}
+
+func overlap(a, b grafana.GridPos) bool {
+	return a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H
+}
+
+// TestDashboardsAreAlike compares both in all but their queries.
+func TestDashboardsAreAlike(t *testing.T) {
+	all := loadDashboards(t)
+	ql, flux := all["influxql"], all["flux"]
+	require.Len(t, flux.Panels, len(ql.Panels))
+	for i := range ql.Panels {
+		a, b := ql.Panels[i], flux.Panels[i]
+		a.Targets, b.Targets = nil, nil
+		// InfluxQL names its series in the query.
+		require.Empty(t, a.FieldConfig.Defaults.DisplayName)
+		b.FieldConfig.Defaults.DisplayName = ""
+		require.Equal(t, a, b)
+	}
+}
+
+// TestDashboardsKnowTheStates compares the state timelines with the judge's codes.
+func TestDashboardsKnowTheStates(t *testing.T) {
+	colours := map[string]string{
+		"up": "green", "late": "yellow", "silent": "red", "flapping": "orange", "unseen": "blue",
+		"killed": "#8e8e8e", "retired": "#5a5a5a", // greys
+	}
+	codes := make(map[string]string)
+	for _, m := range stateRow.FindAllStringSubmatch(readme(t, "processors", "liveness"), -1) {
+		codes[m[1]] = m[2]
+	}
+	require.Len(t, codes, len(colours))
+	for name, d := range loadDashboards(t) {
+		found := false
+		for _, p := range d.Panels {
+			if p.Type != "state-timeline" || p.Title != "State" {
+				continue
+			}
+			found = true
+			require.Len(t, p.FieldConfig.Defaults.Mappings, 1, name)
+			mapping := p.FieldConfig.Defaults.Mappings[0]
+			require.Len(t, mapping.Options, len(codes), name)
+			for code, state := range codes {
+				require.Equal(t, state, mapping.Options[code].Text, name)
+				require.Equal(t, colours[state], mapping.Options[code].Color, name)
+			}
+		}
+		require.True(t, found, name)
+	}
+}

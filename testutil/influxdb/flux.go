@@ -1,0 +1,23 @@
+package influxdb
+
+import (
+	"context"
+
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
+)
+
+// Flux returns the rows of a Flux query, each as its columns by name.
+func (s *Server) Flux(ctx context.Context, query string) ([]map[string]any, error) {
+	client := influxdb2.NewClient(s.URL, "")
+	defer client.Close()
+	result, err := client.QueryAPI("").Query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer result.Close()
+	var rows []map[string]any
+	for result.Next() {
+		rows = append(rows, result.Record().Values())
+	}
+	return rows, result.Err()
+}
