@@ -46,14 +46,19 @@ func Start(c Config) (*Telegraf, error) {
 	); err != nil {
 		return nil, err
 	}
-	env := append(os.Environ(), "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"))
+	// Neither options nor state of a telegraf-chembus that is installed on this machine matter.
+	options, state := "", filepath.Join(c.Dir, "state")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, err
+	}
 	if c.Options != "" {
-		options := filepath.Join(c.Dir, "chembus.conf")
+		options = filepath.Join(c.Dir, "chembus.conf")
 		if err := os.WriteFile(options, []byte(c.Options), 0o600); err != nil {
 			return nil, err
 		}
-		env = append(env, "TELEGRAF_CHEMBUS_CONFIG="+options)
 	}
+	env := append(os.Environ(), "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"TELEGRAF_CHEMBUS_CONFIG="+options, "STATE_DIRECTORY="+state)
 	cmd := exec.Command(c.Binary, "--config", agent, "--config-directory", dropIns)
 	cmd.Env = append(env, c.Env...)
 	p, err := process.Start(cmd, c.Stdout)
