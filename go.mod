@@ -13,6 +13,7 @@ require (
 	github.com/pebbe/zmq4 v1.4.0
 	github.com/stretchr/testify v1.11.1
 	github.com/tidwall/gjson v1.19.0
+	github.com/yuin/goldmark v1.8.7
 	golang.org/x/sys v0.47.0
 	pgregory.net/rapid v1.2.0
 )
