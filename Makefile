@@ -92,6 +92,8 @@ run: build telegraf ## Show it: a colony, a Telegraf, a kill (DURATION=30s; BUS=
 	@exec $(BIN)/demo -telegraf $(TELEGRAF) -plugins $(BIN) -duration $(DURATION) $(if $(filter external,$(BUS)),-external)
 
 test: deps telegraf ## Run all tests, on real parts, with the race detector
+	@[ "$$(id -u)" = 0 ] || echo "skipped, for it needs root: the test that installs and removes the Debian package"
+	@! dpkg-query -W telegraf-chembus >/dev/null 2>&1 || echo "skipped, for it is installed: the test of the Debian package"
 	$(GO) vet ./...
 	$(GO) test -race -parallel 8 -timeout 15m ./...
 
