@@ -20,7 +20,9 @@ TELEGRAF         ?= $(BIN)/telegraf
 export TELEGRAF
 
 LINTER := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-NFPM   := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
+
+NFPM_VERSION := v2.43.4
+NFPM         := $(BIN)/nfpm-$(NFPM_VERSION)
 
 # The packages' architecture, amd64 or arm64. For another than this machine's there are Debian's cross compilers.
 HOST_ARCH    := $(shell $(GO) env GOHOSTARCH)
@@ -110,7 +112,11 @@ install: build ## Install telegraf-chembus to PREFIX/bin (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BIN)/telegraf-chembus $(DESTDIR)$(PREFIX)/bin/telegraf-chembus
 
-package: deps-package ## Build .deb, .rpm and .tar.gz to dist/ (ARCH=arm64: with Debian's cross compiler)
+$(NFPM):
+	GOBIN=$(BIN) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	mv $(BIN)/nfpm $@
+
+package: deps-package $(NFPM) ## Build .deb, .rpm and .tar.gz to dist/ (ARCH=arm64: with Debian's cross compiler)
 	GO="$(GO)" NFPM=$(NFPM) $(CROSS) .packaging/build "$(VERSION)" $(ARCH) $(DIST)
 
 clean: ## Remove what was built
