@@ -6,7 +6,11 @@ PREFIX   ?= /usr/local
 DURATION ?= 0s
 N        ?= 100
 SEED     ?= 1
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+DIST     := $(CURDIR)/dist
+
+# Of the git tag; without one, of the number of commits.
+VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || \
+  { n=$$(git rev-list --count HEAD 2>/dev/null) && echo "v0.0.0-$$n-g$$(git describe --always --dirty --exclude '*')"; } || echo devel)
 
 # A real Telegraf, with the plugins that the drop-in, the demo and the tests use.
 TELEGRAF_VERSION := v1.39.3
@@ -22,14 +26,29 @@ export INFLUXD
 
 LINTER := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# What the machine must have, each as "check : package". Debian's names.
+NFPM_VERSION := v2.43.4
+NFPM         := $(BIN)/nfpm-$(NFPM_VERSION)
+
+# The packages' architecture, amd64 or arm64. For another than this machine's there are Debian's cross compilers.
+HOST_ARCH    := $(shell $(GO) env GOHOSTARCH)
+ARCH         ?= $(HOST_ARCH)
+TRIPLE_amd64 := x86_64-linux-gnu
+TRIPLE_arm64 := aarch64-linux-gnu
+TRIPLE       := $(TRIPLE_$(ARCH))
+ifneq ($(ARCH),$(HOST_ARCH))
+CROSS := CC=$(TRIPLE)-gcc PKG_CONFIG_LIBDIR=/usr/lib/$(TRIPLE)/pkgconfig:/usr/share/pkgconfig
+endif
+
+# What the machine must have, each as "check:package", no colon in the check. Debian's names.
 BUILD_NEEDS := "command -v gcc:gcc" "command -v pkg-config:pkg-config" "pkg-config --exists libzmq:libzmq3-dev"
 TEST_NEEDS  := $(BUILD_NEEDS) "/usr/bin/python3 -c 'import zmq':python3-zmq" "command -v influxd:influxdb"
+LINT_NEEDS  := $(BUILD_NEEDS) "command -v mdl:ruby-mdl"
+CROSS_NEEDS := "command -v $(TRIPLE)-gcc:gcc-$(subst _,-,$(TRIPLE))" "test -e /usr/lib/$(TRIPLE)/libzmq.so:libzmq3-dev:$(ARCH)"
 
 # Installs the packages whose check fails, or says in one line what to install.
 define ensure
 	@missing=; for need in $(1); do \
-	  sh -c "$${need%:*}" >/dev/null 2>&1 || missing="$$missing $${need##*:}"; \
+	  sh -c "$${need%%:*}" >/dev/null 2>&1 || missing="$$missing $${need#*:}"; \
 	done; \
 	[ -z "$$missing" ] && exit 0; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
@@ -44,7 +63,7 @@ define ensure
 	fi
 endef
 
-.PHONY: help deps deps-build build telegraf run test soak lint install clean
+.PHONY: help deps deps-build deps-lint deps-package build telegraf run test soak lint install package clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -55,6 +74,17 @@ deps: ## Install what the build and the tests need (Debian packages), or say wha
 
 deps-build:
 	$(call ensure,$(BUILD_NEEDS))
+
+deps-lint:
+	$(call ensure,$(LINT_NEEDS))
+
+deps-package: deps-build
+	@[ -n "$(TRIPLE)" ] || { echo "ARCH=$(ARCH): there are packages for amd64 and arm64"; exit 1; }
+ifdef CROSS
+	@dpkg --print-foreign-architectures 2>/dev/null | grep -qx $(ARCH) || \
+	  { echo "for $(ARCH)'s libzmq please run: sudo dpkg --add-architecture $(ARCH) (Debian only)"; exit 1; }
+	$(call ensure,$(CROSS_NEEDS))
+endif
 
 build: deps-build ## Build telegraf-chembus and chembus-colony to bin/
 	$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/...
@@ -73,20 +103,30 @@ run: build telegraf ## Show it: a colony, a Telegraf, a kill (DURATION=30s; BUS=
 	@exec $(BIN)/demo -telegraf $(TELEGRAF) -plugins $(BIN) -duration $(DURATION) $(if $(filter external,$(BUS)),-external)
 
 test: deps telegraf $(INFLUXD) ## Run all tests, on real parts, with the race detector
+	@[ "$$(id -u)" = 0 ] || echo "skipped, for it needs root: the test that installs and removes the Debian package"
+	@! dpkg-query -W telegraf-chembus >/dev/null 2>&1 || echo "skipped, for it is installed: the test of the Debian package"
 	$(GO) vet ./...
 	$(GO) test -race -parallel 8 -timeout 15m ./...
 
 soak: build telegraf ## Run a campaign of N=100 random faults, SEED=1, and compare what was told with what happened
 	$(GO) run ./testutil/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
 
-lint: deps-build ## Check the code: gofmt, go vet, staticcheck
+lint: deps-lint ## Check the code (gofmt, go vet, staticcheck) and the Markdown (mdl)
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(LINTER) ./...
+	@.ci/lint-markdown
 
 install: build ## Install telegraf-chembus to PREFIX/bin (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BIN)/telegraf-chembus $(DESTDIR)$(PREFIX)/bin/telegraf-chembus
 
+$(NFPM):
+	GOBIN=$(BIN) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	mv $(BIN)/nfpm $@
+
+package: deps-package $(NFPM) ## Build .deb, .rpm and .tar.gz to dist/ (ARCH=arm64: with Debian's cross compiler)
+	GO="$(GO)" NFPM=$(NFPM) $(CROSS) .packaging/build "$(VERSION)" $(ARCH) $(DIST)
+
 clean: ## Remove what was built
-	rm -rf $(BIN)
+	rm -rf $(BIN) $(DIST)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"flag"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,6 +15,8 @@ import (
 	"github.com/influxdata/toml"
 	"github.com/influxdata/toml/ast"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/markdown"
 )
 
 // TestReadmesShowTheSample compares the configuration in each plugin's README with the one that the
@@ -61,4 +65,28 @@ func readme(t *testing.T, section, plugin string) string {
 	content, err := os.ReadFile(filepath.Join("..", "..", "plugins", section, plugin, "README.md"))
 	require.NoError(t, err)
 	return string(content)
+}
+
+// TestCommandsInDocs parses every command line that the documentation names.
+func TestCommandsInDocs(t *testing.T) {
+	files, err := markdown.Files("../..")
+	require.NoError(t, err)
+	checked := map[string]bool{}
+	for _, file := range files {
+		document, err := markdown.Read(file)
+		require.NoError(t, err, file)
+		for _, command := range document.Commands {
+			args, ours := strings.CutPrefix(command, "telegraf-chembus ")
+			if !ours {
+				continue
+			}
+			parsed, err := parseArguments(strings.Fields(args))
+			if !errors.Is(err, flag.ErrHelp) {
+				require.NoError(t, err, "%s says %q", file, command)
+			}
+			checked[parsed.verb] = true
+		}
+	}
+	require.Contains(t, checked, "sample")
+	require.Contains(t, checked, "check")
 }

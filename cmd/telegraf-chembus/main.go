@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -19,8 +20,9 @@ const usage = `Liveness monitoring of a ChemBus: three plugins for Telegraf's ex
 
   telegraf-chembus input|processor|output [-config FILE]
         run one plugin with its table in FILE, which may hold all three;
-        without FILE, the one that TELEGRAF_CHEMBUS_CONFIG names;
-        without either, with its defaults
+        without FILE, the one that TELEGRAF_CHEMBUS_CONFIG names; without
+        either, /etc/telegraf-chembus/chembus.conf if there is one, else with
+        its defaults
   telegraf-chembus -config FILE
         run the plugin that FILE holds
   telegraf-chembus watch [-config FILE] [-once] [-json]
@@ -46,9 +48,12 @@ const (
 	exitUsage
 )
 
-// configVariable names the configuration file of a role, or a watch, that is started without -config, so that
-// Telegraf's drop-in can stay as it is.
-const configVariable = "TELEGRAF_CHEMBUS_CONFIG"
+// The configuration file of a role, or a watch, that is started without -config, so that Telegraf's drop-in can
+// stay as it is: the one that the variable names (empty: none), else the standard one if it exists.
+const (
+	configVariable = "TELEGRAF_CHEMBUS_CONFIG"
+	standardFile   = "/etc/telegraf-chembus/chembus.conf"
+)
 
 // version is set by the linker.
 var version string
@@ -148,9 +153,21 @@ func parseArguments(args []string) (arguments, error) {
 		return a, errors.New("-config FILE is missing")
 	}
 	if takesFile && a.file == "" {
-		a.file = os.Getenv(configVariable)
+		a.file = unnamedFile(standardFile)
 	}
 	return a, nil
+}
+
+// unnamedFile returns the file of a role that is started without -config; empty if there is none.
+func unnamedFile(standard string) string {
+	if file, set := os.LookupEnv(configVariable); set {
+		return file
+	}
+	// One that exists and cannot be read is an error, which reading it reports.
+	if _, err := os.Stat(standard); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return standard
 }
 
 // runRole runs the plugin of the role, or without one the only plugin in the file.

@@ -26,9 +26,10 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	// The tests' bus is not the host's, nor are their options.
-	for _, variable := range []string{"KLR_CHEM_XPUB", "KLR_CHEM_XSUB", "KLR_UMN_XPUB", "KLR_UMN_XSUB", configVariable} {
+	for _, variable := range []string{"KLR_CHEM_XPUB", "KLR_CHEM_XSUB", "KLR_UMN_XPUB", "KLR_UMN_XSUB"} {
 		os.Unsetenv(variable)
 	}
+	os.Setenv(configVariable, "")
 	os.Exit(buildAndTest(m))
 }
 
@@ -140,6 +141,20 @@ func TestFileFromTheEnvironment(t *testing.T) {
 		a, err := parseArguments(test.args)
 		require.NoError(t, err)
 		require.Equal(t, test.file, a.file, "%v", test.args)
+	}
+}
+
+// TestStandardFile shows what a role takes when neither names a file.
+func TestStandardFile(t *testing.T) {
+	standard := filepath.Join(t.TempDir(), "chembus.conf")
+	t.Setenv(configVariable, "") // and restores it
+	os.Unsetenv(configVariable)
+	require.Empty(t, unnamedFile(standard), "there is no such file")
+	require.NoError(t, os.WriteFile(standard, nil, 0o600))
+	require.Equal(t, standard, unnamedFile(standard))
+	for _, named := range []string{"environment.conf", ""} {
+		t.Setenv(configVariable, named)
+		require.Equal(t, named, unnamedFile(standard))
 	}
 }
 

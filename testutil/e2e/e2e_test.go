@@ -126,7 +126,6 @@ func newStage(t *testing.T) *scene {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.influx.Stop() })
 
-	dir := t.TempDir()
 	s.config = telegraf.Config{
 		Agent: fmt.Sprintf(`
 [[inputs.mem]]
@@ -138,9 +137,8 @@ func newStage(t *testing.T) *scene {
   flush_interval = "1s"
   hostname = "e2e"
 `, s.influx.URL, database),
-		Dir: dir,
-		// As systemd gives each service a place for its state.
-		Env: append(s.env(), "STATE_DIRECTORY="+dir),
+		Dir: t.TempDir(),
+		Env: s.env(),
 	}
 	return s
 }

@@ -49,7 +49,6 @@ func TestTwoMonitors(t *testing.T) {
 	monitors := [2]*monitor{{config: s.config, Telegraf: s.telegraf}}
 	other := s.config
 	other.Dir = t.TempDir()
-	other.Env = append(s.env(), "STATE_DIRECTORY="+other.Dir)
 	monitors[1] = &monitor{config: other}
 	monitors[1].start(t)
 	t.Cleanup(func() {

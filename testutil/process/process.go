@@ -37,7 +37,10 @@ func Start(cmd *exec.Cmd, stdout io.Writer) (*Process, error) {
 		cmd.Stdout = stdout
 	}
 	// A Ctrl-C in the terminal is for us; we stop it then.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
 	cmd.WaitDelay = stopTimeout
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)

@@ -50,16 +50,20 @@ func Start(c Config) (*Telegraf, error) {
 			return nil, err
 		}
 	}
-	env := os.Environ()
-	if c.Plugins != "" {
-		env = append(env, "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"))
+	// Neither options nor state of a telegraf-chembus that is installed on this machine matter.
+	options, state := "", filepath.Join(c.Dir, "state")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, err
 	}
 	if c.Options != "" {
-		options := filepath.Join(c.Dir, "chembus.conf")
+		options = filepath.Join(c.Dir, "chembus.conf")
 		if err := os.WriteFile(options, []byte(c.Options), 0o600); err != nil {
 			return nil, err
 		}
-		env = append(env, "TELEGRAF_CHEMBUS_CONFIG="+options)
+	}
+	env := append(os.Environ(), "TELEGRAF_CHEMBUS_CONFIG="+options, "STATE_DIRECTORY="+state)
+	if c.Plugins != "" {
+		env = append(env, "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"))
 	}
 	cmd := exec.Command(c.Binary, "--config", agent, "--config-directory", dropIns)
 	cmd.Env = append(env, c.Env...)
