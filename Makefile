@@ -94,6 +94,7 @@ telegraf: $(TELEGRAF) ## Build a real Telegraf to bin/telegraf, unless TELEGRAF=
 # Made anew when the plugins in it, which are named above, may be others.
 $(BIN)/telegraf: Makefile
 	GOBIN=$(BIN) $(GO) install -tags $(TELEGRAF_TAGS) github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF_VERSION)
+	@touch $@ # also when nothing was to be done
 
 $(BIN)/influxd:
 	GOBIN=$(BIN) $(GO) install github.com/influxdata/influxdb/cmd/influxd@$(INFLUXDB_VERSION)
