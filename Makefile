@@ -10,7 +10,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 
 # A real Telegraf, with the plugins that the drop-in, the demo and the tests use.
 TELEGRAF_VERSION := v1.39.3
-TELEGRAF_TAGS    := custom,inputs.execd,inputs.mem,processors.execd,aggregators.final,outputs.execd,outputs.file,outputs.influxdb,parsers.influx,serializers.influx
+TELEGRAF_TAGS    := custom,inputs.execd,inputs.mem,inputs.tail,processors.execd,processors.starlark,aggregators.final,outputs.execd,outputs.file,outputs.influxdb,parsers.influx,parsers.json,serializers.influx
 # Name another with TELEGRAF=/path/to/telegraf.
 TELEGRAF         ?= $(BIN)/telegraf
 export TELEGRAF
