@@ -125,7 +125,7 @@ func addField(fields map[string]any, numberKey, textKey string, value any) {
 // printable returns a text without what breaks a line or drives a terminal: each such character is a space.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			return ' '
 		}
 		return r
