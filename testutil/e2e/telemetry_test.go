@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -132,6 +133,20 @@ func manyEvents(start float64) []event {
 			{"timer_stop", ts, map[string]any{"name": name, "elapsed": random.Float64()}},
 			{"metric", ts, map[string]any{"name": name, "value": random.Int64(), "tags": map[string]any{"n": random.IntN(3)}}},
 		}[random.IntN(3)])
+	}
+	ts = math.Ceil(ts)
+	for _, elapsed := range []float64{3599, 3600} { // at an hour a start counts as unmatched
+		name := fmt.Sprintf("stopped after %v", elapsed)
+		events = append(events, event{"timer_start", ts, map[string]any{"name": name}},
+			event{"timer_stop", ts + elapsed, map[string]any{"name": name, "elapsed": elapsed}})
+	}
+	var all strings.Builder
+	for r := range rune(0x2100) {
+		all.WriteRune(r)
+	}
+	for n := 0; n < all.Len(); n += 4000 {
+		text := strings.ToValidUTF8(all.String()[n:min(n+4000, all.Len())], "")
+		events = append(events, event{"metric", ts + float64(n), map[string]any{"name": "text", "value": text}})
 	}
 	for n := range 1100 {
 		events = append(events, event{"timer_start", ts, map[string]any{"name": fmt.Sprintf("flood %d", n)}})

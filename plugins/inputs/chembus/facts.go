@@ -2,7 +2,6 @@ package chembus
 
 import (
 	"encoding/json"
-	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -103,7 +102,7 @@ func finiteNumber(value any) (float64, bool) {
 		return 0, false
 	}
 	number, err := text.Float64()
-	return number, err == nil && !math.IsInf(number, 0)
+	return number, err == nil
 }
 
 // addField adds a flattened fact. A database takes a field in one type only, so a number is always a float, a

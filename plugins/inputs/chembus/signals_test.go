@@ -166,6 +166,10 @@ func TestTimeOfASignal(t *testing.T) {
 	sent, ok := epochTime(json.Number("1795577000.123456"))
 	require.True(t, ok)
 	require.EqualValues(t, 1795577000123456001, sent.UnixNano())
+	for _, impossible := range []any{nil, "1", json.Number("1e300"), json.Number("-1e300"), json.Number("9223372037"), json.Number("1e999")} {
+		_, ok = epochTime(impossible)
+		require.False(t, ok, "%v", impossible)
+	}
 }
 
 func TestCopyOfASignalIsNoEvent(t *testing.T) {
@@ -247,7 +251,7 @@ func TestSignalsWaitingAreBounded(t *testing.T) {
 				require.Empty(t, s.signal(1, "S", fmt.Sprintf(payload, sent)))
 			}
 			require.LessOrEqual(t, s.signals.waitingSize, maxSignalsSize)
-			require.Less(t, int64(heap()-before), int64(3*maxSignalsSize))
+			require.Less(t, int64(heap())-int64(before), int64(3*maxSignalsSize))
 			require.EqualValues(t, 100, s.signals.dropped)
 			require.Len(t, s.signals.waiting, sent-100, "what was dropped is counted")
 			fields := make(map[string]any)
@@ -258,6 +262,7 @@ func TestSignalsWaitingAreBounded(t *testing.T) {
 				require.Equal(t, float64(n), signal.fields["facts_n"], "in order")
 			}
 			require.Zero(t, s.signals.waitingSize)
+			require.Less(t, int64(heap())-int64(before), int64(maxSignalsSize/4), "what was taken is let go")
 			require.Empty(t, s.signal(2, "S", fmt.Sprintf(payload, -1)))
 			require.Len(t, s.takeAll(), 1, "there is room again")
 		})
