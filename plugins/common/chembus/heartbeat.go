@@ -38,11 +38,15 @@ const (
 	RejectNoZooid   Reject = "no_zooid"   // no facts, or no zooid in them
 	RejectBadName   Reject = "bad_name"   // zooid is no text, empty, too long, or has control characters
 	RejectMaxZooids Reject = "max_zooids" // a new zooid when the table is full
+	RejectBadSignal Reject = "bad_signal" // a signal lacks what it must say, or says it twice
+	RejectBounds    Reject = "bounds"     // a signal says too much
+	RejectMaxSeries Reject = "max_series" // a new combination of tags when the table is full
 )
 
 // Rejects lists every reason.
 var Rejects = []Reject{
 	RejectTopic, RejectFrames, RejectOversize, RejectJSON, RejectNoZooid, RejectBadName, RejectMaxZooids,
+	RejectBadSignal, RejectBounds, RejectMaxSeries,
 }
 
 // ParseHeartbeat reads the payload of a heartbeat. The reason is empty if it is one.

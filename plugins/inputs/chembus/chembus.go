@@ -27,6 +27,7 @@ type ChemBus struct {
 	PublishEndpoint   string          `toml:"publish_endpoint"`
 	HeartbeatTopic    string          `toml:"heartbeat_topic"`
 	KillTopic         string          `toml:"kill_topic"`
+	Signals           []string        `toml:"signals"`
 	AnnounceAs        string          `toml:"announce_as"`
 	Probe             bool            `toml:"probe"`
 	BlindAfter        config.Duration `toml:"blind_after"`
@@ -81,6 +82,9 @@ func (c *ChemBus) Init() error {
 	}
 	if c.KillTopic == c.HeartbeatTopic {
 		return &option.Error{Name: "kill_topic", Problem: "equals heartbeat_topic", Allowed: `use another topic, or "" for none`}
+	}
+	if err := c.checkSignals(); err != nil {
+		return err
 	}
 	if c.AnnounceAs != "" && !bus.ValidName(c.AnnounceAs) {
 		return &option.Error{Name: "announce_as", Problem: "is no usable name", Allowed: "use up to 256 bytes of printable UTF-8 that do not end in a backslash"}

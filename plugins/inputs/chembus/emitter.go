@@ -35,6 +35,9 @@ func (c *ChemBus) emit(acc telegraf.Accumulator) {
 		if r.tick {
 			c.addClock(acc, "chembus_tick", r.observed, r.at)
 		}
+		for _, s := range r.signals {
+			acc.AddFields("chembus_signal", s.fields, s.tags, s.at)
+		}
 	}
 }
 
@@ -97,6 +100,7 @@ func (c *ChemBus) addBus(acc telegraf.Accumulator, now time.Time) {
 	if s.counts.probeRoundTrip >= 0 {
 		fields["probe_rtt_s"] = s.counts.probeRoundTrip.Seconds()
 	}
+	s.signals.addCounts(fields)
 	c.mu.Unlock()
 	acc.AddFields("chembus_bus", fields, c.tags(), now)
 }

@@ -90,6 +90,7 @@ func (r *receiver) open() error {
 	if c.KillTopic != "" {
 		topics = append(topics, c.KillTopic)
 	}
+	topics = append(topics, c.Signals...)
 	if r.probeTopic != "" {
 		topics = append(topics, r.probeTopic)
 	}

@@ -102,6 +102,7 @@ func TestMetricsOfARealBus(t *testing.T) {
 		"messages": "uint64", "bytes": "uint64", "heartbeats": "uint64", "duplicates": "uint64", "zooids": "int64",
 		"rejected_topic": "uint64", "rejected_frames": "uint64", "rejected_oversize": "uint64", "rejected_json": "uint64",
 		"rejected_no_zooid": "uint64", "rejected_bad_name": "uint64", "rejected_max_zooids": "uint64",
+		"rejected_bad_signal": "uint64", "rejected_bounds": "uint64", "rejected_max_series": "uint64",
 		"disconnects": "uint64", "probe_rtt_s": "float64",
 	}, typesOf(fields))
 	require.EqualValues(t, 1, fields["heartbeats"])

@@ -31,6 +31,8 @@ type sensor struct {
 	seed   maphash.Seed
 	counts counts
 
+	signals *signals
+
 	// What waits to be reported: zooids that have not been reported in this tick interval, which go
 	// at once, and those that have, which wait for the next tick.
 	ready, coalesced []*zooid
@@ -51,7 +53,7 @@ type counts struct {
 	probeRoundTrip         time.Duration // of the last probe; negative before the first
 }
 
-// report is everything that has to go out, in this order: beats, kill, tick.
+// report is everything that has to go out, in this order: beats, kill, tick, signals.
 type report struct {
 	beats    []zooid // in the order to report them; their recent and lag are not set
 	kill     bool
@@ -60,6 +62,7 @@ type report struct {
 	tick     bool
 	observed time.Duration
 	at       time.Time // of the last evidence
+	signals  []signal
 }
 
 func newSensor(c *ChemBus, probeTopic string, start time.Time) *sensor {
@@ -73,6 +76,7 @@ func newSensor(c *ChemBus, probeTopic string, start time.Time) *sensor {
 		start:          start,
 		clock:          newObservationClock(start, time.Duration(c.BlindAfter)),
 		zooids:         make(map[string]*zooid),
+		signals:        newSignals(c),
 		seed:           maphash.MakeSeed(),
 		counts:         counts{rejected: make(map[bus.Reject]uint64), probeRoundTrip: -1},
 		nextTick:       start.Add(time.Duration(c.TickInterval)),
@@ -120,6 +124,12 @@ func (s *sensor) accept(topic, payload []byte, frames int, now time.Time) bus.Re
 			return bus.RejectJSON
 		}
 		s.killDue, s.killed, s.killedAt = true, s.clock.At(now), now
+	case s.signals.topics[string(topic)]:
+		reject, copied := s.signals.Receive(string(topic), payload, now)
+		if copied {
+			s.counts.duplicates++
+		}
+		return reject
 	default:
 		return bus.RejectTopic
 	}
@@ -191,7 +201,7 @@ func (s *sensor) probeReturned(payload string, now time.Time) {
 
 // Due reports whether there is anything to take.
 func (s *sensor) Due() bool {
-	return len(s.ready) > 0 || s.killDue || s.tickDue
+	return len(s.ready) > 0 || s.killDue || s.tickDue || s.signals.Due()
 }
 
 // Take returns what has to be reported and marks it as reported. A tick, and a kill, is preceded by
@@ -207,6 +217,7 @@ func (s *sensor) Take() report {
 		beats: make([]zooid, len(due)),
 		kill:  s.killDue, killed: s.killed, killedAt: s.killedAt,
 		tick: s.tickDue, observed: s.clock.observed, at: s.clock.last,
+		signals: s.signals.Take(),
 	}
 	for i, z := range due {
 		r.beats[i] = *z

@@ -1,0 +1,260 @@
+package chembus
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+)
+
+const (
+	// maxSignalsSize bounds the memory of the signals that wait for Telegraf, in bytes.
+	maxSignalsSize = 8 << 20
+	// signalsBatch is how many signals are reported before a tick that is due gets its turn.
+	signalsBatch = 256
+	// A ts from further away is not believed: each day that it names costs a database a part of
+	// its storage.
+	maxSignalAge   = 30 * 24 * time.Hour
+	maxSignalAhead = 24 * time.Hour
+)
+
+// signal is one that waits to be reported.
+type signal struct {
+	tags   map[string]string
+	fields map[string]any
+	at     time.Time // when it was sent, or came if it does not say
+}
+
+// size estimates the memory that the signal takes, in bytes.
+func (s signal) size() int {
+	const each = 64 // of a key's and a value's headers, and what a map takes for them
+	size := 4 * each
+	for key, text := range s.tags {
+		size += each + len(key) + len(text)
+	}
+	for key, value := range s.fields {
+		text, _ := value.(string)
+		size += each + len(key) + len(text)
+	}
+	return size
+}
+
+// signals turns the further topics of the bus into what is to be reported of them. Like the sensor, of
+// which it is a part, it knows neither sockets nor Telegraf.
+type signals struct {
+	topics         map[string]bool
+	maxMessageSize int
+
+	copies signalCopies
+	series signalSeries
+	timers *timers // nil: starts and stops are not both heard
+
+	waiting     []signal
+	waitingSize int
+
+	heard, dropped uint64 // totals since the start
+}
+
+func newSignals(c *ChemBus) *signals {
+	s := &signals{
+		topics:         make(map[string]bool),
+		maxMessageSize: int(c.MaxMessageSize),
+		copies:         signalCopies{seed: maphash.MakeSeed(), heard: make(map[uint64]time.Time)},
+		series:         signalSeries{seed: maphash.MakeSeed(), heard: make(map[uint64]time.Time)},
+	}
+	for _, topic := range c.Signals {
+		s.topics[topic] = true
+	}
+	if s.topics[signalTimerStart] && s.topics[signalTimerStop] {
+		s.timers = newTimers()
+	}
+	return s
+}
+
+// checkSignals checks the option of that name.
+func (c *ChemBus) checkSignals() error {
+	for i, topic := range c.Signals {
+		problem, allowed := "", "leave it out; its messages are metrics of their own"
+		switch {
+		case topic == "":
+			problem, allowed = "holds an empty topic", "name whole topics, or use [] for none"
+		case !bus.ValidName(topic):
+			problem, allowed = fmt.Sprintf("%q is no usable topic", topic), "use up to 256 bytes of printable UTF-8 that do not end in a backslash"
+		case topic == c.HeartbeatTopic:
+			problem = fmt.Sprintf("%q is the heartbeat_topic", topic)
+		case topic == c.KillTopic:
+			problem = fmt.Sprintf("%q is the kill_topic", topic)
+		case slices.Contains(c.Signals[:i], topic):
+			problem, allowed = fmt.Sprintf("%q is named twice", topic), "name each topic once"
+		default:
+			continue
+		}
+		return &option.Error{Name: "signals", Problem: problem, Allowed: allowed}
+	}
+	return nil
+}
+
+// Receive takes a message of one of the topics. The reason tells why it was rejected, empty if it was not;
+// copied that it was the second copy of one.
+func (s *signals) Receive(topic string, payload []byte, now time.Time) (reject bus.Reject, copied bool) {
+	if len(payload) > s.maxMessageSize {
+		return bus.RejectOversize, false
+	}
+	m, ok := parseSignal(string(payload))
+	if !ok {
+		return bus.RejectJSON, false
+	}
+	heard, dated := signal{at: now}, false
+	if sent, ok := epochTime(m.ts); ok && sent.After(now.Add(-maxSignalAge)) && sent.Before(now.Add(maxSignalAhead)) {
+		heard.at, dated = sent, true
+	}
+	_, isTelemetry := telemetryFields[topic]
+	if isTelemetry {
+		heard.tags, heard.fields, reject = telemetry(topic, m.facts)
+	} else {
+		heard.tags, heard.fields, reject = m.metric(topic)
+	}
+	switch {
+	case reject != "":
+		return reject, false
+	case s.copies.Copied(topic, payload, dated, now):
+		return "", true
+	case !s.series.Admit(heard.tags, now):
+		return bus.RejectMaxSeries, false
+	}
+	s.heard++
+	if isTelemetry && s.timers != nil {
+		for _, timer := range s.timers.Event(topic, heard.tags["name"], heard.at) {
+			s.wait(signal{
+				tags:   map[string]string{"signal": signalUnmatched, "name": timer.name},
+				fields: map[string]any{"unmatched": 1.0},
+				at:     timer.started,
+			})
+		}
+	}
+	s.wait(heard)
+	return "", false
+}
+
+// wait keeps a signal until it is taken, if there is room.
+func (s *signals) wait(heard signal) {
+	size := heard.size()
+	if s.waitingSize+size > maxSignalsSize {
+		s.dropped++
+		return
+	}
+	s.waiting = append(s.waiting, heard)
+	s.waitingSize += size
+}
+
+// Due reports whether there is anything to take.
+func (s *signals) Due() bool {
+	return len(s.waiting) > 0
+}
+
+// Take returns some of what waits, in the order in which it came.
+func (s *signals) Take() []signal {
+	batch := s.waiting[:min(len(s.waiting), signalsBatch)]
+	taken := slices.Clone(batch)
+	for _, signal := range taken {
+		s.waitingSize -= signal.size()
+	}
+	clear(batch)
+	s.waiting = s.waiting[len(batch):]
+	return taken
+}
+
+// addCounts adds the fields that chembus_bus has for signals.
+func (s *signals) addCounts(fields map[string]any) {
+	if len(s.topics) == 0 {
+		return
+	}
+	fields["signals"] = s.heard
+	fields["signals_dropped"] = s.dropped
+}
+
+// signalMessage is what the payload of a signal says.
+type signalMessage struct {
+	ecosystem  string // empty if missing or unusable
+	incidentID string // empty if missing or unusable
+	intensity  any
+	facts      map[string]any // nil if it holds none
+	badFacts   bool           // it has facts that are no object
+	ts         any
+}
+
+// parseSignal reads a payload; false if it is no JSON object in UTF-8. NaN and Infinity count as missing
+// values, and of a repeated key the last one counts.
+func parseSignal(payload string) (signalMessage, bool) {
+	payload, ok := bus.ProperJSON(payload)
+	if !ok {
+		return signalMessage{}, false
+	}
+	decoder := json.NewDecoder(strings.NewReader(payload))
+	decoder.UseNumber() // numbers that are too large for a float64 are no error
+	var root any
+	if err := decoder.Decode(&root); err != nil {
+		return signalMessage{}, false // nested deeper than it reads
+	}
+	object, ok := root.(map[string]any)
+	if !ok {
+		return signalMessage{}, false
+	}
+	m := signalMessage{intensity: object["intensity"], ts: object["ts"]}
+	m.ecosystem, _ = object["ecosystem"].(string)
+	m.incidentID, _ = object["incident_id"].(string)
+	if !bus.ValidName(m.ecosystem) {
+		m.ecosystem = ""
+	}
+	if !bus.ValidName(m.incidentID) {
+		m.incidentID = ""
+	}
+	m.facts, ok = object["facts"].(map[string]any)
+	m.badFacts = !ok && object["facts"] != nil
+	return m, true
+}
+
+// metric returns the tags and fields of a signal that has no meaning of its own here.
+func (m signalMessage) metric(topic string) (tags map[string]string, fields map[string]any, reject bus.Reject) {
+	if m.badFacts {
+		return nil, nil, bus.RejectBadSignal
+	}
+	flat, reject := flattenFacts(m.facts)
+	if reject != "" {
+		return nil, nil, reject
+	}
+	tags, fields = map[string]string{"signal": topic}, make(map[string]any)
+	if m.ecosystem != "" {
+		tags["ecosystem"] = m.ecosystem
+	}
+	if intensity, ok := finiteNumber(m.intensity); ok {
+		fields["intensity"] = intensity
+	}
+	if m.incidentID != "" {
+		fields["incident_id"] = m.incidentID
+	}
+	for key, value := range flat {
+		addField(fields, "facts_"+key, "text_"+key, value)
+	}
+	if len(fields) == 0 {
+		return nil, nil, bus.RejectBadSignal
+	}
+	return tags, fields, ""
+}
+
+// epochTime returns the time of a ts in epoch seconds, to the nanosecond that Telegraf's parsers make of
+// it; false if it is none.
+func epochTime(ts any) (time.Time, bool) {
+	seconds, ok := finiteNumber(ts)
+	if !ok || math.Abs(seconds) >= math.MaxInt64/1e9 {
+		return time.Time{}, false
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9)), true
+}

@@ -1,0 +1,287 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/plugins/parsers/influx"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/chembus"
+)
+
+const hearTelemetry = `
+[[inputs.chembus]]
+  signals = ["metric", "timer_start", "timer_stop", "logger_init", "logger_close", "EVOLUTION"]
+  announce_as = ""
+
+[[processors.liveness]]
+
+[[outputs.chembus]]
+`
+
+// telemetryBlock is the drop-in's block for the files, with its comment signs removed by the command in the
+// README. What it reads gets a tag, by which the test tells the two ways apart.
+func telemetryBlock(t *testing.T, files string) string {
+	t.Helper()
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	const command = `sed '/^# \[\[inputs.tail/,$ s/^# \?//'`
+	require.Contains(t, string(readme), strings.Replace(command, "sed ", "sed -i ", 1)+" /etc/telegraf/telegraf.d/chembus.conf")
+	dropIn, err := exec.Command("sh", "-c", command+" "+filepath.Join(root, "sample.conf")).Output()
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(dropIn), "[[inputs.tail]]")
+	require.True(t, found)
+	const examples, processor = "/var/log/d-ream/*.jsonl", "[[processors.starlark]]"
+	require.Equal(t, 1, strings.Count(block, examples))
+	require.Equal(t, 1, strings.Count(block, processor))
+	block = strings.Replace(block, examples, files, 1)
+	return "[[inputs.tail]]" + strings.Replace(block, processor, "[inputs.tail.tags]\n    way = \"file\"\n"+processor, 1)
+}
+
+// event is one of D-REAM's.
+type event struct {
+	name    string
+	ts      float64
+	payload map[string]any
+}
+
+// line is the event as a line of a file.
+func (e event) line(t *testing.T, seq int) []byte {
+	t.Helper()
+	line, err := json.Marshal(map[string]any{
+		"ts": e.ts, "ts_iso": "2026-11-25T03:40:20Z", "elapsed": float64(seq) / 2, "seq": seq, "event": e.name, "level": "INFO", "payload": e.payload,
+	})
+	require.NoError(t, err)
+	return append(line, '\n')
+}
+
+// message is the event as its payload on the bus.
+func (e event) message(t *testing.T) []byte {
+	t.Helper()
+	payload, err := chembus.Message{
+		Signal: e.name, Ecosystem: "d_ream", Intensity: 1, Facts: e.payload, TS: chembus.Float(e.ts),
+	}.Encode()
+	require.NoError(t, err)
+	return payload
+}
+
+// handmade are events whose metrics are known, a second apart.
+func handmade(start float64) (events []event, lines []string) {
+	for i, e := range []struct {
+		name    string
+		payload map[string]any
+		metrics []string // in line protocol, without measurement, host and time
+	}{
+		{"logger_init", map[string]any{"path": "/var/log/d-ream/a.jsonl", "buffer_size": 100, "timestamp": 1795577000.5},
+			[]string{`signal=logger_init text_path="/var/log/d-ream/a.jsonl",buffer_size=100,timestamp=1795577000.5`}},
+		{"logger_init", map[string]any{"path": `C:\logs\`, "buffer_size": 100, "timestamp": "2026-11-25T03:40:20Z"},
+			[]string{`signal=logger_init text_path="C:\\logs\\",buffer_size=100,text_timestamp="2026-11-25T03:40:20Z"`}},
+		{"metric", map[string]any{"name": "loss", "value": 0.25, "tags": map[string]any{"gpu": 0, "run": "a b,c=d"}},
+			[]string{`name=loss,signal=metric,tags_gpu=0,tags_run=a\ b\,c\=d value=0.25`}},
+		{"metric", map[string]any{"name": "loss", "value": 3, "tags": map[string]any{}}, []string{`name=loss,signal=metric value=3`}},
+		{"metric", map[string]any{"name": "loss", "value": true}, []string{`name=loss,signal=metric value=1`}},
+		{"metric", map[string]any{"name": "loss", "value": "a\tb\n\"c\" é\u2028d\u009b"},
+			[]string{`name=loss,signal=metric text_value="a b \"c\" é d "`}},
+		{"metric", map[string]any{"name": 5, "value": -1e300, "tags": map[string]any{"a=b, c": true, "d": map[string]any{"e": 0.5}}},
+			[]string{`name=5,signal=metric,tags_a\=b\,\ c=true,tags_d_e=0.5 value=-1e300`}},
+		{"metric", map[string]any{"name": "nothing", "value": nil}, nil},
+		{"metric", map[string]any{"name": "nested", "value": map[string]any{"a": 1}}, nil},
+		{"metric", map[string]any{"value": 1}, nil},
+		{"metric", map[string]any{"name": "more", "value": 1, "unit": "s", "tags": map[string]any{"none": nil, "empty": ""}},
+			[]string{`name=more,signal=metric value=1`}},
+		{"timer_start", map[string]any{"name": "step"}, []string{`name=step,signal=timer_start started=1`}},
+		{"timer_stop", map[string]any{"name": "step", "elapsed": 1.5}, []string{`name=step,signal=timer_stop elapsed=1.5`}},
+		{"timer_stop", map[string]any{"name": "not started", "elapsed": 2}, []string{`name=not\ started,signal=timer_stop elapsed=2`}},
+		{"timer_start", map[string]any{"name": "lost"},
+			[]string{`name=lost,signal=timer_start started=1`, `name=lost,signal=timer_unmatched unmatched=1`}},
+		{"timer_start", map[string]any{"name": "lost"}, []string{`name=lost,signal=timer_start started=1`}},
+		{"timer_stop", map[string]any{"name": "lost", "elapsed": 1}, []string{`name=lost,signal=timer_stop elapsed=1`}},
+		{"logger_close", map[string]any{"total_events": 17, "elapsed": 8.5}, []string{`signal=logger_close total_events=17,elapsed=8.5`}},
+	} {
+		ts := start + float64(i)
+		events = append(events, event{e.name, ts, e.payload})
+		for _, m := range e.metrics {
+			lines = append(lines, fmt.Sprintf("chembus_signal,host=e2e,%s %d\n", m, int64(ts)*1e9))
+		}
+	}
+	return events, lines
+}
+
+// manyEvents are events as they may come, and more timers than are remembered.
+func manyEvents(start float64) []event {
+	random := rand.New(rand.NewPCG(1, 2))
+	var events []event
+	ts := start
+	for range 500 {
+		ts += random.ExpFloat64() * 60
+		name := fmt.Sprintf("timer %d", random.IntN(20))
+		events = append(events, []event{
+			{"timer_start", ts, map[string]any{"name": name}},
+			{"timer_stop", ts, map[string]any{"name": name, "elapsed": random.Float64()}},
+			{"metric", ts, map[string]any{"name": name, "value": random.Int64(), "tags": map[string]any{"n": random.IntN(3)}}},
+		}[random.IntN(3)])
+	}
+	ts = math.Ceil(ts)
+	for _, elapsed := range []float64{3599, 3600} { // at an hour a start counts as unmatched
+		name := fmt.Sprintf("stopped after %v", elapsed)
+		events = append(events, event{"timer_start", ts, map[string]any{"name": name}},
+			event{"timer_stop", ts + elapsed, map[string]any{"name": name, "elapsed": elapsed}})
+	}
+	var all strings.Builder
+	for r := range rune(0x2100) {
+		all.WriteRune(r)
+	}
+	for n := 0; n < all.Len(); n += 4000 {
+		text := strings.ToValidUTF8(all.String()[n:min(n+4000, all.Len())], "")
+		events = append(events, event{"metric", ts + float64(n), map[string]any{"name": "text", "value": text}})
+	}
+	for n := range 1100 {
+		events = append(events, event{"timer_start", ts, map[string]any{"name": fmt.Sprintf("flood %d", n)}})
+	}
+	return events
+}
+
+// telemetry are chembus_signal metrics of each way, in their order.
+type telemetry struct{ bus, file []string }
+
+func parseTelemetry(t *testing.T, lines []byte) (read telemetry) {
+	t.Helper()
+	var parser influx.Parser
+	require.NoError(t, parser.Init())
+	metrics, err := parser.Parse(lines)
+	require.NoError(t, err)
+	for _, m := range metrics {
+		way := &read.bus
+		if _, file := m.GetTag("way"); file {
+			way = &read.file
+		}
+		m.RemoveTag("way")
+		*way = append(*way, describe(m))
+	}
+	return read
+}
+
+// describe is everything that a metric says, with the types of its fields.
+func describe(m telegraf.Metric) string {
+	var fields []string
+	for _, f := range m.FieldList() {
+		fields = append(fields, fmt.Sprintf("%s %T(%#v)", f.Key, f.Value, f.Value))
+	}
+	slices.Sort(fields)
+	return fmt.Sprintf("%s %v %s %d", m.Name(), m.Tags(), strings.Join(fields, ", "), m.Time().UnixNano())
+}
+
+// readTelemetry reads what Telegraf has written until now.
+func readTelemetry(t *testing.T, path string) telemetry {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if !os.IsNotExist(err) {
+		require.NoError(t, err)
+	}
+	return parseTelemetry(t, content[:bytes.LastIndexByte(content, '\n')+1])
+}
+
+// TestTelemetryOfBusAndFile has the same events come over the bus and in a file: the metrics are the same, and
+// InfluxDB takes them all.
+func TestTelemetryOfBusAndFile(t *testing.T) {
+	dir := t.TempDir()
+	out, file := filepath.Join(dir, "out.lp"), filepath.Join(dir, "a.jsonl")
+	s := newSceneWith(t, hearTelemetry, telemetryBlock(t, filepath.Join(dir, "*.jsonl"))+fmt.Sprintf(`
+[[outputs.file]]
+  files = [%q]
+  namepass = ["chembus_signal"]
+  data_format = "influx"
+`, out))
+	p := s.publisher()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	for _, topic := range []string{"metric", "timer_start", "timer_stop", "logger_init", "logger_close"} {
+		require.NoError(t, p.WaitSubscribed(ctx, topic))
+	}
+
+	start := float64(time.Now().Unix()) - 24*3600
+	events, known := handmade(start)
+	events = append(events, manyEvents(start+60)...)
+	var read telemetry
+	n := 0
+	// In parts that are smaller than what a socket of the bus queues. The last of each tells that it has come.
+	for part := range slices.Chunk(events, 400) {
+		n++
+		part = append(slices.Clip(part), event{"logger_close", start + float64(n), map[string]any{"total_events": n}})
+		var lines []byte
+		for seq, e := range part {
+			lines = append(lines, e.line(t, seq)...)
+			message := e.message(t)
+			require.NoError(t, p.Send([]byte(e.name), message))
+			if seq%3 == 0 { // as publishers on the bus do with a topic's first
+				require.NoError(t, p.Send([]byte(e.name), message))
+			}
+		}
+		appendTo(t, file, lines)
+		last := parseTelemetry(t, fmt.Appendf(nil, "chembus_signal,host=e2e,signal=logger_close total_events=%d %d\n", n, int64(start+float64(n))*1e9)).bus[0]
+		s.wait("all events came both ways", func() bool {
+			read = readTelemetry(t, out)
+			return slices.Contains(read.bus, last) && slices.Contains(read.file, last)
+		})
+	}
+	require.Equal(t, read.file, read.bus)
+	require.ElementsMatch(t, parseTelemetry(t, []byte(strings.Join(known, ""))).bus, read.bus[:len(known)])
+	count := func(text string) (n int) {
+		for _, m := range read.bus {
+			if strings.Contains(m, text) {
+				n++
+			}
+		}
+		return n
+	}
+	require.Greater(t, count("signal:timer_unmatched"), 100, "and not only of the flood")
+	require.Equal(t, n+1, count("signal:logger_close"), "a copy is no event")
+
+	// The same fact in each type that JSON has, and names that InfluxDB has for itself.
+	for i, facts := range []map[string]any{
+		{"x": 1}, {"x": "one"}, {"x": true}, {"x": []any{1, "two"}}, {"x": map[string]any{"y": nil}, "z": 1.5},
+		{"time": 1, "signal": 2, "ecosystem": 3, "intensity": "much", "incident_id": 4, "_field": 5, "_measurement": "m", "value": "v", "a b,c=d": 6},
+	} {
+		require.NoError(t, p.Send([]byte("EVOLUTION"), event{"EVOLUTION", start + float64(i), facts}.message(t)))
+	}
+	for query, expected := range map[string]int{
+		`count(value) AS value FROM chembus_signal`:             2 * count(" value float64"),
+		`count(intensity) AS value FROM chembus_signal`:         6,
+		`count(facts_x) AS value FROM chembus_signal`:           2,
+		`count(text_x) AS value FROM chembus_signal`:            1,
+		`count(text_x_1) AS value FROM chembus_signal`:          1,
+		`count(facts_time) AS value FROM chembus_signal`:        1,
+		`count("facts_a b,c=d") AS value FROM chembus_signal`:   1,
+		`count(text_intensity) AS value FROM chembus_signal`:    1,
+		`count(facts_incident_id) AS value FROM chembus_signal`: 1,
+	} {
+		s.wait(query, func() bool { return s.number("SELECT %s", query) == float64(expected) })
+	}
+	for line := range strings.Lines(s.telegraf.Output()) {
+		for _, plugin := range []string{"inputs.execd", "inputs.tail", "processors.starlark", "outputs.influxdb", "outputs.file"} {
+			require.NotContains(t, line, "E! ["+plugin+"]")
+		}
+	}
+}
+
+func appendTo(t *testing.T, path string, content []byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	require.NoError(t, err)
+	_, err = f.Write(content)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
