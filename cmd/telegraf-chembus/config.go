@@ -197,11 +197,13 @@ func ofTelegraf(name string) bool {
 var stringsAndComments = regexp.MustCompile(
 	`(?s)"""(?:\\.|[^\\])*?"""|'''.*?'''|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*`)
 
-// parse returns the syntax tree. The parser knows comments in arrays only in some places and counts a
-// Windows line end as two lines; as Telegraf does, parse spares it the comments.
+// parse returns the syntax tree. The parser knows comments in arrays only in some places, counts a Windows
+// line end as two lines, and takes the line end of old Macs for one in some places; as Telegraf does, parse
+// spares it the comments.
 func parse(content []byte) (*ast.Table, *problem) {
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 	content = bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))
+	content = bytes.ReplaceAll(content, []byte("\r"), []byte("\n"))
 	for i, line := range bytes.Split(content, []byte("\n")) {
 		if !utf8.Valid(line) {
 			return nil, &problem{line: i + 1, text: "not UTF-8 text; save the file as UTF-8"}

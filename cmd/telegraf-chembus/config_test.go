@@ -227,7 +227,7 @@ func FuzzConfig(f *testing.F) {
 		f.Add(strings.ReplaceAll(sample, "\n  # ", "\n  "))
 	}
 	for _, content := range []string{
-		"\xef\xbb\xbf[[inputs.chembus]]\r\nprobe = true\r\n", "[processors.liveness]\nexpected = [\n\"a\", # \"b\"\n'c']\n",
+		"[[inputs.chembus]]\rprobw = true\r", "\xef\xbb\xbf[[inputs.chembus]]\r\nprobe = true\r\n", "[processors.liveness]\nexpected = [\n\"a\", # \"b\"\n'c']\n",
 		"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\n[[processors.liveness.override]]\n",
 		"[[outputs.chembus]]\nsignal = \"${HOME:-x}$$\"\nintensity = 1e400", "[[outputs.chembus]]\nmax_pending = 9223372036854775808\n",
 		"a = 1\n[b]\n[[inputs]]\n[[inputs.chembus.x]]\n", "x = \"\"\"\n", "[[processors.liveness]]\nignore = [\"{a,b\"]\n",
@@ -245,7 +245,7 @@ func FuzzConfig(f *testing.F) {
 			problems = append(problems, bad...)
 		}
 		for _, p := range problems {
-			require.LessOrEqual(t, p.line, strings.Count(content, "\n")+1)
+			require.LessOrEqual(t, p.line, strings.Count(content, "\n")+strings.Count(content, "\r")+1)
 			line := logLine(1, "", p.Error())
 			require.NotContains(t, strings.TrimSuffix(line, "\n"), "\n")
 			require.False(t, strings.ContainsFunc(strings.TrimSuffix(line, "\n"), unicode.IsControl))
