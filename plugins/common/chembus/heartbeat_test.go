@@ -244,7 +244,9 @@ func FuzzParseHeartbeat(f *testing.F) {
 	f.Add(facts(`{"zooid":"a","niche":"x","uptime_s":NaN,"processed_count":1}`))
 	f.Add(facts(`{"zooid":"\ud83d\ude00\\\""}`))
 	f.Add(`{"facts":{"zooid":"a"},"ts":-Infinity`)
+	f.Add(onTheWire)
 	f.Fuzz(func(t *testing.T, payload string) {
+		requirePlainIsRight(t, payload)
 		beat, reject := ParseHeartbeat(payload)
 		if reject != "" {
 			return
