@@ -39,7 +39,7 @@ define ensure
 	fi
 endef
 
-.PHONY: help deps deps-build build telegraf run test soak lint install clean
+.PHONY: help deps deps-build build telegraf run test soak bench lint install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -69,6 +69,10 @@ test: deps telegraf ## Run all tests, on real parts, with the race detector
 
 soak: build telegraf ## Run a campaign of N=100 random faults, SEED=1, and compare what was told with what happened
 	$(GO) run ./testutil/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
+
+bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,crowd,idle,delay,overload,growth)
+	@$(GO) build -o $(BIN)/bench ./testutil/bench
+	@exec $(BIN)/bench -telegraf $(TELEGRAF) -plugins $(BIN) -only "$(ONLY)"
 
 lint: deps-build ## Check the code: gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
