@@ -63,7 +63,7 @@ define ensure
 	fi
 endef
 
-.PHONY: help deps deps-build deps-lint deps-package build telegraf run test soak lint install package clean
+.PHONY: help deps deps-build deps-lint deps-package build telegraf run test soak bench lint install package clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -111,6 +111,10 @@ test: deps telegraf $(INFLUXD) ## Run all tests, on real parts, with the race de
 
 soak: build telegraf ## Run a campaign of N=100 random faults, SEED=1, and compare what was told with what happened
 	$(GO) run ./testutil/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
+
+bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,crowd,idle,delay,overload,growth)
+	@$(GO) build -o $(BIN)/bench ./testutil/bench
+	@exec $(BIN)/bench -telegraf $(TELEGRAF) -plugins $(BIN) -only "$(ONLY)"
 
 lint: deps-lint ## Check the code (gofmt, go vet, staticcheck) and the Markdown (mdl)
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }

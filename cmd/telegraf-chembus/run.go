@@ -21,27 +21,24 @@ const stdinGrace = 6 * time.Second
 // run runs the plugin, already initialised, until Telegraf closes stdin or a signal ends it.
 func run(plugin telegraf.PluginDescriber) error {
 	log := logger.New("", "", "")
+	stdout := os.Stdout
 	if input, ok := plugin.(telegraf.Input); ok {
-		s := shim.New() // keeps the real stdout, and handles signals for inputs
-		s.Input = input
 		os.Stdout = os.Stderr // whatever else is printed must not get between the metrics
 		log.Infof("Starting %s", versionLine())
-		return s.Run(shim.PollIntervalDisabled)
+		return runInput(input, os.Stdin, stdout, log)
 	}
 
 	ended, err := outliveSignals(log)
 	if err != nil {
 		return err
 	}
-	s := shim.New()
-	switch p := plugin.(type) {
-	case telegraf.StreamingProcessor:
-		s.Processor = p
-		os.Stdout = os.Stderr
-	case telegraf.Output:
-		s.Output = p
-	}
 	log.Infof("Starting %s", versionLine())
+	if processor, ok := plugin.(telegraf.StreamingProcessor); ok {
+		os.Stdout = os.Stderr
+		return runProcessor(processor, os.Stdin, stdout, log)
+	}
+	s := shim.New()
+	s.Output = plugin.(telegraf.Output)
 	if err := s.Run(shim.PollIntervalDisabled); err != nil {
 		return err
 	}
@@ -57,7 +54,7 @@ func run(plugin telegraf.PluginDescriber) error {
 // signal Telegraf and its child processes at the same time; metrics that Telegraf still sends before it
 // closes stdin would be lost.
 //
-// The shim can be stopped only by the end of its stdin, so from now on that is a pipe which ends when the
+// Both can be stopped only by the end of their stdin, so from now on that is a pipe which ends when the
 // real one does or when its time is up. The channel is closed just before.
 func outliveSignals(log telegraf.Logger) (<-chan struct{}, error) {
 	signals := make(chan os.Signal, 1)

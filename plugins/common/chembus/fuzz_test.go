@@ -31,11 +31,12 @@ func FuzzParseHeartbeat(f *testing.F) {
 		`{"facts":{"zooid":"a","niche":"b","uptime_s":NaN,"processed_count":-Infinity},"ts":Infinity}`,
 		`{"facts":{"zooid":"\ud83d\udca9 \u00e9\\","niche":"\n"},"ts":1e999}`, `{"ts":1,"ts":2,"facts":{"zooid":"a","zooid":"b"}}`,
 		`{"facts":{"zooid":"a\\\"b"}}`, "{\"facts\":{\"zooid\":\"\xff\"}}", `{"f\u0061cts":{"zooid":"a"}}`, `{"facts":{"zooid":"\ud800"}}`,
-		`{"facts":{"zooid":"a","processed_count":9007199254740993,"uptime_s":1e9}}`,
+		`{"facts":{"zooid":"a","processed_count":9007199254740993,"uptime_s":1e9}}`, onTheWire,
 	} {
 		f.Add([]byte(payload))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
+		requirePlainIsRight(t, string(payload))
 		beat, reject := ParseHeartbeat(string(payload))
 		if reject != "" {
 			require.Contains(t, Rejects, reject)

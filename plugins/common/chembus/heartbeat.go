@@ -55,6 +55,14 @@ var Rejects = []Reject{
 // values, not as an error, because a component that sends them is alive. Of a repeated key the last
 // one counts, as in Python.
 func ParseHeartbeat(payload string) (Heartbeat, Reject) {
+	if beat, ok := parsePlain(payload); ok {
+		return beat, ""
+	}
+	return parseAny(payload)
+}
+
+// parseAny is the general way.
+func parseAny(payload string) (Heartbeat, Reject) {
 	payload, ok := ProperJSON(payload)
 	if !ok {
 		return Heartbeat{}, RejectJSON
@@ -84,9 +92,9 @@ func ParseHeartbeat(payload string) (Heartbeat, Reject) {
 		case "niche":
 			beat.Niche = nicheOf(value)
 		case "processed_count":
-			beat.ProcessedCount = countOf(value)
+			beat.ProcessedCount = countOf(finite(value))
 		case "uptime_s":
-			beat.Uptime = uptimeOf(value)
+			beat.Uptime = uptimeOf(finite(value))
 		}
 		return true
 	})
@@ -114,16 +122,14 @@ func nicheOf(value gjson.Result) string {
 	return value.Str
 }
 
-func countOf(value gjson.Result) int64 {
-	n := finite(value)
+func countOf(n float64) int64 {
 	if !(n >= 0 && n < 1<<53) {
 		return -1
 	}
 	return int64(n)
 }
 
-func uptimeOf(value gjson.Result) float64 {
-	uptime := finite(value)
+func uptimeOf(uptime float64) float64 {
 	if !(uptime >= 0 && uptime < maxUptime) {
 		return math.NaN()
 	}

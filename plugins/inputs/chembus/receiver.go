@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// receiveBatch is how many messages are taken in before others get the lock.
-	receiveBatch = 512
+	// gather is how long messages gather on a busy bus before they are taken in: to be woken for each by itself
+	// takes much longer than to take it in. Busy is a bus on which less than busyGap passes between them.
+	gather  = 5 * time.Millisecond
+	busyGap = 50 * time.Millisecond
 	// retryAfter is the pause before sockets that failed are opened again.
 	retryAfter = time.Second
 	// socketSizeFactor is how much more than max_message_size a socket accepts. What is between is
@@ -35,7 +37,11 @@ type receiver struct {
 	pubConnection *bus.Connection
 	subscriptions *bus.Subscriptions
 	poller        *zmq.Poller
-	probeTopic    string // empty: no probe
+	batch         *bus.Batch
+	received      int       // messages, in the last step
+	receivedAt    time.Time // when there were some last
+	busy          bool      // hardly any time passed between them
+	probeTopic    string    // empty: no probe
 	nextInterval  time.Time
 }
 
@@ -46,6 +52,7 @@ func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver 
 		outlook:    outlook{endpoint: c.subscribeEndpoint, patience: time.Duration(c.BlindAfter), log: c.Log},
 		rejects:    rejectLog{log: c.Log},
 		announce:   announcer{name: c.AnnounceAs, topic: c.HeartbeatTopic},
+		batch:      bus.NewBatch(),
 		probeTopic: probeTopic,
 		// In step with the sensor's ticks, so that the probe's return is the evidence for one.
 		nextInterval: c.sensor.start,
@@ -55,6 +62,7 @@ func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver 
 // run listens until the plugin stops.
 func (r *receiver) run() {
 	defer r.plugin.waker.CloseReceiver()
+	defer r.batch.Free()
 	for {
 		err := r.open()
 		for err == nil && !r.stopped() {
@@ -151,8 +159,13 @@ func (r *receiver) close() {
 
 // step waits for the bus or for the time to do something, and does it.
 func (r *receiver) step() error {
-	if _, err := r.poller.Poll(r.wait(time.Now())); err != nil && !bus.Again(err) {
-		return err
+	if r.received < bus.BatchCapacity { // else more may wait
+		if r.received > 0 && r.busy {
+			time.Sleep(gather)
+		}
+		if _, err := r.poller.Poll(r.wait(time.Now())); err != nil && !bus.Again(err) {
+			return err
+		}
 	}
 	now := time.Now()
 	r.subConnection.Update()
@@ -184,20 +197,22 @@ func (r *receiver) wait(now time.Time) time.Duration {
 	return max(next.Sub(now)+time.Millisecond-1, 0)
 }
 
-// receive takes in what waits, in batches.
+// receive takes in what waits, up to one batch: then others get the lock.
 func (r *receiver) receive(now time.Time) error {
+	n, err := r.batch.Receive(r.sub)
+	if err != nil && !bus.Again(err) {
+		return err
+	}
+	if r.received = n; n > 0 {
+		r.busy = now.Sub(r.receivedAt) < busyGap
+		r.receivedAt = now
+	}
 	c := r.plugin
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.connected, c.disconnects = r.subConnection.Up, r.disconnects+r.subConnection.Disconnects
-	for range receiveBatch {
-		topic, payload, frames, err := bus.ReceiveMessage(r.sub)
-		if err != nil {
-			if bus.Again(err) {
-				break
-			}
-			return err
-		}
+	for i := range n {
+		topic, payload, frames := r.batch.Message(i)
 		if reject := c.sensor.Receive(topic, payload, frames, now); reject != "" {
 			r.rejects.Add(reject, topic, payload)
 		}

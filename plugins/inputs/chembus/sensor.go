@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
@@ -83,7 +84,8 @@ func newSensor(c *ChemBus, probeTopic string, start time.Time) *sensor {
 	}
 }
 
-// Receive takes one message of the bus. The reason tells why it was rejected; empty if it was not.
+// Receive takes one message of the bus, which is valid during the call only. The reason tells why it was
+// rejected; empty if it was not.
 func (s *sensor) Receive(topic, payload []byte, frames int, now time.Time) bus.Reject {
 	s.Evidence(now)
 	s.counts.messages++
@@ -113,7 +115,7 @@ func (s *sensor) accept(topic, payload []byte, frames int, now time.Time) bus.Re
 		if len(payload) > s.maxMessageSize {
 			return bus.RejectOversize
 		}
-		return s.heartbeat(string(payload), now)
+		return s.heartbeat(payload, now)
 	case s.probeTopic != "" && string(topic) == s.probeTopic:
 		s.probeReturned(string(payload), now)
 	case s.killTopic != "" && string(topic) == s.killTopic:
@@ -136,8 +138,9 @@ func (s *sensor) accept(topic, payload []byte, frames int, now time.Time) bus.Re
 	return ""
 }
 
-func (s *sensor) heartbeat(payload string, now time.Time) bus.Reject {
-	beat, reject := bus.ParseHeartbeat(payload)
+func (s *sensor) heartbeat(payload []byte, now time.Time) bus.Reject {
+	// What is to be kept of it is cloned.
+	beat, reject := bus.ParseHeartbeat(unsafe.String(unsafe.SliceData(payload), len(payload)))
 	if reject != "" {
 		return reject
 	}
@@ -150,7 +153,7 @@ func (s *sensor) heartbeat(payload string, now time.Time) bus.Reject {
 		s.zooids[z.name] = z
 	}
 	z.heard = now
-	if z.isCopy(maphash.String(s.seed, payload), beat.Sent, now) {
+	if z.recent.IsCopy(maphash.Bytes(s.seed, payload), beat.Sent, now.Sub(s.start)) {
 		s.counts.duplicates++
 		z.starts++
 	} else {
@@ -221,7 +224,7 @@ func (s *sensor) Take() report {
 	}
 	for i, z := range due {
 		r.beats[i] = *z
-		r.beats[i].recent, r.beats[i].lag = nil, lagEstimate{}
+		r.beats[i].recent, r.beats[i].lag = recentBeats{}, lagEstimate{}
 		z.beats, z.starts, z.dirty = 0, 0, false
 		z.reportedIn = s.interval + 1
 	}

@@ -2,22 +2,12 @@ package chembus
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 const (
-	// doubleTapWindow is how far apart, by ts or by arrival, the two copies of a stream's first
-	// heartbeat can be. The emitters leave 150 ms.
-	doubleTapWindow = 5 * time.Second
-	// untimedTapWindow replaces it for heartbeats without ts, whose regular beats are all alike.
-	untimedTapWindow = time.Second
-	// maxRecent bounds the beats remembered to recognise copies, a zooid: one for each stream that
-	// may have started within the window.
-	maxRecent = 64
-
 	// lagTolerance is by how much a beat's lag varies without any waiting.
 	lagTolerance = time.Second
 	// shiftConfirmation is how long a higher lag must last, without falling, to be the emitter's
@@ -44,36 +34,8 @@ type zooid struct {
 	dirty         bool
 	reportedIn    uint64 // number of the tick interval in which it was last reported
 
-	recent []recentBeat
+	recent recentBeats
 	lag    lagEstimate
-}
-
-// recentBeat identifies a beat whose copy may still come.
-type recentBeat struct {
-	hash    uint64
-	sent    float64
-	arrived time.Time
-}
-
-// isCopy reports whether it is the copy of a beat that was heard within the window, and remembers it
-// otherwise. A beat has one copy: a third one with the same bytes comes from an emitter whose clock
-// stands still, and is a beat again.
-func (z *zooid) isCopy(hash uint64, sent float64, now time.Time) bool {
-	for i, r := range z.recent {
-		if r.hash == hash && !(math.IsNaN(sent) && now.Sub(r.arrived) > untimedTapWindow) {
-			z.recent = slices.Delete(z.recent, i, i+1)
-			return true
-		}
-	}
-	z.recent = slices.DeleteFunc(z.recent, func(r recentBeat) bool {
-		// Both must be old: after a pause of the bus copies come late, but close by ts.
-		return now.Sub(r.arrived) > doubleTapWindow && !(math.Abs(sent-r.sent) <= doubleTapWindow.Seconds())
-	})
-	if len(z.recent) == maxRecent {
-		z.recent = slices.Delete(z.recent, 0, 1)
-	}
-	z.recent = append(z.recent, recentBeat{hash: hash, sent: sent, arrived: now})
-	return false
 }
 
 // beat takes in a heartbeat that is no copy.

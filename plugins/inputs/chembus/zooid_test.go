@@ -261,7 +261,7 @@ func TestMemoryOfBeatsIsBounded(t *testing.T) {
 		now := float64(n) / 1000
 		s.beat(now, "flood", wall(now))
 	}
-	require.Len(t, s.zooids["flood"].recent, maxRecent)
-	require.LessOrEqual(t, cap(s.zooids["flood"].recent), 2*maxRecent)
+	require.Len(t, s.zooids["flood"].recent.beats, maxRecent)
+	require.LessOrEqual(t, cap(s.zooids["flood"].recent.beats), 2*maxRecent)
 	require.Equal(t, 2_000, s.zooids["flood"].beats)
 }

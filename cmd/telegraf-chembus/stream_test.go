@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+)
+
+// floodingInput adds many metrics each time it is asked.
+type floodingInput struct {
+	fakePlugin
+	metrics int
+}
+
+func (f *floodingInput) Gather(acc telegraf.Accumulator) error {
+	for i := range f.metrics {
+		acc.AddFields("m", map[string]any{"value": i}, nil, time.Unix(1, 0))
+	}
+	return nil
+}
+
+func TestStreamWritesAllInOrder(t *testing.T) {
+	const metrics = 3*maxGathered + 7
+	stdin, asking := io.Pipe()
+	written, stdout := io.Pipe()
+	ended := make(chan error)
+	go func() { ended <- runInput(&floodingInput{metrics: metrics}, stdin, stdout, testutil.Logger{}) }()
+	_, err := io.WriteString(asking, "\n")
+	require.NoError(t, err)
+	lines := bufio.NewReader(written)
+	for i := range metrics {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("m value=%di 1000000000\n", i), line)
+	}
+	require.NoError(t, asking.Close())
+	require.NoError(t, <-ended)
+}
+
+func TestProcessorSkipsWhatIsNoMetric(t *testing.T) {
+	log := &testutil.CaptureLogger{}
+	processor := &fakeProcessor{fakePlugin{Log: log}}
+	var stdout bytes.Buffer
+	lines := "first value=1i 1\nno metric\nsecond value=2i 2\n"
+	require.NoError(t, runProcessor(processor, strings.NewReader(lines), &stdout, log))
+	require.Equal(t, "first value=1i 1\nsecond value=2i 2\n", stdout.String())
+	require.Len(t, log.Errors(), 1)
+	require.Contains(t, log.Errors()[0], "no metric")
+}
+
+// brokenPipe is a stdout that nobody reads any more.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// With nobody to read them the plugin ends, however much it still has to say.
+func TestStreamThatCannotBeWritten(t *testing.T) {
+	stdin, asking := io.Pipe()
+	defer asking.Close()
+	ended := make(chan error)
+	go func() {
+		ended <- runInput(&floodingInput{metrics: 3 * maxGathered}, stdin, brokenPipe{}, testutil.Logger{})
+	}()
+	_, err := io.WriteString(asking, "\n")
+	require.NoError(t, err)
+	require.EqualError(t, <-ended, "writing metrics: broken pipe")
+
+	lines := strings.Repeat("m value=1i 1\n", 3*maxGathered)
+	log := testutil.Logger{}
+	processor := &fakeProcessor{fakePlugin{Log: log}}
+	require.EqualError(t, runProcessor(processor, strings.NewReader(lines), brokenPipe{}, log), "writing metrics: broken pipe")
+}

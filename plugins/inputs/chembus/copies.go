@@ -1,0 +1,84 @@
+package chembus
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+const (
+	// doubleTapWindow is how far apart, by ts or by arrival, the two copies of a stream's first
+	// heartbeat can be. The emitters leave 150 ms.
+	doubleTapWindow = 5 * time.Second
+	// untimedTapWindow replaces it for heartbeats without ts, whose regular beats are all alike.
+	untimedTapWindow = time.Second
+	// maxRecent bounds the beats remembered to recognise copies, a zooid: one for each stream that
+	// may have started within the window.
+	maxRecent = 64
+)
+
+// recentBeats are the beats of a zooid whose copy may still come.
+type recentBeats struct {
+	beats  []recentBeat // oldest first, but for
+	oldest int          // where the oldest is; not 0 only while there are maxRecent
+	latest float64      // no ts of theirs is later; 0 at first
+}
+
+// recentBeat identifies a beat.
+type recentBeat struct {
+	hash    uint64
+	sent    float64       // its ts; NaN if it had none
+	arrived time.Duration // since the sensor's start
+}
+
+// IsCopy reports whether a beat is the copy of one that was heard within the window, and remembers it
+// otherwise. A beat has one copy: a third one with the same bytes comes from an emitter whose clock
+// stands still, and is a beat again.
+func (r *recentBeats) IsCopy(hash uint64, sent float64, now time.Duration) bool {
+	// A copy has the ts of the other. So one that is later than them all is none, and a component that
+	// floods need not be searched for one.
+	if !(sent > r.latest) {
+		i := slices.IndexFunc(r.beats, func(b recentBeat) bool {
+			return b.hash == hash && !(math.IsNaN(sent) && now-b.arrived > untimedTapWindow)
+		})
+		if i >= 0 {
+			i = r.straighten(i)
+			r.beats = slices.Delete(r.beats, i, i+1)
+			return true
+		}
+	}
+	if len(r.beats) > 0 && now-r.beats[r.oldest].arrived > doubleTapWindow {
+		r.forget(sent, now)
+	}
+	if sent > r.latest || len(r.beats) == 0 {
+		r.latest = sent
+	}
+	beat := recentBeat{hash: hash, sent: sent, arrived: now}
+	if len(r.beats) < maxRecent {
+		r.beats = append(r.beats, beat)
+		return false
+	}
+	r.beats[r.oldest] = beat
+	r.oldest = (r.oldest + 1) % maxRecent
+	return false
+}
+
+// forget removes the beats whose copy cannot come any more.
+func (r *recentBeats) forget(sent float64, now time.Duration) {
+	r.straighten(0)
+	r.beats = slices.DeleteFunc(r.beats, func(b recentBeat) bool {
+		// Both must be old: after a pause of the bus copies come late, but close by ts.
+		return now-b.arrived > doubleTapWindow && !(math.Abs(sent-b.sent) <= doubleTapWindow.Seconds())
+	})
+}
+
+// straighten puts the oldest first, and returns where the beat at i is then.
+func (r *recentBeats) straighten(i int) int {
+	if r.oldest == 0 {
+		return i
+	}
+	i = (i - r.oldest + maxRecent) % maxRecent
+	r.beats = slices.Concat(r.beats[r.oldest:], r.beats[:r.oldest])
+	r.oldest = 0
+	return i
+}

@@ -1,0 +1,142 @@
+package chembus
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+)
+
+// What the sensor costs as a colony grows.
+//
+//	go test -run '^$' -bench . -benchmem ./plugins/inputs/chembus
+
+var growth = []int{100, 1_000, 10_000, 100_000, 1_000_000}
+
+// crowd is a sensor and the heartbeats of those it hears, which take turns.
+type crowd struct {
+	*sensor
+	topic    []byte
+	payloads [][]byte
+	now      time.Time
+	step     time.Duration
+	next     int
+}
+
+// newCrowd returns a sensor that has heard n zooids twice, each every 10 s.
+func newCrowd(n int) *crowd {
+	plugin := newPlugin()
+	plugin.MaxZooids = n
+	c := &crowd{
+		sensor:   newSensor(plugin, testProbe, epoch),
+		topic:    []byte("HEARTBEAT"),
+		payloads: make([][]byte, n),
+		now:      epoch,
+		step:     10 * time.Second / time.Duration(n),
+	}
+	for i := range c.payloads {
+		c.payloads[i] = colony.Heartbeat{
+			Zooid: fmt.Sprintf("component_%07d", i), Niche: "bench",
+			Uptime: 1795446803.878135, ProcessedCount: 7, TS: blankTime,
+		}.Payload()
+	}
+	for range 2 * n {
+		c.beat()
+	}
+	return c
+}
+
+// beat delivers the next heartbeat, and takes what is to be reported when a tick is due.
+func (c *crowd) beat() {
+	c.now = c.now.Add(c.step)
+	payload := c.payloads[c.next]
+	stamp(payload, c.now)
+	if reject := c.Receive(c.topic, payload, 2, c.now); reject != "" {
+		panic(reject)
+	}
+	if c.next++; c.next == len(c.payloads) {
+		c.next = 0
+	}
+	if c.tickDue {
+		c.Take()
+	}
+}
+
+// blankTime is a ts to be written over, with six decimals.
+const blankTime = 1111111111.111113
+
+// stamp writes the ts of a heartbeat, of which no two are alike.
+func stamp(payload []byte, now time.Time) {
+	const digits = len("1111111111.111113")
+	at := bytes.Index(payload, []byte(`"ts":`)) + len(`"ts":`)
+	micros := now.UnixMicro()
+	for i := at + digits - 1; i >= at; i-- {
+		if payload[i] != '.' {
+			payload[i] = byte('0' + micros%10)
+			micros /= 10
+		}
+	}
+}
+
+// BenchmarkBeat lets known zooids beat in turn, each every 10 s, with a tick every second.
+func BenchmarkBeat(b *testing.B) {
+	for _, n := range growth {
+		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {
+			c := newCrowd(n)
+			b.ReportAllocs()
+			before := cpuTime()
+			for b.Loop() {
+				c.beat()
+			}
+			// Unlike the time by the clock this does not grow with what else runs on the machine.
+			b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// BenchmarkFlood lets 1000 zooids beat without a tick.
+func BenchmarkFlood(b *testing.B) {
+	c := newCrowd(1000)
+	c.step = time.Nanosecond
+	b.ReportAllocs()
+	for b.Loop() {
+		c.beat()
+	}
+}
+
+// BenchmarkMemory measures what a zooid takes, its name included.
+func BenchmarkMemory(b *testing.B) {
+	for _, n := range growth[1:] {
+		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				c := newCrowd(n)
+				c.Evidence(c.now.Add(time.Second))
+				c.Take()
+				with := heapInUse()
+				zooids := len(c.zooids)
+				c.sensor = nil
+				b.ReportMetric(float64(with-heapInUse())/float64(zooids), "B/zooid")
+				runtime.KeepAlive(c)
+			}
+		})
+	}
+}
+
+// cpuTime is what this process has taken of the processors, in nanoseconds.
+func cpuTime() int64 {
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // cannot fail for this process
+	return usage.Utime.Nano() + usage.Stime.Nano()
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/telegraf"
+)
+
+// stageLimit is how long a stage may take to be set.
+const stageLimit = time.Minute
+
+// stage is a bus, a real Telegraf with the drop-in, and the Python daemon beside it.
+type stage struct {
+	bus      *colony.Bus
+	beats    *colony.Publisher
+	telegraf *telegraf.Telegraf
+	monitor  peer
+}
+
+const agentConfig = `
+[agent]
+  interval = "10s"
+  flush_interval = "10s"
+  hostname = "bench"
+[[outputs.file]]
+  files = ["/dev/null"]
+  data_format = "influx"
+`
+
+// newStage sets a stage, and waits until both monitors hear the bus. Close it after use, also after an error.
+func (b *bench) newStage(ctx context.Context, options string, monitor ...string) (*stage, error) {
+	s := &stage{}
+	return s, s.set(ctx, b, options, monitor)
+}
+
+func (s *stage) set(ctx context.Context, b *bench, options string, monitor []string) error {
+	ctx, cancel := context.WithTimeout(ctx, stageLimit)
+	defer cancel()
+	dir, err := os.MkdirTemp(b.dir, "telegraf")
+	if err != nil {
+		return err
+	}
+	if s.bus, err = colony.NewBus(colony.BusConfig{}); err != nil {
+		return err
+	}
+	if s.beats, err = colony.NewPublisher(s.bus.XSub()); err != nil {
+		return err
+	}
+	if s.telegraf, err = telegraf.Start(telegraf.Config{
+		Binary: b.telegraf, Plugins: b.plugins, DropIn: b.dropIn, Agent: agentConfig, Options: options, Dir: dir,
+		Env: []string{"KLR_CHEM_XSUB=" + s.bus.XSub(), "KLR_CHEM_XPUB=" + s.bus.XPub(), "STATE_DIRECTORY=" + dir},
+	}); err != nil {
+		return err
+	}
+	if err := s.beats.WaitSubscribed(ctx, colony.Topic); err != nil {
+		return err
+	}
+	monitor = append([]string{"--xsub", s.bus.XSub()}, monitor...)
+	if s.monitor, err = b.startMonitor(s.bus.XPub(), 1, monitor...); err != nil {
+		return err
+	}
+	// The bus has passed the first subscription on, so only a beat shows that the daemon listens too.
+	if err := await(ctx, "the Python daemon hears the bus", func() bool {
+		err = errors.Join(err, s.beat("first"))
+		return s.monitor.received.Load() || err != nil
+	}); err != nil {
+		return err
+	}
+	return err
+}
+
+// beat publishes a zooid's heartbeat.
+func (s *stage) beat(name string) error {
+	now := float64(time.Now().UnixMicro()) / 1e6
+	return s.beats.Send([]byte(colony.Topic), colony.Heartbeat{
+		Zooid: name, Niche: "bench", Uptime: now, ProcessedCount: 7, TS: now,
+	}.Payload())
+}
+
+// beatInTurn lets so many zooids beat in turn, each every interval, until the context ends.
+func (s *stage) beatInTurn(ctx context.Context, zooids int, interval time.Duration) (wait func() error) {
+	var running sync.WaitGroup
+	var failure error
+	running.Go(func() {
+		ticker := time.NewTicker(interval / time.Duration(zooids))
+		defer ticker.Stop()
+		for i := 0; ; i = (i + 1) % zooids {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			if failure = s.beat(zooidName(i)); failure != nil {
+				return
+			}
+		}
+	})
+	return func() error {
+		running.Wait()
+		return failure
+	}
+}
+
+// plugins returns the process ids of sensor, judge and voice.
+func (s *stage) plugins() ([]int, error) {
+	var pids []int
+	for _, role := range []string{"input", "processor", "output"} {
+		pid, err := s.telegraf.Plugin(role)
+		if err != nil {
+			return nil, fmt.Errorf("%w; it said:\n%s", err, s.telegraf.Output())
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
+// close ends everything.
+func (s *stage) close() error {
+	var err error
+	if s.monitor.Process != nil {
+		err = s.monitor.stop()
+	}
+	if s.telegraf != nil {
+		err = errors.Join(err, s.telegraf.Stop())
+	}
+	if s.beats != nil {
+		err = errors.Join(err, s.beats.Close())
+	}
+	if s.bus != nil {
+		err = errors.Join(err, s.bus.Close())
+	}
+	return err
+}
