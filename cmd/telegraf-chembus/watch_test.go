@@ -258,7 +258,7 @@ func TestWatchOnATerminal(t *testing.T) {
 			stream := term.stream()
 			test.end(term, stream)
 			term.ended(test.status, stream)
-			require.Contains(t, term.output(), test.says)
+			term.await(regexp.QuoteMeta(test.says)) // which may still be on its way
 			require.NotContains(t, term.output(), "\u202e")
 		})
 	}
