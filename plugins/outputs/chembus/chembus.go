@@ -54,11 +54,12 @@ type ChemBus struct {
 	deadline          time.Time     // of Close; to be read after done
 	wg                sync.WaitGroup
 
-	state      *statefile.File // nil: nothing is kept
-	saved      memory          // last in the file; these belong to the publisher
-	savedAt    time.Time
-	saveTook   time.Duration
-	saveFailed bool
+	state         *statefile.File // nil: nothing is kept
+	saved         standing        // last in the file; these belong to the publisher
+	savedRevision uint64
+	savedAt       time.Time
+	saveTook      time.Duration
+	saveFailed    bool
 
 	mu                 sync.Mutex // guards what follows
 	outbox             *outbox
@@ -136,6 +137,7 @@ func (c *ChemBus) Connect() error {
 func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 	now := time.Now()
 	c.mu.Lock()
+	before := c.outbox.Standing()
 	for _, m := range metrics {
 		g, problem := gapOf(m)
 		if problem != "" {
@@ -152,7 +154,7 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 			}
 		}
 	}
-	due := c.outbox.Pending() > c.outbox.inFlight || len(c.outbox.notices.ended) > 0
+	due := c.outbox.Pending() > c.outbox.inFlight || len(c.outbox.notices.ended) > 0 || c.outbox.Standing() != before
 	c.mu.Unlock()
 	if due {
 		c.waker.Wake()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/testutil"
 )
@@ -65,6 +66,42 @@ func TestRestartRepeatsNothing(t *testing.T) {
 	require.Empty(t, v.warnings())
 }
 
+// TestEndIsRemembered restarts after a gap was closed: what comes next is news, though the component's clock was
+// set back.
+func TestEndIsRemembered(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	file := filepath.Join(t.TempDir(), "voice.json")
+	keep := func(c *ChemBus) { c.StateFile, c.closeTimeout = file, forever }
+	v := connect(t, b.XSub(), keep)
+	v.write(t, gapMetric("a", map[string]any{"zooid": "z"}))
+	received(t, c, "a")
+	require.Eventually(t, func() bool { return v.pending() == 0 }, patience, time.Millisecond)
+	v.write(t, gapMetric("a", map[string]any{"zooid": "z", "open": false}))
+	v.close(t)
+	v = connect(t, b.XSub(), keep)
+	v.write(t, gapMetric("b", map[string]any{"zooid": "z", "last_seen": 1795446000.0}))
+	require.Equal(t, []string{"a", "b"}, received(t, c, "b"))
+}
+
+// TestCloseDoesNotWaitForWhatIsOver closes the only gap that waits.
+func TestCloseDoesNotWaitForWhatIsOver(t *testing.T) {
+	b := startBus(t)
+	v := connect(t, b.XSub(), func(c *ChemBus) { c.closeTimeout = forever })
+	v.write(t, gapMetric("a", nil))
+	v.closed = true
+	closed := make(chan error, 1)
+	go func() { closed <- v.Close() }()
+	require.Eventually(t, func() bool {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return v.idle != nil
+	}, patience, time.Millisecond)
+	require.NoError(t, v.Write([]telegraf.Metric{gapMetric("a", map[string]any{"open": false})}))
+	returns(t, "Close", closed)
+	require.Empty(t, v.warnings())
+}
+
 func TestDamagedState(t *testing.T) {
 	b := startBus(t)
 	file := filepath.Join(t.TempDir(), "voice.json")
@@ -106,9 +143,15 @@ func TestWaitLog(t *testing.T) {
 	require.Zero(t, w.Update(0, true, true, now.Add(time.Hour)))
 	require.Equal(t, 2, said(), "and when it clears")
 
+	w.Update(0, true, true, now)
+	w.Update(1, true, true, now)
+	w.Update(1, true, true, now.Add(waitTolerance))
+	require.Contains(t, log.Messages()[2].Text, `1 gaps wait: the bus at "tcp://bus:1" does not forward them`)
+	w.Update(0, true, true, now)
+
 	w.Update(1, false, true, now)
 	w.Update(1, false, true, now.Add(waitTolerance))
-	require.Contains(t, log.Messages()[2].Text, `1 gaps wait: nobody on the bus at "tcp://bus:1" subscribes to "CAPABILITY_GAP"`)
+	require.Contains(t, log.Messages()[4].Text, `1 gaps wait: nobody on the bus at "tcp://bus:1" subscribes to "CAPABILITY_GAP"`)
 }
 
 func TestMembersOfAMassIncident(t *testing.T) {

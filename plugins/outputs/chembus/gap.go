@@ -78,6 +78,11 @@ func (g *gap) neverSeen() bool {
 	return g.lastSeen == 0
 }
 
+// outlasts reports whether the incident goes on when the silence that opened it is over.
+func (g *gap) outlasts() bool {
+	return g.members != nil || g.kind == "heartbeat_flapping"
+}
+
 func text(m telegraf.Metric, field string) (string, bool) {
 	v, _ := m.GetField(field)
 	s, ok := v.(string)

@@ -2,6 +2,7 @@ package chembus
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -23,11 +24,15 @@ type notices struct {
 	news, ended []notice
 }
 
-// maxName bounds the names and ids that are remembered of other monitors, in bytes.
-const maxName = 1 << 10
+const (
+	// maxName bounds the names and ids that are remembered, in bytes.
+	maxName = 512
+	// maxNotices bounds how many components are remembered; others may say anything.
+	maxNotices = 10_000
+)
 
 func newNotices(size int) (notices, error) {
-	byComponent, err := simplelru.NewLRU[string, notice](size, nil)
+	byComponent, err := simplelru.NewLRU[string, notice](min(size, maxNotices), nil)
 	return notices{byComponent: byComponent}, err
 }
 
@@ -80,11 +85,23 @@ func (s *notices) Learn(n notice) bool {
 	return true
 }
 
-// Keep says that a gap of which consumers were told is still open.
-func (s *notices) Keep(g *gap) {
+// Keep says that a gap of which consumers were told is still open. It reports whether that ends what was told of
+// a member.
+func (s *notices) Keep(g *gap) bool {
 	for _, n := range g.notices() {
 		s.byComponent.Get(n.Component) // which makes it the last one to be forgotten
 	}
+	if g.members == nil || g.count > int64(len(g.members)) {
+		return false
+	}
+	before := len(s.ended)
+	for _, n := range s.All() {
+		if n.Incident == g.incident && !slices.Contains(g.members, n.Component) {
+			s.byComponent.Remove(n.Component) // it is back
+			s.ended = append(s.ended, n)
+		}
+	}
+	return len(s.ended) > before
 }
 
 // Cover reports whether consumers know of an open gap already: by its id, or because what they were told
@@ -125,8 +142,10 @@ func (s *notices) End(g *gap) {
 	if !strings.HasPrefix(g.kind, silencePrefix) {
 		return
 	}
-	ended := []string{g.component}
-	if g.members != nil {
+	var ended []string
+	if g.members == nil {
+		ended = []string{g.component}
+	} else {
 		for _, n := range s.All() {
 			if n.Incident == g.incident {
 				ended = append(ended, n.Component)

@@ -85,6 +85,54 @@ func TestWhatConsumersKnowIsNotToldAgain(t *testing.T) {
 	}
 }
 
+// TestIncidentThatOutlastsTheSilence takes an incident for known, which then goes on to be more than consumers know.
+func TestIncidentThatOutlastsTheSilence(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Heard(&peerMessage{Told: []notice{{Component: "a", Incident: "theirs", Until: 130}}})
+	o.Offer(massOf("mass", 100, 30, 1, "a"))
+	require.Zero(t, o.Pending())
+	o.Offer(massOf("mass", 100, 40, 2, "a", "b"))
+	require.Equal(t, 1, o.Pending(), "nobody has told of b")
+
+	o = newTestOutbox(t, 10)
+	told := notice{Component: "a", Incident: "theirs", Until: 130}
+	flapping := ofKind("heartbeat_flapping", silenceOf("flapping", "a", 100, 30))
+	o.Heard(&peerMessage{Told: []notice{told}})
+	o.Offer(flapping)
+	o.Offer(flapping)
+	require.Zero(t, o.Pending())
+	require.EqualValues(t, 1, o.counts.Known)
+	o.Heard(&peerMessage{Over: []notice{told}})
+	o.Offer(flapping)
+	require.Equal(t, 1, o.Pending(), "it goes on, and what covered it is over")
+}
+
+// TestMemberOfAMassIncidentIsBack has one member come back and fall silent again, its clock set back, before the
+// mass incident is over.
+func TestMemberOfAMassIncidentIsBack(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Offer(massOf("mass", 100, 30, 2, "a", "b"))
+	publishAll(o)
+	o.Offer(massOf("mass", 100, 40, 1, "b"))
+	o.Offer(silenceOf("again", "a", 50, 30))
+	require.Equal(t, 1, o.Pending())
+	o.Offer(silenceOf("x", "b", 90, 30))
+	require.Equal(t, 1, o.Pending(), "that one is known to be silent")
+}
+
+// TestEndOfAMassIncident has its anchor be in another incident by then.
+func TestEndOfAMassIncident(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Offer(massOf("mass", 100, 30, 2, "a", "b"))
+	publishAll(o)
+	o.Offer(massOf("mass", 100, 40, 1, "b"))
+	o.Offer(silenceOf("newer", "a", 150, 30))
+	publishAll(o)
+	o.Offer(over(massOf("mass", 100, 60, 0, "a")))
+	o.Offer(silenceOf("x", "a", 140, 30))
+	require.Zero(t, o.Pending(), "the newer one is still open")
+}
+
 // TestNeverSeenAgain opens an incident twice whose id says nothing about when.
 func TestNeverSeenAgain(t *testing.T) {
 	g := ofKind("heartbeat_never_seen", silenceOf("1", "a", 0, 60))

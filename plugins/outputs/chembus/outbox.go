@@ -22,9 +22,10 @@ type outbox struct {
 
 	// By incident, in the order in which they came: it is never asked in a way that would change that.
 	pending   *simplelru.LRU[string, *delivery]
-	confirmed *simplelru.LRU[string, struct{}]
-	inFlight  int // of pending
+	confirmed *simplelru.LRU[string, bool] // false: only as long as what was told covers it
+	inFlight  int                          // of pending
 	notices   notices
+	revision  uint64 // of what is remembered, apart from what is counted
 	counts    counts
 }
 
@@ -47,7 +48,7 @@ type counts struct {
 }
 
 func newOutbox(maxPending int, confirmTimeout time.Duration) (*outbox, error) {
-	confirmed, err := simplelru.NewLRU[string, struct{}](rememberedFactor*maxPending, nil)
+	confirmed, err := simplelru.NewLRU[string, bool](rememberedFactor*maxPending, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +69,11 @@ func (o *outbox) Offer(g *gap) *gap {
 		o.end(g)
 		return nil
 	}
-	if _, confirmed := o.confirmed.Get(g.incident); confirmed {
-		o.notices.Keep(g)
+	forGood, known := o.confirmed.Get(g.incident)
+	if forGood {
+		if o.notices.Keep(g) {
+			o.revision++
+		}
 		return nil
 	}
 	if waiting, waits := o.pending.Peek(g.incident); waits {
@@ -77,8 +81,10 @@ func (o *outbox) Offer(g *gap) *gap {
 		return nil
 	}
 	if o.notices.Cover(g) {
-		o.confirmed.Add(g.incident, struct{}{})
-		o.counts.Known++
+		o.confirmed.Add(g.incident, !g.outlasts())
+		if !known {
+			o.counts.Known++
+		}
 		return nil
 	}
 	return o.add(g)
@@ -87,6 +93,7 @@ func (o *outbox) Offer(g *gap) *gap {
 // end takes the level of an incident that is over.
 func (o *outbox) end(g *gap) {
 	o.notices.End(g)
+	o.revision++
 	if waiting, waits := o.pending.Peek(g.incident); waits {
 		waiting.open = false
 		if waiting.attempts == 0 {
@@ -165,13 +172,16 @@ func (o *outbox) Returned(probe uint64) {
 			o.notices.Add(&d.gap)
 		}
 		if d.open || !d.neverSeen() {
-			o.confirmed.Add(d.incident, struct{}{})
+			o.confirmed.Add(d.incident, true)
 		}
 	}
 }
 
 // Heard takes what another monitor says that consumers know.
 func (o *outbox) Heard(said *peerMessage) {
+	if len(said.Over)+len(said.Told) > 0 {
+		o.revision++
+	}
 	for _, n := range said.Over {
 		o.notices.Forget(n)
 	}
@@ -185,7 +195,7 @@ func (o *outbox) Heard(said *peerMessage) {
 	for _, d := range o.pending.Values() {
 		if d.open && o.notices.Cover(&d.gap) {
 			o.remove(d)
-			o.confirmed.Add(d.incident, struct{}{})
+			o.confirmed.Add(d.incident, !d.outlasts())
 			o.counts.Known++
 		}
 	}

@@ -96,11 +96,6 @@ func (p *peers) Say(connected bool, n *notices, now time.Time) (messages []peerM
 	return split(peerMessage{From: p.name, Ask: ask}, told, over), next
 }
 
-// Again says that what was to be said was not: all has to be said anew.
-func (p *peers) Again() {
-	p.introduced = time.Time{}
-}
-
 // split makes messages that are not much longer than peerPayload; the first is as given.
 func split(m peerMessage, told, over []notice) []peerMessage {
 	from := m.From

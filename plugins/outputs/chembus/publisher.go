@@ -21,10 +21,15 @@ const (
 	// the bus everybody connects again, libzmq's clients every 100 ms, and the bus tells a publisher of
 	// the first one only.
 	settle = 500 * time.Millisecond
-	// probeTopicPrefix, the signal and an id make the topic of the probes. Each monitor subscribes to its own,
-	// by which the others know that it is there.
+	// probeTopicPrefix and an id make the topic of the probes.
 	probeTopicPrefix = "telegraf-chembus.proof."
-	// receiveSize bounds what is received: probes, and what other monitors say. It is more than they say at once.
+	// presencePrefix, the signal and an id make a topic to which each monitor subscribes, by which the others
+	// know that it is there. Nothing is sent on it.
+	presencePrefix = "telegraf-chembus.monitor."
+	// probeSize bounds what is received on the topic of the probes, and receiveSize what others may say, which is
+	// more than monitors say at once. Whoever says more costs the connection on which it comes, so that there is
+	// one for each.
+	probeSize   = 1 << 10
 	receiveSize = 2 * peerPayload
 	// reconnectCheck is how often connections that were lost are looked at.
 	reconnectCheck = 200 * time.Millisecond
@@ -46,13 +51,18 @@ type publisher struct {
 	subscriptions *bus.Subscriptions
 	coveredSince  time.Time // when somebody began to listen; zero: nobody does
 
-	returns    *zmq.Socket // hears the probes, and other monitors
+	returns    *zmq.Socket // hears the probes
 	hearing    *bus.Connection
 	probeTopic string
 	probe      uint64 // number of the last one
-	peerTopic  string
-	peers      peers
-	poller     *zmq.Poller
+
+	others        *zmq.Socket // hears other monitors
+	hearingOthers *bus.Connection
+	peerTopic     string
+	presence      string
+	peers         peers
+
+	poller *zmq.Poller
 }
 
 // run publishes until the plugin is closed.
@@ -81,8 +91,9 @@ func (p *publisher) open() error {
 	c := p.plugin
 	var err error
 	// Of its own each time, so that no probe of before can be taken for one of now.
-	family := probeTopicPrefix + c.Signal + "."
-	p.probeTopic = family + uuid.NewString()
+	p.probeTopic = probeTopicPrefix + uuid.NewString()
+	family := presencePrefix + c.Signal + "."
+	p.presence = family + uuid.NewString()
 	if p.socket, err = bus.NewPublisher(p.context); err != nil {
 		return err
 	}
@@ -90,25 +101,33 @@ func (p *publisher) open() error {
 		return err
 	}
 	p.peerTopic, p.peers = peerTopicPrefix+c.Signal, newPeers()
-	if p.returns, err = bus.NewSubscriber(p.context, receiveSize, p.probeTopic, p.peerTopic); err != nil {
+	if p.returns, err = bus.NewSubscriber(p.context, probeSize, p.probeTopic); err != nil {
 		return err
 	}
 	if p.hearing, err = bus.WatchConnection(p.context, p.returns); err != nil {
 		return err
 	}
-	if err = errors.Join(c.keys.Apply(p.socket), c.keys.Apply(p.returns)); err != nil {
+	if p.others, err = bus.NewSubscriber(p.context, receiveSize, p.peerTopic, p.presence); err != nil {
+		return err
+	}
+	if p.hearingOthers, err = bus.WatchConnection(p.context, p.others); err != nil {
+		return err
+	}
+	if err = errors.Join(c.keys.Apply(p.socket), c.keys.Apply(p.returns), c.keys.Apply(p.others)); err != nil {
 		return err
 	}
 	p.disconnects, p.coveredSince = 0, time.Time{}
-	p.subscriptions = bus.NewSubscriptions(c.Signal, p.probeTopic, p.peerTopic)
+	p.subscriptions = bus.NewSubscriptions(c.Signal, p.probeTopic, p.peerTopic, p.presence)
 	p.subscriptions.Family = family
 	p.poller = zmq.NewPoller()
 	p.poller.Add(p.socket, zmq.POLLIN)
 	p.poller.Add(p.connection.Socket(), zmq.POLLIN)
 	p.poller.Add(p.returns, zmq.POLLIN)
 	p.poller.Add(p.hearing.Socket(), zmq.POLLIN)
+	p.poller.Add(p.others, zmq.POLLIN)
+	p.poller.Add(p.hearingOthers.Socket(), zmq.POLLIN)
 	p.poller.Add(c.waker.Socket(), zmq.POLLIN)
-	if err = bus.Connect(p.returns, c.subscribeEndpoint); err != nil {
+	if err = errors.Join(bus.Connect(p.returns, c.subscribeEndpoint), bus.Connect(p.others, c.subscribeEndpoint)); err != nil {
 		return err
 	}
 	return bus.Connect(p.socket, c.endpoint)
@@ -116,7 +135,7 @@ func (p *publisher) open() error {
 
 // close closes the sockets; the publishing one goes on for a while to send what it had accepted.
 func (p *publisher) close(linger time.Duration) {
-	for _, connection := range []*bus.Connection{p.connection, p.hearing} {
+	for _, connection := range []*bus.Connection{p.connection, p.hearing, p.hearingOthers} {
 		if connection != nil {
 			connection.Close()
 		}
@@ -126,10 +145,12 @@ func (p *publisher) close(linger time.Duration) {
 		_ = p.socket.SetLinger(max(linger, 0))
 		_ = p.socket.Close()
 	}
-	if p.returns != nil {
-		_ = p.returns.Close()
+	for _, socket := range []*zmq.Socket{p.returns, p.others} {
+		if socket != nil {
+			_ = socket.Close()
+		}
 	}
-	p.socket, p.connection, p.returns, p.hearing = nil, nil, nil, nil
+	p.socket, p.connection, p.returns, p.hearing, p.others, p.hearingOthers = nil, nil, nil, nil, nil, nil
 	p.plugin.mu.Lock()
 	p.plugin.outbox.Disconnected()
 	p.plugin.mu.Unlock()
@@ -167,40 +188,57 @@ func (p *publisher) listen(now time.Time) error {
 	c := p.plugin
 	p.connection.Update()
 	p.hearing.Update()
-	if err := errors.Join(p.connection.Reconnect(c.endpoint), p.hearing.Reconnect(c.subscribeEndpoint)); err != nil {
+	p.hearingOthers.Update()
+	if err := errors.Join(p.connection.Reconnect(c.endpoint), p.hearing.Reconnect(c.subscribeEndpoint),
+		p.hearingOthers.Reconnect(c.subscribeEndpoint)); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for range peerBurst {
-		topic, payload, frames, err := bus.ReceiveMessage(p.returns)
-		if bus.Again(err) {
-			break
+	if err := p.hear(p.returns, p.probeTopic, func(payload []byte) {
+		if probe, err := strconv.ParseUint(string(payload), 10, 64); err == nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.outbox.Returned(min(probe, p.probe))
 		}
-		if err != nil {
-			return err
+	}); err != nil {
+		return err
+	}
+	if err := p.hear(p.others, p.peerTopic, func(payload []byte) {
+		if said := p.peers.Hear(payload); said != nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.outbox.Heard(said)
 		}
-		switch {
-		case frames != 2:
-		case string(topic) == p.probeTopic:
-			if probe, err := strconv.ParseUint(string(payload), 10, 64); err == nil {
-				c.outbox.Returned(min(probe, p.probe))
-			}
-		case string(topic) == p.peerTopic:
-			if said := p.peers.Hear(payload); said != nil {
-				c.outbox.Heard(said)
-			}
-		}
+	}); err != nil {
+		return err
 	}
 	if p.disconnects != p.connection.Disconnects {
 		p.disconnects, p.coveredSince = p.connection.Disconnects, time.Time{}
+		c.mu.Lock()
 		c.outbox.Disconnected()
+		c.mu.Unlock()
 	}
 	switch covered := p.subscriptions.Covers(c.Signal) && p.subscriptions.Covers(p.probeTopic); {
 	case !covered:
 		p.coveredSince = time.Time{}
 	case p.coveredSince.IsZero():
 		p.coveredSince = now
+	}
+	return nil
+}
+
+// hear takes what waits on a topic, up to a bound: then something else gets its turn.
+func (p *publisher) hear(socket *zmq.Socket, topic string, take func(payload []byte)) error {
+	for range peerBurst {
+		heard, payload, frames, err := bus.ReceiveMessage(socket)
+		if bus.Again(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if frames == 2 && string(heard) == topic {
+			take(payload)
+		}
 	}
 	return nil
 }
@@ -215,7 +253,7 @@ func (p *publisher) publish(now time.Time) (time.Time, error) {
 	}
 	say, err := p.speak(now)
 	var check time.Time
-	if p.connection.Abandoned() || p.hearing.Abandoned() {
+	if p.connection.Abandoned() || p.hearing.Abandoned() || p.hearingOthers.Abandoned() {
 		check = now.Add(reconnectCheck)
 	}
 	standing := c.standing()
@@ -277,7 +315,7 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 func (p *publisher) speak(now time.Time) (time.Time, error) {
 	c := p.plugin
 	c.mu.Lock()
-	connected := p.subscriptions.Covers(p.probeTopic) && p.subscriptions.Covers(p.peerTopic)
+	connected := p.subscriptions.Covers(p.presence) && p.subscriptions.Covers(p.peerTopic)
 	messages, next := p.peers.Say(connected, &c.outbox.notices, now)
 	c.mu.Unlock()
 	for _, m := range messages {
@@ -285,9 +323,9 @@ func (p *publisher) speak(now time.Time) (time.Time, error) {
 		if err != nil {
 			return next, err
 		}
+		// What the bus does not take now is not said: that costs a repetition at worst.
 		if err := bus.Publish(p.socket, p.peerTopic, payload); bus.Again(err) {
-			p.peers.Again()
-			return now.Add(fullRetry), nil
+			return next, nil
 		} else if err != nil {
 			return next, err
 		}

@@ -67,9 +67,15 @@ func (c *ChemBus) openState() error {
 
 // Memory returns what is to survive a restart.
 func (o *outbox) Memory() *memory {
+	var confirmed []string
+	for _, incident := range o.confirmed.Keys() {
+		if forGood, _ := o.confirmed.Peek(incident); forGood {
+			confirmed = append(confirmed, incident)
+		}
+	}
 	return &memory{
 		Version:   stateVersion,
-		Confirmed: o.confirmed.Keys(),
+		Confirmed: confirmed,
 		Notices:   o.notices.All(),
 		Counts:    o.Standing(),
 	}
@@ -81,7 +87,7 @@ func (o *outbox) Restore(m *memory) error {
 		return fmt.Errorf("state has version %d, this program knows %d", m.Version, stateVersion)
 	}
 	for _, incident := range m.Confirmed {
-		o.confirmed.Add(incident, struct{}{})
+		o.confirmed.Add(incident, true)
 	}
 	for _, n := range m.Notices {
 		o.notices.Learn(n)
@@ -98,12 +104,13 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 	}
 	c.mu.Lock()
 	standing := c.outbox.Standing()
-	if standing == c.saved.Counts {
+	revision := c.outbox.revision
+	if standing == c.saved && revision == c.savedRevision {
 		c.mu.Unlock()
 		return time.Time{}
 	}
 	pause := saveInterval
-	if standing.Confirmed+standing.Known != c.saved.Counts.Confirmed+c.saved.Counts.Known && !c.saveFailed {
+	if standing.Confirmed+standing.Known != c.saved.Confirmed+c.saved.Known && !c.saveFailed {
 		pause = min(saveShare*c.saveTook, saveInterval)
 	}
 	if next := c.savedAt.Add(pause); now.Before(next) {
@@ -124,7 +131,7 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 	if c.saveFailed = err != nil; c.saveFailed {
 		return now.Add(saveInterval)
 	}
-	c.saved = *m
+	c.saved, c.savedRevision = m.Counts, revision
 	return time.Time{}
 }
 

@@ -9,20 +9,20 @@ import (
 // waitTolerance is how long gaps may wait before the operator is told.
 const waitTolerance = 30 * time.Second
 
-// waitLog tells the operator, once each time, that gaps wait because nobody on the bus can hear them,
-// and that they no longer do.
+// waitLog tells the operator, once each time, that gaps wait because nobody on the bus can hear them, or the bus
+// does not forward them, and that they no longer do.
 type waitLog struct {
 	log      telegraf.Logger
 	endpoint string
 	signal   string
 
-	since time.Time // since when gaps wait without a listener; zero: none does
+	since time.Time // since when gaps wait; zero: none does
 	told  bool
 }
 
 // Update takes the present state. It returns when it has to be asked again; zero: when that changes.
 func (w *waitLog) Update(pending int, listened, connected bool, now time.Time) time.Time {
-	if pending == 0 || listened {
+	if pending == 0 {
 		if w.told {
 			w.log.Infof("Gaps are being heard again, or are over")
 		}
@@ -39,10 +39,13 @@ func (w *waitLog) Update(pending int, listened, connected bool, now time.Time) t
 		return due
 	}
 	w.told = true
-	if connected {
-		w.log.Warnf("%d gaps wait: nobody on the bus at %q subscribes to %q", pending, w.endpoint, w.signal)
-	} else {
+	switch {
+	case !connected:
 		w.log.Warnf("%d gaps wait: no connection to the bus at %q. Check that its proxy runs, and publish_endpoint", pending, w.endpoint)
+	case !listened:
+		w.log.Warnf("%d gaps wait: nobody on the bus at %q subscribes to %q", pending, w.endpoint, w.signal)
+	default:
+		w.log.Warnf("%d gaps wait: the bus at %q does not forward them. Check that it is not in maintenance", pending, w.endpoint)
 	}
 	return time.Time{}
 }
