@@ -20,7 +20,7 @@ import (
 // that dies is found as if nothing had been, also one that dies together with a step.
 func TestSteppedWallClock(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
-	j := processors.Processors["liveness"]().(telegraf.StreamingProcessor)
+	j := processors.Processors["liveness"]()
 	models.SetLoggerOnPlugin(j, testutil.Logger{})
 	require.NoError(t, j.(telegraf.Initializer).Init())
 	var found testutil.Accumulator
