@@ -71,7 +71,7 @@ func (j *Judge) report() {
 		j.find(c, Report, gap)
 	}
 	for _, m := range j.crowd.Masses {
-		if len(m.Members) > 0 {
+		if m.Told && len(m.Members) > 0 {
 			j.findMass(m, Report, true)
 		}
 	}

@@ -43,22 +43,28 @@ const (
 	maxMembersLength = 8 << 10
 )
 
-// mass is an incident of many components.
+// mass is an incident of many components. It bears the name of the one that was silent for longest when it was told,
+// its anchor.
 type mass struct {
-	ID       string          `json:"id"`
-	Anchor   string          `json:"anchor"` // key of the first member, whose name it bears
-	Niche    string          `json:"niche,omitempty"`
-	Host     string          `json:"host,omitempty"`
-	LastSeen float64         `json:"last_seen"`
-	Since    time.Duration   `json:"since"` // of the anchor's silence
-	Opened   time.Duration   `json:"opened"`
-	Joined   time.Duration   `json:"joined"` // when the last member joined
-	Members  map[string]bool `json:"members"`
+	ID      string          `json:"id"` // of the failure with which it opened
+	Opened  time.Duration   `json:"opened"`
+	Told    bool            `json:"told,omitempty"`
+	Members map[string]bool `json:"members"`
 
-	Threshold time.Duration `json:"threshold"`
+	// Of the anchor.
+	Anchor    string        `json:"anchor,omitempty"` // its key
+	Niche     string        `json:"niche,omitempty"`
+	Host      string        `json:"host,omitempty"`
+	LastSeen  float64       `json:"last_seen,omitempty"`
+	Since     time.Duration `json:"since,omitempty"` // when its silence began
+	Threshold time.Duration `json:"threshold,omitempty"`
 	Severity  string        `json:"severity,omitempty"`
+}
 
-	untold bool // never across two calls
+func (m *mass) anchor(c *component) {
+	m.Anchor, m.Niche, m.Host = c.Key, c.Niche, c.Host
+	m.LastSeen, m.Since = c.LastSeen, c.Last
+	m.Threshold, m.Severity = c.Threshold, c.rule.Severity
 }
 
 // incidentSpace is the namespace of the incident ids (RFC 9562, version 5).

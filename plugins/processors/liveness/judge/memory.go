@@ -79,6 +79,11 @@ func (j *Judge) Restore(s *Memory) error {
 		if m == nil || m.Members == nil {
 			return fmt.Errorf("state has an empty mass incident")
 		}
+		for key := range m.Members {
+			if !seen[key] {
+				return fmt.Errorf("state has a mass incident of %q, who is not known", key)
+			}
+		}
 	}
 	if len(s.Crowd.Openings) > j.config.MassCount {
 		s.Crowd.Openings = s.Crowd.Openings[len(s.Crowd.Openings)-j.config.MassCount:]

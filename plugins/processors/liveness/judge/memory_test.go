@@ -129,6 +129,7 @@ func TestRestoreRefusesWhatCannotBe(t *testing.T) {
 		`{"version":1,"sensors":{"all":[null]}}`,
 		`{"version":1,"crowd":{"masses":[null]}}`,
 		`{"version":1,"crowd":{"masses":[{}]}}`,
+		`{"version":1,"crowd":{"masses":[{"members":{"a":true}}]}}`,
 	} {
 		var m Memory
 		require.NoError(t, json.Unmarshal([]byte(text), &m), text)

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -15,7 +17,7 @@ type flaps struct {
 // crowd watches how many gaps open in how short a time.
 type crowd struct {
 	Openings []time.Duration `json:"openings,omitempty"` // the latest, at most MassCount
-	Masses   []*mass         `json:"masses,omitempty"`   // open mass incidents, the latest last
+	Masses   []*mass         `json:"masses,omitempty"`   // open mass incidents, the latest last; only that may be untold
 }
 
 // openGap takes a component that has just fallen silent, or has not appeared in time. It returns the
@@ -93,47 +95,50 @@ func (j *Judge) crowded() bool {
 	return full
 }
 
-// joinMass makes a component part of the present mass incident. One that nobody has joined for a whole
-// window is of the past.
+// joinMass makes a component part of the mass incident that is gathering, or of a new one.
 func (j *Judge) joinMass(c *component) {
-	now := j.sensors.Now
-	var present *mass
-	if n := len(j.crowd.Masses); n > 0 {
-		if last := j.crowd.Masses[n-1]; now-last.Joined < j.config.MassWindow {
-			present = last
-		}
+	var gathering *mass
+	if n := len(j.crowd.Masses); n > 0 && !j.crowd.Masses[n-1].Told {
+		gathering = j.crowd.Masses[n-1]
 	}
-	if present == nil {
-		present = &mass{
-			ID:     incidentID(HeartbeatMassMissing, c.Key, c.LastSeen),
-			Anchor: c.Key, Niche: c.Niche, Host: c.Host,
-			LastSeen: c.LastSeen, Since: c.Last, Opened: now,
-			Members:   make(map[string]bool),
-			Threshold: c.Threshold, Severity: c.rule.Severity,
-			untold: true,
+	if gathering == nil {
+		gathering = &mass{
+			ID:      incidentID(HeartbeatMassMissing, c.Key, c.LastSeen),
+			Opened:  j.sensors.Now,
+			Members: make(map[string]bool),
 		}
-		j.crowd.Masses = append(j.crowd.Masses, present)
+		j.crowd.Masses = append(j.crowd.Masses, gathering)
 	}
-	present.Joined = now
-	present.Members[c.Key] = true
-	c.Incident = present.ID
+	gathering.Members[c.Key] = true
+	c.Incident = gathering.ID
 }
 
-// tellMasses tells of mass incidents that are new, and of those that are over. One that was told is not
-// over before a whole window has passed, so that there is never a second one in the same.
+// tellMasses tells of mass incidents that have gathered their members for a whole window, and of those that are
+// over. Consumers act on what they are told first and never hear of who joins afterwards, so nobody does. Since
+// the next one begins to gather only then, there are never two told in the same window.
 func (j *Judge) tellMasses() {
 	now := j.sensors.Now
 	j.crowd.Masses = slices.DeleteFunc(j.crowd.Masses, func(m *mass) bool {
-		over := len(m.Members) == 0 && (m.untold || now-m.Opened >= j.config.MassWindow)
 		switch {
-		case over && !m.untold:
-			j.findMass(m, Recovered, false)
-		case m.untold && len(m.Members) > 0:
-			m.untold = false
+		case len(m.Members) == 0:
+			if m.Told {
+				j.findMass(m, Recovered, false)
+			}
+			return true
+		case !m.Told && now-m.Opened >= j.config.MassWindow:
+			m.Told = true
+			m.anchor(j.longestSilent(m.Members))
 			j.findMass(m, Stopped, true)
 		}
-		return over
+		return false
 	})
+}
+
+// longestSilent returns who of some components has been silent for the longest time.
+func (j *Judge) longestSilent(keys map[string]bool) *component {
+	return j.components[slices.MinFunc(slices.Collect(maps.Keys(keys)), func(a, b string) int {
+		return cmp.Or(cmp.Compare(j.components[a].Last, j.components[b].Last), cmp.Compare(a, b))
+	})]
 }
 
 // settle ends the flapping of a component that has been stable for a whole window. It returns the gap

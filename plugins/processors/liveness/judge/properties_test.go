@@ -285,17 +285,18 @@ type told struct {
 	own     map[string]*Gap // open incidents of one component
 	mass    map[string]*Gap // open mass incidents
 	members map[string]string
+	waiting map[string]time.Duration // since when somebody may be part of a mass incident that is not told yet
 	state   map[string]*Status
 	opened  []time.Duration // when incidents were, by the judge's clock
+	stopped []time.Duration // when somebody fell silent
 	changes []Finding       // of the last call
-	report  bool            // was part of the last call
 }
 
 func newTold(t *rapid.T, w *world) *told {
 	return &told{
 		t: plain{t}, w: w,
 		own: make(map[string]*Gap), mass: make(map[string]*Gap), members: make(map[string]string),
-		state: make(map[string]*Status),
+		waiting: make(map[string]time.Duration), state: make(map[string]*Status),
 	}
 }
 
@@ -303,9 +304,8 @@ func newTold(t *rapid.T, w *world) *told {
 // most one for a component, and not too many are opened in a short time.
 func (l *told) Take(findings []Finding, now time.Duration) {
 	t := l.t
-	l.changes, l.report = nil, false
+	l.changes = nil
 	for _, f := range findings {
-		l.report = l.report || f.Change == Report
 		if f.Status != nil {
 			if f.Change != Report {
 				l.changes = append(l.changes, f)
@@ -316,7 +316,14 @@ func (l *told) Take(findings []Finding, now time.Duration) {
 			}
 			if f.Status.Alive || f.Change == Forgotten {
 				delete(l.members, f.Key)
+				delete(l.waiting, f.Key)
 			}
+		}
+		if f.Status != nil && (f.Change == Stopped || f.Change == Missed) {
+			if f.Gap == nil && recent(l.stopped, now, l.w.MassWindow) >= l.w.MassCount {
+				l.waiting[f.Key] = now
+			}
+			l.stopped = append(l.stopped, now)
 		}
 		g := f.Gap
 		if g == nil {
@@ -342,6 +349,7 @@ func (l *told) Take(findings []Finding, now time.Duration) {
 			require.Equal(t, was.IncidentID, g.IncidentID, "two open incidents of %q", key)
 			require.Equal(t, was.Type, g.Type)
 			require.Equal(t, Report, f.Change, "opened twice")
+			require.Subset(t, was.Members, g.Members, "nobody is told of who joins")
 		}
 		open[key] = g
 		if g.Type != HeartbeatMassMissing {
@@ -357,19 +365,25 @@ func (l *told) Take(findings []Finding, now time.Duration) {
 			l.members[member] = g.IncidentID
 		}
 	}
-	recent := 0
-	for _, at := range l.opened {
-		if now-at < l.w.MassWindow {
-			recent++
-		}
-	}
-	require.LessOrEqual(t, recent, l.w.MassCount+1, "opened in a window before %v", now)
+	require.LessOrEqual(t, recent(l.opened, now, l.w.MassWindow), l.w.MassCount+1, "opened in a window before %v", now)
 }
 
-// Covered reports whether somebody silent is known to be: by an incident of its own, or as one of many. Who
-// joins those is not told of before the next report.
-func (l *told) Covered(name string) bool {
-	return l.own[name] != nil || l.members[name] != "" || len(l.mass) > 0 && !l.report
+// recent returns how many of the times are within a window before now.
+func recent(times []time.Duration, now, window time.Duration) int {
+	n := 0
+	for _, at := range times {
+		if now-at < window {
+			n++
+		}
+	}
+	return n
+}
+
+// Covered reports whether somebody silent is known to be: by an incident of its own, or as one of many. After many
+// others that may take as long as the window.
+func (l *told) Covered(name string, now time.Duration) bool {
+	since, waits := l.waiting[name]
+	return l.own[name] != nil || l.members[name] != "" || waits && now-since < l.w.MassWindow
 }
 
 // truth is what is true in a world with one sensor, worked out from what was heard in the plainest way.
@@ -539,10 +553,10 @@ func (tr *truth) judge(in input) {
 		case z.killed:
 		case !z.seen:
 			require.Equal(t, tr.now > tr.w.ExpectWithin, z.missed, "%q, not seen at %v", name, tr.now)
-			require.True(t, tr.Covered(name) || !z.missed, "%q is missed, without an incident", name)
+			require.True(t, tr.Covered(name, tr.now) || !z.missed, "%q is missed, without an incident", name)
 		case silence > most:
 			require.True(t, z.silent, "%q is silent for %v", name, silence)
-			require.True(t, tr.Covered(name) || !rule.Gaps, "%q is silent for %v, without an incident", name, silence)
+			require.True(t, tr.Covered(name, tr.now) || !rule.Gaps, "%q is silent for %v, without an incident", name, silence)
 		case tr.w.Adaptive == nil:
 			require.False(t, z.silent)
 			if g := tr.own[name]; g != nil {
@@ -648,7 +662,7 @@ func (tr *jointTruth) Take(in input, findings []Finding, now time.Duration) {
 		}
 		if all {
 			require.True(t, z.silent, "both say that %q is silent", name)
-			require.True(t, tr.Covered(name) || name == "quiet", "%q is silent, without an incident", name)
+			require.True(t, tr.Covered(name, now) || name == "quiet", "%q is silent, without an incident", name)
 		}
 	}
 }
