@@ -125,7 +125,7 @@ func (c *ChemBus) Connect() error {
 	p := &publisher{
 		plugin:  c,
 		context: context,
-		waits:   waitLog{log: c.Log, endpoint: c.endpoint, signal: c.Signal},
+		waits:   waitLog{log: c.Log, endpoint: c.endpoint, subscribeEndpoint: c.subscribeEndpoint, signal: c.Signal},
 		status:  statusLog{log: c.Log},
 	}
 	c.wg.Go(p.run)

@@ -128,30 +128,31 @@ func TestTwoOutputsOfOneStateFile(t *testing.T) {
 }
 
 func TestWaitLog(t *testing.T) {
-	log := &testutil.CaptureLogger{}
-	w := waitLog{log: log, endpoint: "tcp://bus:1", signal: topic}
-	said := func() int { return len(log.Messages()) }
-	require.Zero(t, w.Update(0, false, false, now))
-	require.Equal(t, now.Add(waitTolerance), w.Update(2, false, false, now))
-	require.Equal(t, now.Add(waitTolerance), w.Update(2, false, false, now.Add(waitTolerance-1)))
-	require.Zero(t, said())
-	require.Zero(t, w.Update(3, false, false, now.Add(waitTolerance)))
-	require.Zero(t, w.Update(3, false, false, now.Add(time.Hour)))
-	require.Equal(t, 1, said(), "once")
-	require.Contains(t, log.Messages()[0].Text, `3 gaps wait: no connection to the bus at "tcp://bus:1"`)
-	require.Zero(t, w.Update(3, true, true, now.Add(time.Hour)))
-	require.Zero(t, w.Update(0, true, true, now.Add(time.Hour)))
-	require.Equal(t, 2, said(), "and when it clears")
-
-	w.Update(0, true, true, now)
-	w.Update(1, true, true, now)
-	w.Update(1, true, true, now.Add(waitTolerance))
-	require.Contains(t, log.Messages()[2].Text, `1 gaps wait: the bus at "tcp://bus:1" does not forward them`)
-	w.Update(0, true, true, now)
-
-	w.Update(1, false, true, now)
-	w.Update(1, false, true, now.Add(waitTolerance))
-	require.Contains(t, log.Messages()[4].Text, `1 gaps wait: nobody on the bus at "tcp://bus:1" subscribes to "CAPABILITY_GAP"`)
+	for _, test := range []struct {
+		connected, hearing, listened bool
+		want                         string
+	}{
+		{false, false, false, `3 gaps wait: no connection to the bus at "tcp://bus:1"`},
+		{true, false, false, `3 gaps wait: no connection to the bus at "tcp://bus:2", on which it proves`},
+		{true, true, false, `3 gaps wait: nobody on the bus at "tcp://bus:1" subscribes to "CAPABILITY_GAP"`},
+		{true, true, true, `3 gaps wait: the bus at "tcp://bus:1" does not forward them`},
+	} {
+		log := &testutil.CaptureLogger{}
+		w := waitLog{log: log, endpoint: "tcp://bus:1", subscribeEndpoint: "tcp://bus:2", signal: topic}
+		update := func(pending int, at time.Time) time.Time {
+			return w.Update(pending, test.connected, test.hearing, test.listened, at)
+		}
+		require.Zero(t, update(0, now))
+		require.Equal(t, now.Add(waitTolerance), update(2, now))
+		require.Equal(t, now.Add(waitTolerance), update(2, now.Add(waitTolerance-1)))
+		require.Empty(t, log.Messages())
+		require.Zero(t, update(3, now.Add(waitTolerance)))
+		require.Zero(t, update(3, now.Add(time.Hour)))
+		require.Len(t, log.Messages(), 1, "once")
+		require.Contains(t, log.Messages()[0].Text, test.want)
+		require.Zero(t, update(0, now.Add(time.Hour)))
+		require.Len(t, log.Messages(), 2, "and when it clears")
+	}
 }
 
 func TestMembersOfAMassIncident(t *testing.T) {

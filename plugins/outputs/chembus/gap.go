@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -81,6 +82,11 @@ func (g *gap) neverSeen() bool {
 // outlasts reports whether the incident goes on when the silence that opened it is over.
 func (g *gap) outlasts() bool {
 	return g.members != nil || g.kind == "heartbeat_flapping"
+}
+
+// ofOneSilence reports whether the incident is one silence of one component, of which there is one at a time.
+func (g *gap) ofOneSilence() bool {
+	return strings.HasPrefix(g.kind, silencePrefix) && !g.outlasts()
 }
 
 func text(m telegraf.Metric, field string) (string, bool) {

@@ -85,6 +85,73 @@ func TestWhatConsumersKnowIsNotToldAgain(t *testing.T) {
 	}
 }
 
+// TestSecondIDOfOneSilence offers the silence of a component under another id while the first is on its way, as a judge
+// does that was killed and has forgotten.
+func TestSecondIDOfOneSilence(t *testing.T) {
+	first, second := silenceOf("1", "a", 100, 30), silenceOf("2", "a", 110, 30)
+	afterwards := silenceOf("2", "a", 140, 30) // it has beaten since
+	ids := func(sent []gap) []string {
+		var all []string
+		for _, g := range sent {
+			all = append(all, g.incident)
+		}
+		return all
+	}
+
+	t.Run("not sent", func(t *testing.T) {
+		o := newTestOutbox(t, 10)
+		o.Offer(first)
+		o.Offer(second)
+		require.Equal(t, []string{"2"}, ids(publishAll(o)))
+		require.EqualValues(t, 1, o.counts.Unheard)
+	})
+	t.Run("another kind", func(t *testing.T) {
+		o := newTestOutbox(t, 10)
+		o.Offer(first)
+		o.Offer(ofKind("heartbeat_flapping", second))
+		o.Offer(ofKind("latency_high", silenceOf("3", "a", 100, 30)))
+		require.Equal(t, []string{"1", "2", "3"}, ids(publishAll(o)))
+	})
+	t.Run("sent, and the same", func(t *testing.T) {
+		o := newTestOutbox(t, 10)
+		o.Offer(first)
+		require.Equal(t, []string{"1"}, ids(send(o, 1, now)))
+		o.Offer(second)
+		require.Empty(t, send(o, 2, now))
+		o.Returned(1)
+		require.Zero(t, o.Pending())
+		require.EqualValues(t, 1, o.counts.Known)
+	})
+	t.Run("sent, and another", func(t *testing.T) {
+		o := newTestOutbox(t, 10)
+		o.Offer(first)
+		send(o, 1, now)
+		o.Offer(second)
+		o.Offer(afterwards)
+		require.Empty(t, send(o, 2, now))
+		o.Returned(1)
+		require.Equal(t, []string{"2"}, ids(send(o, 2, now)))
+	})
+	t.Run("sent, and over", func(t *testing.T) {
+		o := newTestOutbox(t, 10)
+		o.Offer(first)
+		send(o, 1, now)
+		o.Offer(over(first))
+		o.Offer(afterwards)
+		require.Equal(t, []string{"2"}, ids(send(o, 2, now)))
+	})
+	t.Run("sent, and lost", func(t *testing.T) {
+		o := newTestOutbox(t, 10)
+		o.Offer(first)
+		send(o, 1, now)
+		o.Offer(second)
+		o.Disconnected()
+		require.Equal(t, []string{"1"}, ids(send(o, 2, now)))
+		o.Returned(2)
+		require.Zero(t, o.Pending())
+	})
+}
+
 // TestIncidentThatOutlastsTheSilence takes an incident for known, which then goes on to be more than consumers know.
 func TestIncidentThatOutlastsTheSilence(t *testing.T) {
 	o := newTestOutbox(t, 10)
@@ -154,11 +221,13 @@ func TestNeverSeenAgain(t *testing.T) {
 
 // TestAnotherMonitorTells offers gaps before and after another monitor said that it has told of them.
 func TestAnotherMonitorTells(t *testing.T) {
-	said := &peerMessage{From: "x", Told: []notice{{Component: "a", Incident: "theirs", Until: 130}, {Component: "b", Incident: "2", Until: 130}}}
+	said := &peerMessage{From: "x", Told: []notice{
+		{Component: "a", Incident: "theirs", Until: 130}, {Component: "b", Incident: "2", Until: 130}, {Component: "e", Incident: "5", Until: 130},
+	}}
 	o := newTestOutbox(t, 10)
 	o.Offer(silenceOf("mine", "a", 90, 30))
 	o.Offer(massOf("2", 140, 30, 300, "b", "c")) // the same incident, whoever else is in it
-	o.Offer(silenceOf("3", "a", 140, 30))
+	o.Offer(silenceOf("3", "e", 140, 30))
 	o.Offer(silenceOf("4", "d", 90, 30))
 	send(o, 1, now)
 	o.Heard(said)

@@ -22,6 +22,7 @@ type outbox struct {
 
 	// By incident, in the order in which they came: it is never asked in a way that would change that.
 	pending   *simplelru.LRU[string, *delivery]
+	silent    map[string]*delivery         // of pending: the last that says that one component, its key, is silent
 	confirmed *simplelru.LRU[string, bool] // false: only as long as what was told covers it
 	inFlight  int                          // of pending
 	notices   notices
@@ -33,6 +34,7 @@ type outbox struct {
 type delivery struct {
 	gap
 	attempts int
+	after    *delivery // says the same of the same component, and consumers may have heard it; nil: nothing does
 	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent
 	deadline time.Time // for the return of the probe
 }
@@ -60,7 +62,10 @@ func newOutbox(maxPending int, confirmTimeout time.Duration) (*outbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outbox{maxPending: maxPending, confirmTimeout: confirmTimeout, pending: pending, confirmed: confirmed, notices: notices}, nil
+	return &outbox{
+		maxPending: maxPending, confirmTimeout: confirmTimeout,
+		pending: pending, silent: make(map[string]*delivery), confirmed: confirmed, notices: notices,
+	}, nil
 }
 
 // Offer takes the level of an incident. It returns the gap that had to make room for it, if any.
@@ -106,8 +111,20 @@ func (o *outbox) end(g *gap) {
 	}
 }
 
-// add makes room at the expense of what is over, else of the oldest.
+// add makes room at the expense of what is over, else of the oldest. A component that is silent under another id
+// already, of which consumers have not heard, is so under this one: the judge has forgotten the other and will not
+// close it.
 func (o *outbox) add(g *gap) *gap {
+	added := &delivery{gap: *g}
+	if before := o.silent[g.component]; before != nil && before.open && g.ofOneSilence() {
+		if before.attempts > 0 {
+			added.after = before
+		} else {
+			added.after = before.after
+			o.remove(before)
+			o.counts.Unheard++
+		}
+	}
 	var dropped *gap
 	if o.pending.Len() == o.maxPending {
 		_, victim, _ := o.pending.GetOldest()
@@ -121,17 +138,22 @@ func (o *outbox) add(g *gap) *gap {
 		o.counts.Dropped++
 		dropped = &victim.gap
 	}
-	o.pending.Add(g.incident, &delivery{gap: *g})
+	o.pending.Add(g.incident, added)
+	if g.ofOneSilence() {
+		o.silent[g.component] = added
+	}
 	return dropped
 }
 
 // Due returns what is to be sent now: what has not been sent yet, and what was and got no proof in time.
-// What is over and got none is given up: it may have been heard, and there is nothing left to heal.
+// What is over and got none is given up: it may have been heard, and there is nothing left to heal. What says the same
+// as another that was sent waits until that is settled.
 func (o *outbox) Due(now time.Time) []*delivery {
 	var due []*delivery
 	for _, d := range o.pending.Values() {
 		switch {
 		case d.probe != 0 && now.Before(d.deadline):
+		case o.unsettled(d.after):
 		case d.attempts > 0 && !d.open:
 			o.remove(d)
 			o.counts.Unheard++
@@ -140,6 +162,15 @@ func (o *outbox) Due(now time.Time) []*delivery {
 		}
 	}
 	return due
+}
+
+// unsettled reports whether a delivery is still to be proved, or to be given up.
+func (o *outbox) unsettled(d *delivery) bool {
+	if d == nil || !d.open {
+		return false
+	}
+	waiting, _ := o.pending.Peek(d.incident)
+	return waiting == d
 }
 
 // Sent says that a delivery was sent, with a probe of that number behind it.
@@ -162,6 +193,7 @@ func (o *outbox) Returned(probe uint64) {
 	if o.inFlight == 0 {
 		return
 	}
+	told := false
 	for _, d := range o.pending.Values() {
 		if d.probe == 0 || d.probe > probe {
 			continue
@@ -170,10 +202,14 @@ func (o *outbox) Returned(probe uint64) {
 		o.counts.Confirmed++
 		if d.open {
 			o.notices.Add(&d.gap)
+			told = true
 		}
 		if d.open || !d.neverSeen() {
 			o.confirmed.Add(d.incident, true)
 		}
+	}
+	if told {
+		o.forgetKnown()
 	}
 }
 
@@ -189,9 +225,13 @@ func (o *outbox) Heard(said *peerMessage) {
 	for _, n := range said.Told {
 		learnt = o.notices.Learn(n) || learnt
 	}
-	if !learnt {
-		return
+	if learnt {
+		o.forgetKnown()
 	}
+}
+
+// forgetKnown ends what is pending though consumers know of it by now.
+func (o *outbox) forgetKnown() {
 	for _, d := range o.pending.Values() {
 		if d.open && o.notices.Cover(&d.gap) {
 			o.remove(d)
@@ -241,4 +281,7 @@ func (o *outbox) remove(d *delivery) {
 		o.inFlight--
 	}
 	o.pending.Remove(d.incident)
+	if o.silent[d.component] == d {
+		delete(o.silent, d.component)
+	}
 }

@@ -260,7 +260,7 @@ func (p *publisher) publish(now time.Time) (time.Time, error) {
 	for _, other := range []time.Time{
 		say, check, c.saveIfDue(now),
 		p.status.Update(standing, now),
-		p.waits.Update(standing.Pending, !p.coveredSince.IsZero(), p.connection.Up, now),
+		p.waits.Update(standing.Pending, p.connection.Up, p.hearing.Up, !p.coveredSince.IsZero(), now),
 	} {
 		if next.IsZero() || !other.IsZero() && other.Before(next) {
 			next = other

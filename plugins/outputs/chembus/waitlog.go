@@ -12,16 +12,18 @@ const waitTolerance = 30 * time.Second
 // waitLog tells the operator, once each time, that gaps wait because nobody on the bus can hear them, or the bus
 // does not forward them, and that they no longer do.
 type waitLog struct {
-	log      telegraf.Logger
-	endpoint string
-	signal   string
+	log               telegraf.Logger
+	endpoint          string
+	subscribeEndpoint string
+	signal            string
 
 	since time.Time // since when gaps wait; zero: none does
 	told  bool
 }
 
-// Update takes the present state. It returns when it has to be asked again; zero: when that changes.
-func (w *waitLog) Update(pending int, listened, connected bool, now time.Time) time.Time {
+// Update takes the present state: whether there are connections to publish and to hear the bus, and whether somebody
+// listens to the gaps. It returns when it has to be asked again; zero: when that changes.
+func (w *waitLog) Update(pending int, connected, hearing, listened bool, now time.Time) time.Time {
 	if pending == 0 {
 		if w.told {
 			w.log.Infof("Gaps are being heard again, or are over")
@@ -42,6 +44,9 @@ func (w *waitLog) Update(pending int, listened, connected bool, now time.Time) t
 	switch {
 	case !connected:
 		w.log.Warnf("%d gaps wait: no connection to the bus at %q. Check that its proxy runs, and publish_endpoint", pending, w.endpoint)
+	case !hearing:
+		w.log.Warnf("%d gaps wait: no connection to the bus at %q, on which it proves that it forwards them. "+
+			"Check that its proxy runs, and subscribe_endpoint", pending, w.subscribeEndpoint)
 	case !listened:
 		w.log.Warnf("%d gaps wait: nobody on the bus at %q subscribes to %q", pending, w.endpoint, w.signal)
 	default:
