@@ -114,11 +114,24 @@ func (f *File) Save(state any) error {
 	if err != nil {
 		return fmt.Errorf("encoding the state: %w", err)
 	}
-	// Beside the file, so that it can be renamed, and never with the permissions of a former file.
-	if err := renameio.WriteFile(f.path, content, mode, renameio.WithTempDir(filepath.Dir(f.path)), renameio.WithStaticPermissions(mode)); err != nil {
+	if err := f.replace(content); err != nil {
 		return fmt.Errorf("writing the state file %q: %w", f.path, err)
 	}
 	return nil
+}
+
+func (f *File) replace(content []byte) error {
+	// Beside the file, so that it can be renamed. WriteFile of the same package would keep the permissions of a former
+	// file, whatever it is told.
+	pending, err := renameio.NewPendingFile(f.path, renameio.WithTempDir(filepath.Dir(f.path)), renameio.WithStaticPermissions(mode))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pending.Cleanup() }() // of what could not be renamed
+	if _, err := pending.Write(content); err != nil {
+		return err
+	}
+	return pending.CloseAtomicallyReplace()
 }
 
 // SetAside renames the file so that it can be looked at, and returns its new name.
