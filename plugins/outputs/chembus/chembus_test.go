@@ -1,163 +1,22 @@
 package chembus
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
-	"github.com/influxdata/telegraf/plugins/outputs"
 	"github.com/influxdata/telegraf/testutil"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
-	"github.com/kloros/telegraf-chembus/testutil/colony"
-	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
-
-const (
-	topic = "CAPABILITY_GAP"
-	// patience is what a condition gets on a machine that is busy with something else.
-	patience = 30 * time.Second
-	// forever is longer than any test runs: what it delays shows as a failure.
-	forever = time.Hour
-)
-
-// subscribeEndpoints are where to listen on a test's bus, by where to publish.
-var subscribeEndpoints sync.Map
-
-func startBus(t *testing.T) *colony.Bus {
-	t.Helper()
-	b, err := colony.NewBus(colony.BusConfig{})
-	require.NoError(t, err)
-	subscribeEndpoints.Store(b.XSub(), b.XPub())
-	t.Cleanup(func() { require.NoError(t, b.Close()) })
-	return b
-}
-
-func listen(t *testing.T, b *colony.Bus) *consumer.Consumer {
-	t.Helper()
-	c, err := consumer.New(consumer.Config{XPub: b.XPub(), Topic: topic})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	return c
-}
-
-// standard returns the plugin as Telegraf makes it, before Init.
-func standard() (*ChemBus, *testutil.CaptureLogger) {
-	c := outputs.Outputs["chembus"]().(*ChemBus)
-	log := &testutil.CaptureLogger{}
-	c.Log = log
-	return c, log
-}
-
-// at gives a plugin the endpoints of a test's bus, or one at which there is none, and a state file of
-// its own.
-func (c *ChemBus) at(t *testing.T, endpoint string) {
-	c.PublishEndpoint, c.SubscribeEndpoint = endpoint, endpoint
-	if xpub, ok := subscribeEndpoints.Load(endpoint); ok {
-		c.SubscribeEndpoint = xpub.(string)
-	}
-	c.StateFile = filepath.Join(t.TempDir(), "voice.json")
-}
-
-// voice is a plugin that was connected. It is closed at the end of the test, without waiting for
-// anything.
-type voice struct {
-	*ChemBus
-	log    *testutil.CaptureLogger
-	closed bool
-}
-
-// pending is how many incidents wait to be sent or confirmed.
-func (c *ChemBus) pending() int {
-	return c.standing().Pending
-}
-
-func connect(t *testing.T, endpoint string, configure ...func(*ChemBus)) *voice {
-	t.Helper()
-	c, log := standard()
-	c.at(t, endpoint)
-	for _, set := range configure {
-		set(c)
-	}
-	require.NoError(t, c.Init())
-	require.NoError(t, c.Connect())
-	v := &voice{ChemBus: c, log: log}
-	t.Cleanup(func() {
-		if !v.closed {
-			v.closeTimeout = 0
-			v.close(t)
-		}
-	})
-	return v
-}
-
-// close closes the plugin, which must end by itself.
-func (v *voice) close(t *testing.T) {
-	t.Helper()
-	v.closed = true
-	done := make(chan error, 1)
-	go func() { done <- v.Close() }()
-	returns(t, "Close", done)
-}
-
-// write hands metrics over, which must end by itself.
-func (v *voice) write(t *testing.T, metrics ...telegraf.Metric) {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- v.Write(metrics) }()
-	returns(t, "Write", done)
-}
-
-func returns(t *testing.T, what string, done <-chan error) {
-	t.Helper()
-	select {
-	case err := <-done:
-		require.NoError(t, err)
-	case <-time.After(patience):
-		require.FailNow(t, what+" hangs")
-	}
-}
-
-// warnings returns the texts of what was logged as a warning or an error.
-func (v *voice) warnings() []string {
-	var texts []string
-	for _, e := range v.log.Messages() {
-		if e.Level == testutil.LevelWarn || e.Level == testutil.LevelError {
-			texts = append(texts, e.Text)
-		}
-	}
-	return texts
-}
-
-// received waits for the incident, as the last of those published, and returns all that came up to it.
-func received(t *testing.T, c *consumer.Consumer, last string) []string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	var incidents []string
-	require.NoError(t, c.Wait(ctx, func(received []consumer.Message) bool {
-		incidents = nil
-		for _, m := range received {
-			incidents = append(incidents, *m.IncidentID)
-		}
-		return slices.Contains(incidents, last)
-	}))
-	require.Zero(t, c.Dropped())
-	return incidents
-}
 
 func TestGapWaitsForSubscriber(t *testing.T) {
 	b := startBus(t)
@@ -307,131 +166,6 @@ func TestMaxPendingDropsTheOldest(t *testing.T) {
 	require.Equal(t, []string{
 		`Dropped 1 gaps, the last that of "z0": more than max_pending = 2 wait for a consumer on the bus`,
 	}, v.warnings(), "once a minute")
-}
-
-// deadEndpoint returns an endpoint where something accepts connections and never says a word.
-func deadEndpoint(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	return "tcp://" + listener.Addr().String()
-}
-
-// flood is more than all queues between the voice and a paused bus hold.
-func flood() []telegraf.Metric {
-	metrics := make([]telegraf.Metric, 0, 4000)
-	padding := strings.Repeat("x", 16<<10)
-	for i := range cap(metrics) {
-		metrics = append(metrics, gapMetric(fmt.Sprint(i), map[string]any{"severity": padding}))
-	}
-	return metrics
-}
-
-func TestNeitherWriteNorCloseHangs(t *testing.T) {
-	paused := func(t *testing.T) string {
-		b := startBus(t)
-		c := listen(t, b)
-		// The subscription has come through once this is heard; then nothing moves any more.
-		v := connect(t, b.XSub())
-		v.write(t, gapMetric("through", nil))
-		received(t, c, "through")
-		require.NoError(t, b.Pause())
-		return b.XSub()
-	}
-	for _, test := range []struct {
-		name     string
-		endpoint func(*testing.T) string
-	}{
-		{"dead bus", deadEndpoint},
-		{"no bus", func(t *testing.T) string {
-			b := startBus(t)
-			require.NoError(t, b.Kill())
-			return b.XSub()
-		}},
-		{"no such host", func(*testing.T) string { return "tcp://no-such-host.invalid:5558" }},
-		{"nobody listens", func(t *testing.T) string { return startBus(t).XSub() }},
-		{"paused bus", paused},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			v := connect(t, test.endpoint(t), func(c *ChemBus) { c.closeTimeout = 50 * time.Millisecond })
-			v.write(t, flood()...)
-			v.write(t, gapMetric("last", nil))
-			v.close(t)
-			require.Contains(t, fmt.Sprint(v.warnings()), "Stopped with 4001 gaps that nobody on the bus could hear")
-		})
-	}
-}
-
-// TestCloseOnFullPipes has the bus stop when the voice knows of subscribers, so that much is on its way
-// and the rest can not be sent.
-func TestCloseOnFullPipes(t *testing.T) {
-	b := startBus(t)
-	c := listen(t, b)
-	v := connect(t, b.XSub(), func(c *ChemBus) { c.closeTimeout = 50 * time.Millisecond })
-	v.write(t, gapMetric("through", nil))
-	received(t, c, "through")
-	require.NoError(t, b.Pause())
-	v.write(t, flood()...)
-	v.close(t)
-	require.Contains(t, fmt.Sprint(v.warnings()), "gaps that nobody on the bus could hear")
-}
-
-func TestCloseWaitsForNothingWithoutNeed(t *testing.T) {
-	b := startBus(t)
-	for _, endpoint := range []string{b.XSub(), deadEndpoint(t)} {
-		v := connect(t, endpoint, func(c *ChemBus) { c.closeTimeout = forever })
-		v.close(t)
-		require.Empty(t, v.warnings())
-	}
-
-	c := listen(t, b)
-	v := connect(t, b.XSub(), func(c *ChemBus) { c.closeTimeout = forever })
-	v.write(t, gapMetric("a", nil))
-	v.close(t)
-	require.Equal(t, []string{"a"}, received(t, c, "a"), "what was pending at Close is published")
-	require.Empty(t, v.warnings())
-
-	v = connect(t, b.XSub(), func(c *ChemBus) { c.closeTimeout = forever })
-	v.write(t, gapMetric("b", nil))
-	received(t, c, "b")
-	require.Eventually(t, func() bool { return v.pending() == 0 }, patience, time.Millisecond)
-	v.close(t)
-}
-
-func TestCloseWaitsForSubscriber(t *testing.T) {
-	b := startBus(t)
-	v := connect(t, b.XSub(), func(c *ChemBus) { c.closeTimeout = forever })
-	v.write(t, gapMetric("a", nil), gapMetric("b", nil))
-	v.closed = true
-	closed := make(chan error, 1)
-	go func() { closed <- v.Close() }()
-	require.Eventually(t, func() bool {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		return v.idle != nil
-	}, patience, time.Millisecond, "Close does not wait")
-	c := listen(t, b)
-	returns(t, "Close", closed)
-	require.Equal(t, []string{"a", "b"}, received(t, c, "b"))
-}
-
-func TestWriteDuringClose(t *testing.T) {
-	b := startBus(t)
-	listen(t, b)
-	for range 20 {
-		v := connect(t, b.XSub(), func(c *ChemBus) { c.closeTimeout = time.Millisecond })
-		var writers sync.WaitGroup
-		for i := range 4 {
-			writers.Go(func() {
-				for n := range 50 {
-					_ = v.Write([]telegraf.Metric{gapMetric(fmt.Sprint(i, " ", n), nil)})
-				}
-			})
-		}
-		v.close(t)
-		writers.Wait()
-	}
 }
 
 func TestSampleConfigIsOfTheDefaults(t *testing.T) {

@@ -1,0 +1,123 @@
+package judge
+
+import (
+	"maps"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// plain is a test without the method Helper, which would take a quarter of the time.
+type plain struct{ t *rapid.T }
+
+func (p plain) Errorf(format string, args ...any) { p.t.Errorf(format, args...) }
+func (p plain) FailNow()                          { p.t.FailNow() }
+
+// told is what somebody knows who hears nothing but the findings.
+type told struct {
+	t       plain
+	w       *world
+	own     map[string]*Gap // open incidents of one component
+	mass    map[string]*Gap // open mass incidents
+	members map[string]string
+	waiting map[string]time.Duration // since when somebody may be part of a mass incident that is not told yet
+	state   map[string]*Status
+	opened  []time.Duration // when incidents were, by the judge's clock
+	stopped []time.Duration // when somebody fell silent
+	changes []Finding       // of the last call
+}
+
+func newTold(t *rapid.T, w *world) *told {
+	return &told{
+		t: plain{t}, w: w,
+		own: make(map[string]*Gap), mass: make(map[string]*Gap), members: make(map[string]string),
+		waiting: make(map[string]time.Duration), state: make(map[string]*Status),
+	}
+}
+
+// Take checks what can be checked of findings alone: an incident is opened once and closed once, there is at
+// most one for a component, and not too many are opened in a short time.
+func (l *told) Take(findings []Finding, now time.Duration) {
+	t := l.t
+	l.changes = nil
+	for _, f := range findings {
+		if f.Status != nil {
+			if f.Change != Report {
+				l.changes = append(l.changes, f)
+			}
+			l.state[f.Key] = f.Status
+			if f.Change == Forgotten {
+				delete(l.state, f.Key)
+			}
+			if f.Status.Alive || f.Change == Forgotten {
+				delete(l.members, f.Key)
+				delete(l.waiting, f.Key)
+			}
+		}
+		if f.Status != nil && (f.Change == Stopped || f.Change == Missed) {
+			if f.Gap == nil && recent(l.stopped, now, l.w.MassWindow) >= l.w.MassCount {
+				l.waiting[f.Key] = now
+			}
+			l.stopped = append(l.stopped, now)
+		}
+		g := f.Gap
+		if g == nil {
+			continue
+		}
+		open, key := l.own, f.Key
+		if g.Type == HeartbeatMassMissing {
+			open, key = l.mass, g.IncidentID
+		}
+		was := open[key]
+		switch {
+		case !g.Open && was == nil:
+			require.Fail(t, "closed what is not open", "%+v", g)
+		case !g.Open:
+			require.Equal(t, was.IncidentID, g.IncidentID)
+			require.Equal(t, was.Type, g.Type)
+			delete(open, key)
+			continue
+		case was == nil:
+			require.NotEqual(t, Report, f.Change, "opened by a report")
+			l.opened = append(l.opened, now)
+		default:
+			require.Equal(t, was.IncidentID, g.IncidentID, "two open incidents of %q", key)
+			require.Equal(t, was.Type, g.Type)
+			require.Equal(t, Report, f.Change, "opened twice")
+			require.Subset(t, was.Members, g.Members, "nobody is told of who joins")
+		}
+		open[key] = g
+		if g.Type != HeartbeatMassMissing {
+			require.Empty(t, l.members[key], "has an incident and is a member of one")
+			continue
+		}
+		require.Len(t, g.Members, g.Size)
+		require.NotEmpty(t, g.Members)
+		maps.DeleteFunc(l.members, func(_, id string) bool { return id == g.IncidentID })
+		for _, member := range g.Members {
+			require.Nil(t, l.own[member], "is a member of an incident and has one")
+			require.Empty(t, l.members[member], "is a member of two")
+			l.members[member] = g.IncidentID
+		}
+	}
+	require.LessOrEqual(t, recent(l.opened, now, l.w.MassWindow), l.w.MassCount+1, "opened in a window before %v", now)
+}
+
+// recent returns how many of the times are within a window before now.
+func recent(times []time.Duration, now, window time.Duration) int {
+	n := 0
+	for _, at := range times {
+		if now-at < window {
+			n++
+		}
+	}
+	return n
+}
+
+// Covered reports whether somebody silent is known to be: by an incident of its own, or as one of many. After many
+// others that may take as long as the window.
+func (l *told) Covered(name string, now time.Duration) bool {
+	since, waits := l.waiting[name]
+	return l.own[name] != nil || l.members[name] != "" || waits && now-since < l.w.MassWindow
+}
