@@ -18,6 +18,8 @@ const (
 	peerPatience = 5 * time.Second
 	// peerPause is the shortest time between two answers, however many ask.
 	peerPause = time.Second
+	// maxPeers bounds how many others' answers are counted; where there are more, all of peerPatience is waited.
+	maxPeers = 100
 	// peerBurst bounds how many messages of others are taken before something else gets its turn.
 	peerBurst = 100
 )
@@ -26,6 +28,7 @@ const (
 type peerMessage struct {
 	From string   `json:"from"`
 	Ask  bool     `json:"ask,omitempty"` // the others are to say all that they know
+	All  bool     `json:"all,omitempty"` // with this the sender has said all that it knows
 	Told []notice `json:"told,omitempty"`
 	Over []notice `json:"over,omitempty"`
 }
@@ -33,23 +36,25 @@ type peerMessage struct {
 // peers decides what is said to the other monitors of a bus, and when. Time is passed in.
 type peers struct {
 	name       string
-	introduced time.Time // when this one asked, since the others can be heard; zero: not yet
-	heard      bool      // another one since then
-	asked      bool      // by another one
-	answered   time.Time // when this one did last
+	introduced time.Time       // when this one asked, since the others can be heard; zero: not yet
+	heard      map[string]bool // who has said all that it knows since then
+	asked      bool            // by another one
+	answered   time.Time       // when this one did last
 }
 
 func newPeers() peers {
-	return peers{name: uuid.NewString()}
+	return peers{name: uuid.NewString(), heard: make(map[string]bool)}
 }
 
 // Hear takes what was said on the topic; nil if it is of no use.
 func (p *peers) Hear(payload []byte) *peerMessage {
 	var m peerMessage
-	if err := json.Unmarshal(payload, &m); err != nil || m.From == p.name || m.From == "" {
+	if err := json.Unmarshal(payload, &m); err != nil || m.From == p.name || m.From == "" || len(m.From) > maxName {
 		return nil
 	}
-	p.heard = true
+	if m.All && len(p.heard) < maxPeers {
+		p.heard[m.From] = true
+	}
 	p.asked = p.asked || m.Ask
 	return &m
 }
@@ -58,7 +63,7 @@ func (p *peers) Hear(payload []byte) *peerMessage {
 // not at all.
 func (p *peers) Awaited(others int, now time.Time) time.Time {
 	until := p.introduced.Add(peerPatience)
-	if others <= 0 || p.heard || !p.introduced.IsZero() && !now.Before(until) {
+	if others <= len(p.heard) || !p.introduced.IsZero() && !now.Before(until) {
 		return time.Time{}
 	}
 	if p.introduced.IsZero() {
@@ -72,7 +77,8 @@ func (p *peers) Awaited(others int, now time.Time) time.Time {
 func (p *peers) Say(connected bool, n *notices, now time.Time) (messages []peerMessage, next time.Time) {
 	told, over := n.TakeNews()
 	if !connected {
-		p.introduced, p.heard = time.Time{}, false // all will be told then
+		p.introduced = time.Time{} // all will be told then
+		clear(p.heard)
 		return nil, time.Time{}
 	}
 	ask := p.introduced.IsZero()
@@ -93,7 +99,9 @@ func (p *peers) Say(connected bool, n *notices, now time.Time) (messages []peerM
 	if !all && len(told)+len(over) == 0 {
 		return nil, next
 	}
-	return split(peerMessage{From: p.name, Ask: ask}, told, over), next
+	messages = split(peerMessage{From: p.name, Ask: ask}, told, over)
+	messages[len(messages)-1].All = all
+	return messages, next
 }
 
 // split makes messages that are not much longer than peerPayload; the first is as given.

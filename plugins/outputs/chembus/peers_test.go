@@ -33,7 +33,7 @@ func TestPeersSayWhatIsNew(t *testing.T) {
 	require.Empty(t, messages, "nobody would hear it")
 	messages, next := p.Say(true, n, now)
 	require.Zero(t, next)
-	require.Equal(t, []peerMessage{{From: p.name, Ask: true, Told: n.All()}}, messages, "all, at first")
+	require.Equal(t, []peerMessage{{From: p.name, Ask: true, All: true, Told: n.All()}}, messages, "all, at first")
 	messages, _ = p.Say(true, n, now)
 	require.Empty(t, messages)
 
@@ -58,7 +58,7 @@ func TestPeersAnswer(t *testing.T) {
 	require.NotNil(t, p.Hear(ask))
 	messages, next := p.Say(true, n, now)
 	require.Zero(t, next)
-	require.Equal(t, []peerMessage{{From: p.name, Told: n.All()}}, messages)
+	require.Equal(t, []peerMessage{{From: p.name, All: true, Told: n.All()}}, messages)
 
 	require.NotNil(t, p.Hear(ask))
 	messages, next = p.Say(true, n, now.Add(peerPause-1))
@@ -101,6 +101,7 @@ func TestPeersSpeakInPieces(t *testing.T) {
 		require.NoError(t, err)
 		require.Less(t, len(payload), receiveSize)
 		require.Equal(t, i == 0, m.Ask)
+		require.Equal(t, i == len(messages)-1, m.All)
 		other := newPeers()
 		heard = append(heard, other.Hear(payload).Told...)
 	}
@@ -202,10 +203,25 @@ func TestPeersAreAwaited(t *testing.T) {
 	require.Equal(t, now.Add(peerPatience), p.Awaited(1, now.Add(peerPatience-1)))
 	require.Zero(t, p.Awaited(1, now.Add(peerPatience)), "it does not answer")
 	require.Zero(t, p.Awaited(0, now), "it is gone")
-	p.Hear([]byte(`{"from":"other"}`))
+	p.Hear([]byte(`{"from":"other","told":[{"component":"a","incident":"1","until":1}]}`))
+	require.NotZero(t, p.Awaited(1, now), "that is news, and not all that it knows")
+	p.Hear([]byte(`{"from":"other","all":true}`))
 	require.Zero(t, p.Awaited(1, now))
+	p.Hear([]byte(`{"from":"other","all":true}`))
+	require.NotZero(t, p.Awaited(2, now), "the third has not answered")
+	p.Hear([]byte(`{"from":"third","all":true}`))
+	require.Zero(t, p.Awaited(2, now))
 	p.Say(false, n, now)
 	require.NotZero(t, p.Awaited(1, now), "it may have told something meanwhile")
+}
+
+// TestPeersAreBounded has somebody answer under more names than there can be monitors.
+func TestPeersAreBounded(t *testing.T) {
+	p := newPeers()
+	for i := range 2 * maxPeers {
+		p.Hear(fmt.Appendf(nil, `{"from":"%d","all":true}`, i))
+	}
+	require.Len(t, p.heard, maxPeers)
 }
 
 func TestStatusLog(t *testing.T) {
