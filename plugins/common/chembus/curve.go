@@ -61,6 +61,13 @@ func (c *Curve) Load() (*Keys, error) {
 	case missing != "":
 		return nil, &option.Error{Name: missing, Problem: "is missing beside the other key files", Allowed: "give all three, or none"}
 	}
+	if public, err := zmq.AuthCurvePublic(keys.secret); err == nil && public != keys.public {
+		return nil, &option.Error{
+			Name:    "curve_public_key_file",
+			Problem: fmt.Sprintf("%q does not hold the public key of the secret one", c.PublicKeyFile),
+			Allowed: "give both files of one pair",
+		}
+	}
 	return keys, nil
 }
 
@@ -80,6 +87,10 @@ func readKey(path string, secret bool) (key, problem string) {
 	}
 	key = strings.TrimSpace(string(content))
 	if !keyForm.MatchString(key) {
+		return "", "holds no key"
+	}
+	// Not everything of that form can be decoded; libzmq says so when it derives another key from it.
+	if _, err := zmq.AuthCurvePublic(key); err != nil && zmq.HasCurve() {
 		return "", "holds no key"
 	}
 	return key, ""

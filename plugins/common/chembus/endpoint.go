@@ -3,7 +3,9 @@ package chembus
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -56,11 +58,23 @@ func resolve(name, configured, env, newerEnv, standard string) (string, error) {
 // maxPath is the longest path that a Unix socket can have, in bytes.
 const maxPath = 107
 
+// hostForm is what libzmq takes for the name or the IPv4 address of a host.
+var hostForm = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]*$`)
+
+// wellFormed reports whether libzmq takes the host: in brackets an IPv6 address.
+func wellFormed(host string, bracketed bool) bool {
+	if !bracketed {
+		return hostForm.MatchString(host)
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Is6()
+}
+
 // endpointProblem says why nothing can connect to the endpoint; empty if it is well-formed.
 func endpointProblem(endpoint string) string {
 	if path, ok := strings.CutPrefix(endpoint, "ipc://"); ok {
 		switch {
-		case path == "":
+		case path == "" || path == "@":
 			return "has no path"
 		case len(path) > maxPath:
 			return fmt.Sprintf("has a path of more than %d bytes", maxPath)
@@ -77,7 +91,7 @@ func endpointProblem(endpoint string) string {
 		return "is not HOST:PORT"
 	case host == "" || host == "*":
 		return "names no host; everybody connects to the bus, nobody binds"
-	case strings.ContainsAny(host, " /;@"):
+	case !wellFormed(host, strings.HasPrefix(address, "[")):
 		return "has a malformed host"
 	case portErr != nil || n == 0:
 		return "has no port between 1 and 65535"

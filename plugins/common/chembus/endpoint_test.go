@@ -66,7 +66,7 @@ func TestEndpointsThatNothingCanConnectTo(t *testing.T) {
 		require.NotEmpty(t, wrong.Allowed)
 	}
 	for _, endpoint := range []string{
-		"tcp://localhost:5559", "tcp://[::1]:5559", "tcp://bus.example:65535", "ipc:///run/bus",
+		"tcp://localhost:5559", "tcp://[::1]:5559", "tcp://my_bus-1:5559", "tcp://bus.example:65535", "ipc:///run/bus",
 		"ipc:///" + strings.Repeat("p", 106),
 	} {
 		_, err := PublishEndpoint(endpoint)

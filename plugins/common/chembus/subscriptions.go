@@ -1,11 +1,15 @@
 package chembus
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/google/uuid"
+)
 
 // Subscriptions keeps track of who listens, from what an XPUB socket receives. It remembers only
 // what can cover its topics, so a subscriber cannot make it grow.
 type Subscriptions struct {
-	Family  string // if not empty, subscriptions to topics that begin with it are counted
+	Family  string // if not empty, subscriptions to it with a UUID behind it are counted
 	Members int    // how many different ones there are
 
 	topics   []string
@@ -24,7 +28,7 @@ func (s *Subscriptions) Apply(message []byte) {
 		return
 	}
 	prefix := string(message[1:])
-	if s.Family != "" && strings.HasPrefix(prefix, s.Family) {
+	if id, ok := strings.CutPrefix(prefix, s.Family); ok && s.Family != "" && uuid.Validate(id) == nil {
 		// Each is told of once when it begins, and once when it ends or the connection is lost.
 		s.Members += 2*int(message[0]) - 1
 	}
@@ -38,6 +42,13 @@ func (s *Subscriptions) Apply(message []byte) {
 			return
 		}
 	}
+}
+
+// Has reports whether somebody listens to the very topic, which must be one of those watched: whoever hears
+// everything does not count.
+func (s *Subscriptions) Has(topic string) bool {
+	_, has := s.prefixes[topic]
+	return has
 }
 
 // Covers reports whether somebody listens to the topic, which must be one of those watched.

@@ -39,14 +39,22 @@ func TestSubscriptionsRememberOnlyWhatMatters(t *testing.T) {
 }
 
 func TestSubscriptionsCountAFamily(t *testing.T) {
-	s := NewSubscriptions("probe.1")
+	const one, two = "probe.6ba7b810-9dad-11d1-80b4-00c04fd430c8", "probe.6ba7b811-9dad-11d1-80b4-00c04fd430c8"
+	s := NewSubscriptions(one)
 	s.Family = "probe."
-	for _, message := range []string{"\x01probe.1", "\x01probe.2", "\x01probe", "\x01other", "\x01"} {
-		s.Apply([]byte(message))
+	s.Apply([]byte("\x01"))
+	require.True(t, s.Covers(one))
+	require.False(t, s.Has(one), "that is somebody who hears everything")
+	for _, message := range []string{one, two, "probe", "probe.", "other", "probe.of." + two[len("probe."):], two + "x"} {
+		s.Apply([]byte("\x01" + message))
 	}
 	require.Equal(t, 2, s.Members)
-	s.Apply([]byte("\x00probe.2"))
+	require.True(t, s.Has(one))
+	s.Apply([]byte("\x00" + two))
 	s.Apply([]byte("\x00other"))
 	require.Equal(t, 1, s.Members)
-	require.True(t, s.Covers("probe.1"))
+	require.True(t, s.Has(one))
+	s.Apply([]byte("\x00" + one))
+	require.False(t, s.Has(one))
+	require.True(t, s.Covers(one))
 }

@@ -87,6 +87,10 @@ type File struct {
 // Open locks the file, which need not exist, in a directory that must. The error is ErrLocked if
 // somebody else has locked it.
 func Open(path string) (*File, error) {
+	// Anything else, such as a directory, would be set aside as damaged.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("the state file %q is no regular file; name a file in a directory that exists", path)
+	}
 	// The lock is a file of its own: the state file is replaced at each save.
 	lock := flock.New(path+".lock", flock.SetPermissions(mode))
 	locked, err := lock.TryLock()

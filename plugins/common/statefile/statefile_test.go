@@ -109,6 +109,14 @@ func TestMissingDirectory(t *testing.T) {
 	require.ErrorContains(t, err, "must exist and be writable")
 }
 
+func TestDirectoryIsLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "precious")
+	require.NoError(t, os.Mkdir(path, 0o700))
+	_, err := Open(path)
+	require.ErrorContains(t, err, "no regular file")
+	require.Equal(t, []string{"precious"}, filesIn(t, path))
+}
+
 // TestFailedSaveLeavesTheOldState saves what cannot be encoded, and then into a directory that is gone.
 func TestFailedSaveLeavesTheOldState(t *testing.T) {
 	f, path := open(t)

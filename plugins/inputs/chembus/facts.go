@@ -32,7 +32,9 @@ func flattenFacts(facts map[string]any) (map[string]any, bus.Reject) {
 		return nil, bus.RejectBadSignal
 	}
 	for key := range flat.Fields {
-		if !bus.ValidName(key) {
+		// Line protocol has no way to write every field key with a backslash: before a comma, a space or an equals sign it
+		// is read as the escape of that.
+		if !bus.ValidName(key) || strings.Contains(key, `\`) {
 			return nil, bus.RejectBadName
 		}
 	}

@@ -27,6 +27,9 @@ var sampleConfig string
 const (
 	// closeTimeout is how long Close waits for what is pending.
 	closeTimeout = 2 * time.Second
+	// longestConfirmTimeout bounds confirm_timeout: the first repetition has to come within the 60 s in which consumers
+	// remember an incident.
+	longestConfirmTimeout = 30 * time.Second
 	// mostPending bounds max_pending: the incidents that are remembered are a multiple of it.
 	mostPending = 1_000_000
 )
@@ -99,6 +102,13 @@ func (c *ChemBus) Init() error {
 	}
 	if c.ConfirmTimeout < config.Duration(10*time.Millisecond) {
 		return option.TooSmall("confirm_timeout", time.Duration(c.ConfirmTimeout), 10*time.Millisecond)
+	}
+	if c.ConfirmTimeout > config.Duration(longestConfirmTimeout) {
+		return &option.Error{
+			Name:    "confirm_timeout",
+			Problem: fmt.Sprintf("%v is too long: consumers would handle a repeated gap again", time.Duration(c.ConfirmTimeout)),
+			Allowed: fmt.Sprintf("use at most %v", longestConfirmTimeout),
+		}
 	}
 	c.outbox, err = newOutbox(c.MaxPending, time.Duration(c.ConfirmTimeout))
 	return err

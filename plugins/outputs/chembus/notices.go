@@ -40,14 +40,19 @@ func newNotices(size int) (notices, error) {
 // they have another id; other gaps of the component have nothing to do with them.
 const silencePrefix = "heartbeat_"
 
+// until is up to when a gap says that there was silence, in epoch seconds.
+func (g *gap) until() float64 {
+	// Time in which the monitor was down, or deaf, is not in what it observed, but the silence lasts until now.
+	// Where the component's clock is ahead of the monitor's, what was observed says more.
+	return max(g.lastSeen+g.missing, g.at)
+}
+
 // notices returns what consumers are told of silence by a gap.
 func (g *gap) notices() []notice {
 	if !strings.HasPrefix(g.kind, silencePrefix) {
 		return nil
 	}
-	// Time in which the monitor was down, or deaf, is not in what it observed, but the silence lasts until now.
-	// Where the component's clock is ahead of the monitor's, what was observed says more.
-	until := max(g.lastSeen+g.missing, g.at)
+	until := g.until()
 	if g.members == nil {
 		return []notice{{Component: g.component, Incident: g.incident, Until: until}}
 	}

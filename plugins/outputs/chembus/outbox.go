@@ -100,7 +100,9 @@ func (o *outbox) end(g *gap) {
 	o.notices.End(g)
 	o.revision++
 	if waiting, waits := o.pending.Peek(g.incident); waits {
-		waiting.open = false
+		for d := waiting; d != nil; d = d.after {
+			d.open = false // nobody else would close the ids that the judge has forgotten
+		}
 		if waiting.attempts == 0 {
 			o.remove(waiting)
 			o.counts.Unheard++
@@ -119,6 +121,7 @@ func (o *outbox) add(g *gap) *gap {
 	if before := o.silent[g.component]; before != nil && before.open && g.ofOneSilence() {
 		if before.attempts > 0 {
 			added.after = before
+			before.open = g.lastSeen <= before.until()
 		} else {
 			added.after = before.after
 			o.remove(before)
@@ -153,7 +156,7 @@ func (o *outbox) Due(now time.Time) []*delivery {
 	for _, d := range o.pending.Values() {
 		switch {
 		case d.probe != 0 && now.Before(d.deadline):
-		case o.unsettled(d.after):
+		case d.attempts == 0 && o.unsettled(d.after):
 		case d.attempts > 0 && !d.open:
 			o.remove(d)
 			o.counts.Unheard++

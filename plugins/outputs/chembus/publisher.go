@@ -61,6 +61,7 @@ type publisher struct {
 	peerTopic     string
 	presence      string
 	peers         peers
+	awaitedSince  time.Time // since when gaps wait, or would, for what other monitors know; zero: not at all
 
 	poller *zmq.Poller
 }
@@ -116,7 +117,7 @@ func (p *publisher) open() error {
 	if err = errors.Join(c.keys.Apply(p.socket), c.keys.Apply(p.returns), c.keys.Apply(p.others)); err != nil {
 		return err
 	}
-	p.disconnects, p.coveredSince = 0, time.Time{}
+	p.disconnects, p.coveredSince, p.awaitedSince = 0, time.Time{}, time.Time{}
 	p.subscriptions = bus.NewSubscriptions(c.Signal, p.probeTopic, p.peerTopic, p.presence)
 	p.subscriptions.Family = family
 	p.poller = zmq.NewPoller()
@@ -217,7 +218,8 @@ func (p *publisher) listen(now time.Time) error {
 		c.outbox.Disconnected()
 		c.mu.Unlock()
 	}
-	switch covered := p.subscriptions.Covers(c.Signal) && p.subscriptions.Covers(p.probeTopic); {
+	// A recorder of everything covers the topic of the probes, too, but does not return them.
+	switch covered := p.subscriptions.Covers(c.Signal) && p.subscriptions.Has(p.probeTopic); {
 	case !covered:
 		p.coveredSince = time.Time{}
 	case p.coveredSince.IsZero():
@@ -280,7 +282,7 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 	if settled := p.coveredSince.Add(settle); now.Before(settled) {
 		return settled, nil
 	}
-	if awaited := p.peers.Awaited(p.subscriptions.Members-1, now); !awaited.IsZero() {
+	if awaited := p.awaitPeers(now); !awaited.IsZero() {
 		return awaited, nil
 	}
 	due := c.outbox.Due(now)
@@ -310,12 +312,29 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 	return c.outbox.NextDeadline(), nil
 }
 
+// awaitPeers returns until when gaps have to wait for what other monitors know; zero: not at all. They are counted
+// by who listens, and this one hears them when it is counted itself. However often that is lost, gaps wait for
+// peerPatience and no longer.
+func (p *publisher) awaitPeers(now time.Time) time.Time {
+	if p.subscriptions.Has(p.presence) && p.peers.Awaited(p.subscriptions.Members-1, now).IsZero() {
+		p.awaitedSince = time.Time{}
+		return time.Time{}
+	}
+	if p.awaitedSince.IsZero() {
+		p.awaitedSince = now
+	}
+	if until := p.awaitedSince.Add(peerPatience); now.Before(until) {
+		return until
+	}
+	return time.Time{}
+}
+
 // speak tells other monitors what consumers know. It returns when to call it again by itself; zero: when something
 // happens.
 func (p *publisher) speak(now time.Time) (time.Time, error) {
 	c := p.plugin
 	c.mu.Lock()
-	connected := p.subscriptions.Covers(p.presence) && p.subscriptions.Covers(p.peerTopic)
+	connected := p.subscriptions.Has(p.presence) && p.subscriptions.Has(p.peerTopic)
 	messages, next := p.peers.Say(connected, &c.outbox.notices, now)
 	c.mu.Unlock()
 	for _, m := range messages {

@@ -104,7 +104,9 @@ func fullPipe(t *testing.T) (*colony.Bus, *stepper) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	s := newStepper(t, b.XSub())
-	s.until(t, "the subscriber shows", s.listened)
+	s.until(t, "the subscriber shows, and others could be heard", func() bool {
+		return s.listened() && s.publisher.subscriptions.Has(s.publisher.presence)
+	})
 	require.NoError(t, b.Pause())
 	require.NoError(t, s.Write(flood()))
 	settled := time.Now().Add(settle)

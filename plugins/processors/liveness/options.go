@@ -98,7 +98,8 @@ func (l *Liveness) judgeConfig() judge.Config {
 	}
 	for _, name := range l.Expected {
 		if len(l.Identity) > 1 {
-			name = strings.ReplaceAll(name, "/", judge.KeySeparator)
+			// The last one may have a "/" in it.
+			name = strings.Replace(name, "/", judge.KeySeparator, len(l.Identity)-1)
 		}
 		c.Expected = append(c.Expected, name)
 	}

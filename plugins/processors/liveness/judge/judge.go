@@ -189,6 +189,7 @@ func (j *Judge) meet(c *component, b *Beat, by *sensor, own, at time.Duration) {
 		j.enlist(c)
 	} else {
 		closed = j.closeGap(c, j.silence(c))
+		c.abandoned = false // whoever beats is there
 		c.Origin = j.origin(b.Niche, b.Host)
 		j.follow(c)
 	}

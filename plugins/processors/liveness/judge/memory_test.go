@@ -192,3 +192,29 @@ func FuzzRestore(f *testing.F) {
 		}
 	})
 }
+
+// TestAbandonedThatBeats has somebody beat, before the first tick, who was expected when the state was saved.
+func TestAbandonedThatBeats(t *testing.T) {
+	c := config
+	c.Expected = []string{"a"}
+	j := New(c)
+	j.Tick("s", 0)
+	saved := j.Memory()
+	j = New(config)
+	require.NoError(t, j.Restore(saved))
+	require.Len(t, j.Beat(beatOf("a", second)), 1)
+	require.Empty(t, j.Tick("s", 2*second), "it is not forgotten")
+}
+
+// TestOpeningsAreBounded has more gaps than a window can hold, with mass incidents turned off.
+func TestOpeningsAreBounded(t *testing.T) {
+	j := New(config)
+	for i := range time.Duration(100) {
+		j.Beat(beatOf("a", 40*i*second))
+		for s := time.Duration(0); s < 40; s++ {
+			j.Tick("s", (40*i+s)*second)
+		}
+	}
+	require.NotZero(t, j.components["a"].Gaps)
+	require.LessOrEqual(t, len(j.crowd.Openings), 1)
+}

@@ -86,9 +86,9 @@ func (c *component) incidentType() GapType {
 // larger.
 func (j *Judge) crowded() bool {
 	now := j.sensors.Now
-	o := j.crowd.Openings
-	full := len(o) == j.config.MassCount && now-o[0] < j.config.MassWindow
-	if len(o) == j.config.MassCount {
+	o := slices.DeleteFunc(j.crowd.Openings, func(at time.Duration) bool { return now-at >= j.config.MassWindow })
+	full := len(o) == j.config.MassCount
+	if full {
 		o = slices.Delete(o, 0, 1)
 	}
 	j.crowd.Openings = append(o, now)
