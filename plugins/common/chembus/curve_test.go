@@ -22,6 +22,8 @@ func TestCurveFiles(t *testing.T) {
 	}
 	public, secret, err := zmq.NewCurveKeypair()
 	require.NoError(t, err)
+	another, _, err := zmq.NewCurveKeypair()
+	require.NoError(t, err)
 	good := Curve{
 		ServerKeyFile: write("server", public+"\n", 0o644),
 		PublicKeyFile: write("public", public, 0o644),
@@ -45,6 +47,8 @@ func TestCurveFiles(t *testing.T) {
 		"no such file":        {func(c *Curve) { c.ServerKeyFile = filepath.Join(dir, "none") }, "curve_server_key_file", "cannot be read"},
 		"no key":              {func(c *Curve) { c.ServerKeyFile = write("text", letters, 0o644) }, "curve_server_key_file", "holds no key"},
 		"not Z85":             {func(c *Curve) { c.ServerKeyFile = write("bad", strings.Repeat("~", 40), 0o644) }, "curve_server_key_file", "holds no key"},
+		"cannot be decoded":   {func(c *Curve) { c.ServerKeyFile = write("sharp", strings.Repeat("#", 40), 0o644) }, "curve_server_key_file", "holds no key"},
+		"of another pair":     {func(c *Curve) { c.PublicKeyFile = write("other", another, 0o644) }, "curve_public_key_file", "of the secret one"},
 		"others may read":     {func(c *Curve) { c.SecretKeyFile = write("open", secret, 0o640) }, "curve_secret_key_file", "can be read by others"},
 		"everybody may read":  {func(c *Curve) { c.SecretKeyFile = write("wide", secret, 0o604) }, "curve_secret_key_file", "can be read by others"},
 		"a folder for a file": {func(c *Curve) { c.ServerKeyFile = dir }, "curve_server_key_file", "cannot be read"},

@@ -82,6 +82,7 @@ func TestFlattenFactsRejects(t *testing.T) {
 		`{"a\nb":1}`:             bus.RejectBadName,
 		`{"a":{"\u001b[31m":1}}`: bus.RejectBadName,
 		`{"a\u2028":1}`:          bus.RejectBadName,
+		`{"a\\=\"b":1}`:          bus.RejectBadName,
 		`{"a\u0085":true}`:       bus.RejectBadName,
 		`{"a\\":"x"}`:            bus.RejectBadName,
 		`{"a\\\"b":1}`:           bus.RejectBadName,

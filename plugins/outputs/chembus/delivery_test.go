@@ -11,6 +11,8 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/testutil"
+
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
 func (v *voice) counted() counts {
@@ -115,6 +117,30 @@ func TestDamagedState(t *testing.T) {
 		require.Equal(t, content, string(aside))
 		v.close(t)
 	}
+}
+
+// TestRecorderReturnsNoProbes has somebody hear everything on the bus while the voice itself cannot: nothing could be
+// proved, so nothing is sent.
+func TestRecorderReturnsNoProbes(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	recorder, err := consumer.New(consumer.Config{XPub: b.XPub()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, recorder.Close()) })
+	s := newStepper(t, b.XSub())
+	s.publisher.close(0)
+	s.subscribeEndpoint = "tcp://127.0.0.1:1"
+	require.NoError(t, s.publisher.open())
+	s.until(t, "the recorder and the subscriber show", func() bool {
+		return s.publisher.subscriptions.Covers(s.publisher.probeTopic) && s.publisher.subscriptions.Has(topic)
+	})
+	require.False(t, s.listened())
+	require.NoError(t, s.Write([]telegraf.Metric{gapMetric("a", nil)}))
+	_, err = s.publisher.publish(time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, 1, s.pending())
+	require.Zero(t, s.standing().Published)
+	require.Empty(t, c.Received())
 }
 
 func TestTwoOutputsOfOneStateFile(t *testing.T) {
