@@ -54,7 +54,7 @@ func tableFor(r role, file string) (table, error) {
 	i := slices.IndexFunc(tables, func(t table) bool { return t.role.name == r.name })
 	if i < 0 {
 		return table{}, problem{file, 0, fmt.Sprintf(
-			"has no table %s; add one, or leave -config away to run with the defaults", r.header())}
+			"has no table %s; add that line, with nothing below it for the defaults", r.header())}
 	}
 	return tables[i], nil
 }

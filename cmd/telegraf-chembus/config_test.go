@@ -108,7 +108,7 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"two tables of one role", "input", "[[inputs.chembus]]\n[[outputs.chembus]]\n\n[[inputs.chembus]]\n",
 			`f.conf:4: second table [[inputs.chembus]], the first is in line 1; a process runs one; keep one in each file`},
 		{"no table of the role", "output", "[[inputs.chembus]]\n",
-			`f.conf: has no table [[outputs.chembus]]; add one, or leave -config away to run with the defaults`},
+			`f.conf: has no table [[outputs.chembus]]; add that line, with nothing below it for the defaults`},
 		{"two plugins without a role", "", "[[processors.liveness]]\n\n[[inputs.chembus]]\n",
 			`f.conf:3: [[inputs.chembus]] is the second plugin after [[processors.liveness]] in line 1; ` +
 				`say which one to run: telegraf-chembus input|processor|output -config FILE`},

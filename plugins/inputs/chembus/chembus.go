@@ -4,6 +4,7 @@ package chembus
 
 import (
 	_ "embed"
+	"fmt"
 	"sync"
 	"time"
 
@@ -104,7 +105,7 @@ func (c *ChemBus) Init() error {
 	}
 	// Reading JSON takes stack for each level of it: 16 MiB of brackets would end the process.
 	if c.MaxMessageSize < 1<<10 || c.MaxMessageSize > 1<<20 {
-		return &option.Error{Name: "max_message_size", Problem: "is out of range", Allowed: "use 1KiB to 1MiB"}
+		return &option.Error{Name: "max_message_size", Problem: fmt.Sprintf("%d bytes is out of range", c.MaxMessageSize), Allowed: "use 1KiB to 1MiB"}
 	}
 	return nil
 }

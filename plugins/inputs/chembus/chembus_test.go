@@ -95,8 +95,8 @@ func TestInitRefuses(t *testing.T) {
 		`option "tick_interval": "-1s" is too short`:                                                                           func(c *ChemBus) { c.TickInterval = config.Duration(-time.Second) },
 		`option "blind_after": 1s is not longer than tick_interval`:                                                            func(c *ChemBus) { c.BlindAfter = config.Duration(time.Second) },
 		`option "max_zooids": allows no zooid at all; use at least 1`:                                                          func(c *ChemBus) { c.MaxZooids = 0 },
-		`option "max_message_size": is out of range; use 1KiB to 1MiB`:                                                         func(c *ChemBus) { c.MaxMessageSize = 1<<20 + 1 },
-		`option "max_message_size": is out of range; use 1KiB`:                                                                 func(c *ChemBus) { c.MaxMessageSize = 1<<10 - 1 },
+		`option "max_message_size": 1048577 bytes is out of range; use 1KiB to 1MiB`:                                           func(c *ChemBus) { c.MaxMessageSize = 1<<20 + 1 },
+		`option "max_message_size": 1023 bytes is out of range; use 1KiB`:                                                      func(c *ChemBus) { c.MaxMessageSize = 1<<10 - 1 },
 	} {
 		c := newPlugin()
 		configure(c)

@@ -44,7 +44,7 @@ func (c *ChemBus) openState() error {
 	}
 	file, err := statefile.Open(path)
 	if errors.Is(err, statefile.ErrLocked) {
-		return fmt.Errorf("the state file %q is in use by another output; give each a state_file of its own", path)
+		return fmt.Errorf("the state file %q is in use by another process; give each plugin a state_file of its own", path)
 	}
 	if err != nil {
 		return err

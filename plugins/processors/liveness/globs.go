@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,6 +15,11 @@ type globs struct {
 }
 
 func compileGlobs(patterns []string) (globs, error) {
+	for _, pattern := range patterns {
+		if _, err := filter.Compile([]string{pattern}); err != nil {
+			return globs{}, fmt.Errorf("%q is no glob: %w", pattern, err)
+		}
+	}
 	f, err := filter.Compile(patterns)
 	return globs{f}, err
 }
