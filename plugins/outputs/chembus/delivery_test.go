@@ -150,7 +150,7 @@ func TestTwoOutputsOfOneStateFile(t *testing.T) {
 	second.at(t, b.XSub())
 	second.StateFile = v.StateFile
 	require.NoError(t, second.Init())
-	require.ErrorContains(t, second.Connect(), "give each a state_file of its own")
+	require.ErrorContains(t, second.Connect(), "give each plugin a state_file of its own")
 }
 
 func TestWaitLog(t *testing.T) {

@@ -57,17 +57,17 @@ func (j *Judge) Restore(s *Memory) error {
 	if s.Version != stateVersion {
 		return fmt.Errorf("state has version %d, this program knows %d", s.Version, stateVersion)
 	}
-	seen := make(map[string]bool, len(s.Components))
+	seen := make(map[string]*component, len(s.Components))
 	for _, c := range s.Components {
 		switch {
-		case c == nil || c.Key == "" || seen[c.Key]:
+		case c == nil || c.Key == "" || seen[c.Key] != nil:
 			return fmt.Errorf("state has a component without a name, or twice")
 		case c.Phase >= retired:
 			return fmt.Errorf("state has component %q in unknown phase %d", c.Key, c.Phase)
 		case c.Last-time.Hour > s.Sensors.Now || !c.Intervals.sane() || slices.Contains(c.sightings(), nil):
 			return fmt.Errorf("state has component %q with impossible values", c.Key)
 		}
-		seen[c.Key] = true
+		seen[c.Key] = c
 	}
 	for _, known := range s.Sensors.All {
 		if known == nil {
@@ -80,8 +80,8 @@ func (j *Judge) Restore(s *Memory) error {
 			return fmt.Errorf("state has an empty mass incident")
 		}
 		for key := range m.Members {
-			if !seen[key] {
-				return fmt.Errorf("state has a mass incident of %q, who is not known", key)
+			if seen[key] == nil || seen[key].Incident != m.ID {
+				return fmt.Errorf("state has a mass incident of %q, who is not in it", key)
 			}
 		}
 	}

@@ -130,6 +130,7 @@ func TestRestoreRefusesWhatCannotBe(t *testing.T) {
 		`{"version":1,"crowd":{"masses":[null]}}`,
 		`{"version":1,"crowd":{"masses":[{}]}}`,
 		`{"version":1,"crowd":{"masses":[{"members":{"a":true}}]}}`,
+		`{"version":1,"components":[{"key":"a"}],"crowd":{"masses":[{"id":"x","members":{"a":true}}]}}`,
 	} {
 		var m Memory
 		require.NoError(t, json.Unmarshal([]byte(text), &m), text)

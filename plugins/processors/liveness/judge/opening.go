@@ -117,6 +117,9 @@ func (j *Judge) joinMass(c *component) {
 // over. Consumers act on what they are told first and never hear of who joins afterwards, so nobody does. Since
 // the next one begins to gather only then, there are never two told in the same window.
 func (j *Judge) tellMasses() {
+	if !j.ticked {
+		return // nobody is judged before the first tick
+	}
 	now := j.sensors.Now
 	j.crowd.Masses = slices.DeleteFunc(j.crowd.Masses, func(m *mass) bool {
 		switch {
