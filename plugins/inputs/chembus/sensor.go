@@ -230,10 +230,10 @@ func (s *sensor) Take() report {
 	}
 	// In this order no beat moves the judge's clock past one that was sent earlier.
 	slices.SortStableFunc(r.beats, func(a, b zooid) int { return cmp.Compare(a.observed, b.observed) })
-	if r.observed-s.taken > s.clock.blindAfter {
+	if n := len(r.beats); n > 0 && r.beats[n-1].observed-s.taken > s.clock.blindAfter {
 		// After a stall that is not enough: the beats of rare senders, in small steps, would move it past
 		// those of busy ones that were merged into a later one. With the latest beat first it jumps,
-		// which is silence of nobody.
+		// which is silence of nobody. A beat that does not make it jump must not come first.
 		slices.Reverse(r.beats)
 	}
 	s.taken = r.observed

@@ -213,7 +213,7 @@ func (j *toyJudge) judge(during string) {
 // While Telegraf stalls, beats are merged. What comes after the stall must not look like silence of those
 // whose beats were merged, whoever else was heard meanwhile.
 func TestStalledPipeline(t *testing.T) {
-	for _, stall := range []float64{0, 1, 2.5, 4, 20, 45, 90, 300} {
+	for _, stall := range []float64{0, 1, 2.5, 3, 3.5, 4, 20, 45, 90, 300} {
 		s := newTestSensor()
 		j := &toyJudge{t: t, last: make(map[string]time.Duration)}
 		total := make(map[string]int)
@@ -244,7 +244,7 @@ func TestStalledPipeline(t *testing.T) {
 			total[z.name] += z.beats
 		}
 		require.True(t, maps.Equal(sent, total), "every beat is reported: %v, %v", sent, total)
-		require.Less(t, j.worst, 20*time.Second, "stall of %v s: %s looks silent at %s", stall, j.worstOf, j.duringOf)
+		require.LessOrEqual(t, j.worst, 10*time.Second, "stall of %v s: %s looks silent at %s", stall, j.worstOf, j.duringOf)
 	}
 }
 

@@ -31,6 +31,10 @@ func (j *Judge) nextChange(c *component) time.Duration {
 	return next
 }
 
+// askAgainAfter is how long a change that is due and cannot be made yet waits until it is looked at again, unless a
+// tick comes before: with many of them each beat would otherwise look at all.
+const askAgainAfter = 100 * time.Millisecond
+
 // never is later than every time.
 const never = time.Duration(1<<63 - 1)
 
@@ -50,7 +54,14 @@ func (j *Judge) expire() {
 		return
 	}
 	now := j.sensors.Now
-	var waiting []*component
+	if now >= j.askAgain {
+		for _, c := range j.undecided {
+			j.await(c, j.nextChange(c))
+		}
+		clear(j.undecided)
+		j.undecided = j.undecided[:0]
+		j.askAgain = later(now, askAgainAfter)
+	}
 	for c := j.deadlines.Expired(now); c != nil; c = j.deadlines.Expired(now) {
 		switch due := j.nextChange(c); {
 		case c.Phase == retired:
@@ -59,11 +70,8 @@ func (j *Judge) expire() {
 		case j.change(c):
 			j.await(c, j.nextChange(c))
 		default:
-			waiting = append(waiting, c)
+			j.undecided = append(j.undecided, c)
 		}
-	}
-	for _, c := range waiting {
-		j.await(c, j.nextChange(c))
 	}
 }
 
@@ -75,7 +83,7 @@ func (j *Judge) await(c *component, due time.Duration) {
 }
 
 // change makes the change that is due for a component. It returns false if there is none yet, because the
-// sensors do not agree.
+// sensors do not agree, or it is still to be told of.
 func (j *Judge) change(c *component) bool {
 	now := j.sensors.Now
 	if gap := j.settle(c); gap != nil {
@@ -89,7 +97,7 @@ func (j *Judge) change(c *component) bool {
 	case c.alive() && silence > c.Threshold && j.agreed(c):
 		c.enter(silent, now)
 		j.find(c, Stopped, j.openGap(c, HeartbeatMissing))
-	case c.Phase != unseen && silence > c.rule.RetireAfter && !j.expected[c.Key]:
+	case c.Phase != unseen && silence > c.rule.RetireAfter && !j.expected[c.Key] && !j.gathers(c):
 		j.retire(c) // also one that is not silent, if none of those who could tell is left
 	case c.Phase == up && silence > c.lateAfter():
 		c.enter(late, now)

@@ -61,10 +61,14 @@ type mass struct {
 	Severity  string        `json:"severity,omitempty"`
 }
 
-func (m *mass) anchor(c *component) {
+// anchor makes a component the one that a mass incident is named after.
+func (j *Judge) anchor(m *mass, c *component) {
 	m.Anchor, m.Niche, m.Host = c.Key, c.Niche, c.Host
 	m.LastSeen, m.Since = c.LastSeen, c.Last
 	m.Threshold, m.Severity = c.Threshold, c.rule.Severity
+	if c.Phase == unseen {
+		m.Threshold = j.config.ExpectWithin
+	}
 }
 
 // incidentSpace is the namespace of the incident ids (RFC 9562, version 5).

@@ -20,6 +20,8 @@ type Judge struct {
 	retired    int                // of order
 	expected   map[string]bool
 	deadlines  deadlines
+	undecided  []*component  // whose change is due and cannot be made yet
+	askAgain   time.Duration // when they are looked at again
 	crowd      crowd
 	nextReport time.Duration
 	killedAt   time.Duration // the last kill signal
@@ -108,6 +110,7 @@ func (j *Judge) follow(c *component) {
 func (j *Judge) Tick(from string, observed time.Duration) []Finding {
 	j.hear(from, observed, true)
 	j.ticked = true
+	j.askAgain = j.sensors.Now
 	j.expire()
 	j.tellMasses()
 	if j.sensors.Now >= j.nextReport {

@@ -97,10 +97,7 @@ func (j *Judge) crowded() bool {
 
 // joinMass makes a component part of the mass incident that is gathering, or of a new one.
 func (j *Judge) joinMass(c *component) {
-	var gathering *mass
-	if n := len(j.crowd.Masses); n > 0 && !j.crowd.Masses[n-1].Told {
-		gathering = j.crowd.Masses[n-1]
-	}
+	gathering := j.crowd.gathering()
 	if gathering == nil {
 		gathering = &mass{
 			ID:      incidentID(HeartbeatMassMissing, c.Key, c.LastSeen),
@@ -111,6 +108,20 @@ func (j *Judge) joinMass(c *component) {
 	}
 	gathering.Members[c.Key] = true
 	c.Incident = gathering.ID
+}
+
+// gathering returns the mass incident that is not told yet, nil if there is none.
+func (w *crowd) gathering() *mass {
+	if n := len(w.Masses); n > 0 && !w.Masses[n-1].Told {
+		return w.Masses[n-1]
+	}
+	return nil
+}
+
+// gathers reports whether a component is part of a mass incident that is not told yet.
+func (j *Judge) gathers(c *component) bool {
+	m := j.crowd.gathering()
+	return m != nil && m.ID == c.Incident
 }
 
 // tellMasses tells of mass incidents that have gathered their members for a whole window, and of those that are
@@ -130,7 +141,7 @@ func (j *Judge) tellMasses() {
 			return true
 		case !m.Told && now-m.Opened >= j.config.MassWindow:
 			m.Told = true
-			m.anchor(j.longestSilent(m.Members))
+			j.anchor(m, j.longestSilent(m.Members))
 			j.findMass(m, Stopped, true)
 		}
 		return false

@@ -26,6 +26,7 @@ type told struct {
 	opened  []time.Duration // when incidents were, by the judge's clock
 	stopped []time.Duration // when somebody fell silent
 	changes []Finding       // of the last call
+	joined  map[string]bool // who was told of as one of many in it
 }
 
 func newTold(t *rapid.T, w *world) *told {
@@ -40,7 +41,7 @@ func newTold(t *rapid.T, w *world) *told {
 // most one for a component, and not too many are opened in a short time.
 func (l *told) Take(findings []Finding, now time.Duration) {
 	t := l.t
-	l.changes = nil
+	l.changes, l.joined = nil, make(map[string]bool)
 	for _, f := range findings {
 		if f.Status != nil {
 			if f.Change != Report {
@@ -49,6 +50,9 @@ func (l *told) Take(findings []Finding, now time.Duration) {
 			l.state[f.Key] = f.Status
 			if f.Change == Forgotten {
 				delete(l.state, f.Key)
+			}
+			if _, waits := l.waiting[f.Key]; waits && f.Change == Forgotten && l.w.rules[f.Key].Gaps {
+				require.True(t, l.own[f.Key] != nil || l.members[f.Key] != "", "%q is forgotten and was not told of", f.Key)
 			}
 			if f.Status.Alive || f.Change == Forgotten {
 				delete(l.members, f.Key)
@@ -99,6 +103,7 @@ func (l *told) Take(findings []Finding, now time.Duration) {
 			require.Nil(t, l.own[member], "is a member of an incident and has one")
 			require.Empty(t, l.members[member], "is a member of two")
 			l.members[member] = g.IncidentID
+			l.joined[member] = l.joined[member] || was == nil
 		}
 	}
 	require.LessOrEqual(t, recent(l.opened, now, l.w.MassWindow), l.w.MassCount+1, "opened in a window before %v", now)

@@ -186,7 +186,8 @@ func (tr *truth) judge(in input) {
 			}
 			require.Empty(t, tr.members[name], "%q is back", name)
 		}
-		if (z.silent || z.killed) && !slices.Contains(tr.w.Expected, name) {
+		gathering := tr.own[name] == nil && tr.members[name] == "" && tr.Covered(name, tr.now) || tr.joined[name]
+		if (z.silent || z.killed) && !slices.Contains(tr.w.Expected, name) && !gathering {
 			require.LessOrEqual(t, silence, tr.w.rules[name].RetireAfter, "%q is not forgotten", name)
 		}
 		if g := tr.own[name]; g != nil && g.Type == HeartbeatFlapping && !z.silent && !z.killed {
