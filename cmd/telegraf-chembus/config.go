@@ -40,6 +40,7 @@ type table struct {
 	place   string
 	line    int
 	options map[string]any // nodes of the TOML syntax tree by name
+	file    []table        // all tables of the file
 }
 
 // tableFor returns the role's table in the file; without a file, its defaults.
@@ -99,7 +100,7 @@ func readTables(file string) ([]table, []problem) {
 		r, known := n.role()
 		switch {
 		case known:
-			tables = append(tables, table{r, file, n.line, n.table.Fields})
+			tables = append(tables, table{role: r, place: file, line: n.line, options: n.table.Fields})
 		case n.table == nil:
 			report(n.line, "option %q stands outside any table; put it below one of %s", n.name, allowedTables)
 		case ofTelegraf(n.name):
@@ -122,6 +123,9 @@ func readTables(file string) ([]table, []problem) {
 			continue
 		}
 		first[t.role.name] = t.line
+	}
+	for i := range tables {
+		tables[i].file = tables
 	}
 	return tables, inOrder(problems)
 }

@@ -46,6 +46,38 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\nlate_after = \"1m\"\n",
 			`f.conf:4: option "late_after": "1m0s" is above the threshold of "30s"; ` +
 				`use at most the threshold, or leave it out for half of it`},
+		{"value that Init refuses in the second of nested tables", "processor",
+			"[[processors.liveness]]\nlate_after = \"5s\"\n[[processors.liveness.override]]\nzooid = [\"a\"]\nlate_after = \"6s\"\n" +
+				"[[processors.liveness.override]]\nzooid = [\"b\"]\nlate_after = \"1m\"\n",
+			`f.conf:8: option "late_after": "1m0s" is above the threshold of "30s"; ` +
+				`use at most the threshold, or leave it out for half of it`},
+		{"the second of nested tables by itself", "processor",
+			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\n[[processors.liveness.override]]\n\nseverity = \"low\"\n",
+			`f.conf:4: option "override": number 2 matches everything, since it names neither zooid nor niche; ` +
+				`give it globs such as zooid = ["audio_*"]; for everybody use the options outside of it`},
+		{"ticks too far apart for the judge", "processor",
+			"[[processors.liveness]]\nblind_after = \"2s\"\n[[inputs.chembus]]\ntick_interval = \"2s\"\n",
+			`f.conf:2: option "blind_after": "2s" is not above tick_interval of [[inputs.chembus]], "2s": every tick would look ` +
+				`as if others had been lost, and nobody would be judged; use at least twice as much`},
+		{"ticks too far apart for the judge's default", "processor",
+			"[[inputs.chembus]]\ntick_interval = \"5s\"\nblind_after = \"10s\"\n[[processors.liveness]]\n",
+			`f.conf:4: option "blind_after": "3s" is not above tick_interval of [[inputs.chembus]], "5s": every tick would look ` +
+				`as if others had been lost, and nobody would be judged; use at least twice as much`},
+		{"threshold within a tick", "processor",
+			"[[inputs.chembus]]\n[[processors.liveness]]\nthreshold = \"1s\"\n",
+			`f.conf:3: option "threshold": "1s" is not above tick_interval of [[inputs.chembus]], "1s", in which beats are merged: ` +
+				`who lives would look silent; use at least three times the interval of the heartbeats`},
+		{"threshold of an override within a tick", "processor",
+			"[[inputs.chembus]]\n[[processors.liveness]]\nthreshold = \"9s\"\n[[processors.liveness.override]]\nzooid = [\"a\"]\nthreshold = \"500ms\"\n",
+			`f.conf:6: option "threshold": "500ms" is not above tick_interval of [[inputs.chembus]], "1s", in which beats are merged: ` +
+				`who lives would look silent; use at least three times the interval of the heartbeats`},
+		{"adaptive threshold within a tick", "processor",
+			"[[inputs.chembus]]\n[[processors.liveness]]\nadaptive = true\nmin_threshold = \"1s\"\n",
+			`f.conf:4: option "min_threshold": "1s" is not above tick_interval of [[inputs.chembus]], "1s", in which beats are merged: ` +
+				`who lives would look silent; use at least three times the interval of the heartbeats`},
+		{"one state file for two", "output",
+			"[[processors.liveness]]\nstate_file = \"/tmp/a/../state\"\n[[outputs.chembus]]\nstate_file = \"/tmp/state\"\n",
+			`f.conf:4: option "state_file": "/tmp/state" is that of [[processors.liveness]], too; give each its own`},
 		{"scalar for nested tables", "processor",
 			"[[processors.liveness]]\noverride = 5\n",
 			`f.conf:2: option "override": 5 is not a list of tables; use [[...]] tables as telegraf-chembus sample shows`},
@@ -194,6 +226,7 @@ func TestGoodFiles(t *testing.T) {
 		"comment with a quote":  "# don't\n[[outputs.chembus]] # it's\nmax_pending = 7 # isn't\n",
 		"hash in strings":       "[[outputs.chembus]]\nsignal = \"a#\\\"#b\"\necosystem = '#'\nmax_pending = 7\n",
 		"hash in long strings":  "[[outputs.chembus]]\nsignal = \"\"\"a # \\\"b\nc\"\"\"\necosystem = '''#\n#'''\nmax_pending = 7\n",
+		"the others clash":      "[[inputs.chembus]]\ntick_interval = \"2s\"\n[[processors.liveness]]\nblind_after = \"1s\"\n[[outputs.chembus]]\nmax_pending = 7\n",
 		"the others are faulty": "[[inputs.chembus]]\nprobe = 1\n[[outputs.chembus]]\nmax_pending = 7\n",
 	} {
 		t.Run(name, func(t *testing.T) {

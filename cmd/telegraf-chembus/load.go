@@ -24,9 +24,9 @@ import (
 // anything is reported, and problems come in the order of the file. Last of all before the check, adjust
 // may change the options.
 func (t table) load(adjust ...func(telegraf.PluginDescriber)) (telegraf.PluginDescriber, []problem) {
-	plugin := t.role.create()
-	if problems := t.set(plugin, t.role.header(), t.options); len(problems) > 0 {
-		return nil, inOrder(problems)
+	plugin, problems := t.configured()
+	if len(problems) > 0 {
+		return nil, problems
 	}
 	for _, a := range adjust {
 		a(plugin)
@@ -38,27 +38,54 @@ func (t table) load(adjust ...func(telegraf.PluginDescriber)) (telegraf.PluginDe
 			return nil, []problem{{t.place, t.lineOfError(err), err.Error()}}
 		}
 	}
+	if err := clash(plugin, t.neighbours()); err != nil {
+		return nil, []problem{{t.place, t.lineOfError(err), err.Error()}}
+	}
 	return plugin, nil
 }
 
-// lineOfError returns the line of the option that the plugin does not accept; the table's own when the
-// option is not in the file, for its value then comes from the environment or from another option.
-func (t table) lineOfError(err error) int {
-	var bad *option.Error
-	if errors.As(err, &bad) {
-		if node, ok := t.options[bad.Name]; ok {
-			return lineOf(node)
+// configured makes the table's plugin and sets its options.
+func (t table) configured() (telegraf.PluginDescriber, []problem) {
+	plugin := t.role.create()
+	if problems := t.set(plugin, t.role.header(), t.options); len(problems) > 0 {
+		return nil, inOrder(problems)
+	}
+	return plugin, nil
+}
+
+// neighbours makes the plugins of the other tables in the file. One that cannot be set up is left out: whoever
+// runs it reports that.
+func (t table) neighbours() []telegraf.PluginDescriber {
+	var plugins []telegraf.PluginDescriber
+	for _, other := range t.file {
+		if other.role.name == t.role.name {
+			continue
 		}
-		for _, node := range t.options {
-			tables, _ := node.([]*ast.Table)
-			for _, nested := range tables {
-				if node, ok := nested.Fields[bad.Name]; ok {
-					return lineOf(node)
-				}
-			}
+		if plugin, problems := other.configured(); len(problems) == 0 {
+			plugins = append(plugins, plugin)
 		}
 	}
-	return t.line
+	return plugins
+}
+
+// lineOfError returns the line of the option that the plugin does not accept; that of the table which it is about
+// when the option is not in the file, for its value then comes from the environment or from another option.
+func (t table) lineOfError(err error) int {
+	var bad *option.Error
+	if !errors.As(err, &bad) {
+		return t.line
+	}
+	line := t.line
+	if tables, _ := t.options[bad.Table].([]*ast.Table); bad.Number < len(tables) {
+		if node, ok := tables[bad.Number].Fields[bad.Name]; ok {
+			return lineOf(node)
+		}
+		line = tables[bad.Number].Line
+	}
+	if node, ok := t.options[bad.Name]; ok && bad.Name != bad.Table {
+		return lineOf(node)
+	}
+	return line
 }
 
 // set sets the options of a plugin, or of a table within its own, and returns all that is wrong.

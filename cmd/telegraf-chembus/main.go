@@ -29,8 +29,9 @@ const usage = `Liveness monitoring of a ChemBus: three plugins for Telegraf's ex
         show in the terminal who is alive, by the options in FILE (which is
         found as above), without Telegraf; -once prints the table and ends,
         -json prints it as a line of JSON: once, or every second
-  telegraf-chembus check -config FILE
-        check every table in FILE
+  telegraf-chembus check [-config FILE]
+        check every table in FILE (which is found as above), and whether they
+        fit together
   telegraf-chembus sample
         print all tables with every option and its default
   telegraf-chembus version
@@ -48,7 +49,7 @@ const (
 	exitUsage
 )
 
-// The configuration file of a role, or a watch, that is started without -config, so that Telegraf's drop-in can
+// The configuration file of a role, a watch or a check that is started without -config, so that Telegraf's drop-in can
 // stay as it is: the one that the variable names (empty: none), else the standard one if it exists.
 const (
 	configVariable = "TELEGRAF_CHEMBUS_CONFIG"
@@ -119,20 +120,20 @@ func parseArguments(args []string) (arguments, error) {
 		a.verb, args = args[0], args[1:]
 	}
 	_, isRole := roleNamed(a.verb)
-	takesFile := isRole || a.verb == "watch"
 	needsFile := a.verb == "check" || a.verb == "" && len(args) > 0
+	findsFile := isRole || a.verb == "watch" || a.verb == "check"
 	switch {
 	case a.verb == "help":
 		return a, flag.ErrHelp
 	case len(args) == 0 && a.verb == "":
 		return a, errors.New("no command given")
-	case !takesFile && !needsFile && a.verb != "sample" && a.verb != "version":
+	case !findsFile && !needsFile && a.verb != "sample" && a.verb != "version":
 		return a, fmt.Errorf("%q is no command", a.verb)
 	}
 
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // its report has many lines
-	if takesFile || needsFile {
+	if findsFile || needsFile {
 		flags.Func("config", "", func(name string) error {
 			if a.file = name; name == "" {
 				return errors.New("it names no file")
@@ -149,11 +150,12 @@ func parseArguments(args []string) (arguments, error) {
 		return a, err
 	case flags.NArg() > 0:
 		return a, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case needsFile && a.file == "":
-		return a, errors.New("-config FILE is missing")
 	}
-	if takesFile && a.file == "" {
+	if findsFile && a.file == "" {
 		a.file = unnamedFile(standardFile)
+	}
+	if needsFile && a.file == "" {
+		return a, errors.New("-config FILE is missing")
 	}
 	return a, nil
 }

@@ -136,6 +136,8 @@ func TestFileFromTheEnvironment(t *testing.T) {
 		{[]string{"output", "-config", "f.conf"}, "f.conf"},
 		{[]string{"watch", "-once"}, "environment.conf"},
 		{[]string{"watch", "-config", "f.conf"}, "f.conf"},
+		{[]string{"check"}, "environment.conf"},
+		{[]string{"check", "-config", "f.conf"}, "f.conf"},
 		{[]string{"sample"}, ""},
 	} {
 		a, err := parseArguments(test.args)

@@ -12,6 +12,10 @@ type Error struct {
 	Name    string // the option as it is written in the file
 	Problem string // what is wrong, in the operator's words
 	Allowed string // what would be right
+
+	// Of an option in one of several tables within the plugin's own.
+	Table  string // the name of these tables; empty: the option is in the plugin's own
+	Number int    // which of them, from 0
 }
 
 // Error returns the one-line message: option, problem, remedy.

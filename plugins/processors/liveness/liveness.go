@@ -68,6 +68,9 @@ type Liveness struct {
 	saveFailed  bool
 }
 
+// leapsToTell is after how many ticks in a row that measure no silence the operator is told.
+const leapsToTell = 10
+
 // early is what the judge was to be told before the state was loaded.
 type early struct {
 	tell func() []judge.Finding
@@ -116,8 +119,14 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 			m.Drop()
 			return nil
 		}
-		l.report(acc, l.judge.Tick(sensorOf(m), observed), at)
+		from := sensorOf(m)
+		l.report(acc, l.judge.Tick(from, observed), at)
 		l.changes.Flush()
+		if l.judge.Leaps(from) == leapsToTell {
+			l.Log.Warnf("Nobody is judged by what sensor %q hears: each of its last %d ticks came more than blind_after, %v, after what was heard before. "+
+				"Use a blind_after longer than the tick_interval of inputs.chembus, or see what holds its metrics up",
+				from, leapsToTell, time.Duration(l.BlindAfter))
+		}
 		m.Drop()
 		l.saveIfDue()
 	case killMeasurement:

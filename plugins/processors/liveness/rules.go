@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -72,7 +73,7 @@ func (l *Liveness) compileRules() (ruleSet, error) {
 	for i, o := range l.Overrides {
 		if len(o.Zooid)+len(o.Niche) == 0 {
 			return set, &option.Error{
-				Name:    "override",
+				Name: "override", Table: "override", Number: i,
 				Problem: fmt.Sprintf("number %d matches everything, since it names neither zooid nor niche", i+1),
 				Allowed: `give it globs such as zooid = ["audio_*"]; for everybody use the options outside of it`,
 			}
@@ -82,9 +83,17 @@ func (l *Liveness) compileRules() (ruleSet, error) {
 			c.niche, err = compileGlobs(o.Niche)
 		}
 		if err != nil {
-			return set, &option.Error{Name: "override", Problem: fmt.Sprintf("number %d: %v", i+1, err), Allowed: `use globs such as ["audio_*"]`}
+			return set, &option.Error{
+				Name: "override", Table: "override", Number: i,
+				Problem: fmt.Sprintf("number %d: %v", i+1, err),
+				Allowed: `use globs such as ["audio_*"]`,
+			}
 		}
 		if c.rules, err = l.rulePair(o); err != nil {
+			var bad *option.Error
+			if errors.As(err, &bad) {
+				bad.Table, bad.Number = "override", i
+			}
 			return set, err
 		}
 		for earlier, e := range l.Overrides[:i] {

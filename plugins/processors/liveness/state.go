@@ -63,7 +63,7 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 		return
 	}
 	if l.standbyTold {
-		l.Log.Infof("The copy that judged with %q is gone; this one judges from now on", l.statePath)
+		l.Log.Infof("The state in %q is free now, and this copy judges from now on", l.statePath)
 	}
 	l.standby, l.state = false, file
 	l.loadState()

@@ -257,7 +257,7 @@ func TestSecondCopyStandsBy(t *testing.T) {
 	gap := first.Live(4, 12, "b")
 	first.Stop()
 	require.Equal(t, gap[len(gap)-1], second.Live(13, 16, "b")[2], "it takes over, and knows what was known")
-	require.Regexp(t, `^I! The copy that judged with .* is gone`, logged(second.log)[0])
+	require.Regexp(t, `^I! The state in ".*" is free now`, logged(second.log)[0])
 }
 
 func TestCopyBehindAggregatorsNeverGetsTheLock(t *testing.T) {

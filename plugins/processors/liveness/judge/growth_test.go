@@ -102,6 +102,41 @@ func benchmarkBeats(b *testing.B, adaptive, shuffled bool) {
 	}
 }
 
+// BenchmarkBeatDisputed lets one component beat while many others are silent by one sensor, and another one, which
+// heard them last, is waited for.
+func BenchmarkBeatDisputed(b *testing.B) {
+	for _, n := range growth[:3] {
+		b.Run(fmt.Sprintf("disputed=%d", n), func(b *testing.B) {
+			j := New(configOf(Rule{Threshold: 30 * time.Second, LateAfter: 15 * time.Second}))
+			for second := range 47 {
+				at := time.Duration(second) * time.Second
+				j.Tick("s", at)
+				if second <= 16 {
+					j.Tick("mute", at)
+				}
+				for i := range n {
+					beat := beatOf(fmt.Sprintf("component_%d", i), at)
+					switch second {
+					case 4:
+						j.Beat(beat)
+					case 14:
+						beat.Sensor = "mute"
+						j.Beat(beat)
+					}
+				}
+			}
+			if waiting := len(j.undecided); waiting != n {
+				b.Fatalf("%d are disputed", waiting)
+			}
+			beat := beatOf("busy", 46*time.Second)
+			for b.Loop() {
+				beat.Observed++
+				j.Beat(beat)
+			}
+		})
+	}
+}
+
 // BenchmarkTick measures ticks at which nobody changes.
 func BenchmarkTick(b *testing.B) {
 	for _, n := range growth {

@@ -14,6 +14,7 @@ type sensor struct {
 	hearing
 	HeardAt time.Duration `json:"heard_at"` // the judge's time when its clock last went on
 	Ahead   time.Duration `json:"ahead"`    // its progress beyond that of the leading sensor
+	Leaps   int           `json:"-"`        // the latest ticks, so many in a row, each of which was a jump
 }
 
 // sighting is when a sensor had the last proof of a component's life.
@@ -74,9 +75,17 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 	before := from.Now
 	if tick && from.Started && observed < from.Heard {
 		from.Restart(observed)
+		from.Leaps = 0
 	}
+	onward := observed > from.Heard
 	from.Forward(observed)
 	step := from.Now - before
+	switch {
+	case step > 0:
+		from.Leaps = 0
+	case tick && onward:
+		from.Leaps++
+	}
 	from.Ahead += step
 	if lead := s.Find(s.Lead); lead == nil || from.Ahead > s.blindAfter {
 		s.Lead = from.ID
@@ -93,6 +102,15 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 	if step > 0 {
 		from.HeardAt = s.Present()
 	}
+}
+
+// Leaps is how many ticks of a sensor, the latest in a row, were each further than BlindAfter from what was heard
+// before: while it goes on, silence is not measured.
+func (j *Judge) Leaps(of string) int {
+	if s := j.sensors.Find(of); s != nil {
+		return s.Leaps
+	}
+	return 0
 }
 
 // Present is the time by the sensor that is furthest ahead, which need not lead yet.

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+	sensor "github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
+	voice "github.com/kloros/telegraf-chembus/plugins/outputs/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
+)
+
+// clash returns what is wrong with a plugin's options beside those of the other plugins in its file, nil if nothing
+// is: each may be good by itself, and together they would miss failures or find false ones.
+func clash(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber) error {
+	for _, other := range others {
+		var err error
+		switch p := plugin.(type) {
+		case *liveness.Liveness:
+			if s, ok := other.(*sensor.ChemBus); ok {
+				err = clashWithTicks(p, s.TickInterval)
+			}
+		case *voice.ChemBus:
+			l, ok := other.(*liveness.Liveness)
+			if ok && p.StateFile != "" && filepath.Clean(p.StateFile) == filepath.Clean(l.StateFile) {
+				err = &option.Error{Name: "state_file", Problem: fmt.Sprintf("%q is that of [[processors.liveness]], too", p.StateFile), Allowed: "give each its own"}
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clashWithTicks returns what is wrong with the judge's options if the sensor's ticks are so far apart.
+func clashWithTicks(l *liveness.Liveness, ticks config.Duration) error {
+	beside := fmt.Sprintf("is not above tick_interval of [[inputs.chembus]], %q", time.Duration(ticks))
+	if l.BlindAfter <= ticks {
+		return &option.Error{
+			Name:    "blind_after",
+			Problem: fmt.Sprintf("%q %s: every tick would look as if others had been lost, and nobody would be judged", time.Duration(l.BlindAfter), beside),
+			Allowed: "use at least twice as much",
+		}
+	}
+	tooShort := func(threshold config.Duration) *option.Error {
+		return &option.Error{
+			Name:    "threshold",
+			Problem: fmt.Sprintf("%q %s, in which beats are merged: who lives would look silent", time.Duration(threshold), beside),
+			Allowed: "use at least three times the interval of the heartbeats",
+		}
+	}
+	if l.Threshold <= ticks {
+		return tooShort(l.Threshold)
+	}
+	for i, o := range l.Overrides {
+		if o.Threshold != nil && *o.Threshold <= ticks {
+			err := tooShort(*o.Threshold)
+			err.Table, err.Number = "override", i
+			return err
+		}
+	}
+	if l.Adaptive && l.MinThreshold <= ticks {
+		err := tooShort(l.MinThreshold)
+		err.Name = "min_threshold"
+		return err
+	}
+	return nil
+}
