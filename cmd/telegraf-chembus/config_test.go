@@ -33,8 +33,14 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file, curve_server_key_file, curve_public_key_file, curve_secret_key_file`},
 		{"table below the plugin", "output",
 			"[[outputs.chembus]]\n[outputs.chembus.tags]\na = 1\n",
-			`f.conf:2: unknown option "tags" in [[outputs.chembus]]; ` +
-				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file, curve_server_key_file, curve_public_key_file, curve_secret_key_file`},
+			`f.conf:2: option "tags" is Telegraf's own; move it from [[outputs.chembus]] to the [[...execd]] block ` +
+				`in Telegraf's configuration that runs this plugin`},
+		{"another table below the plugin", "output",
+			"[[outputs.chembus]]\n[outputs.chembus.topics]\na = 1\n",
+			`f.conf:2: unknown option "topics" in [[outputs.chembus]]; allowed: ` + allowedIn("output")},
+		{"Telegraf's option", "input", "[[inputs.chembus]]\ninterval = \"5s\"\n",
+			`f.conf:2: option "interval" is Telegraf's own; move it from [[inputs.chembus]] to the [[...execd]] block ` +
+				`in Telegraf's configuration that runs this plugin`},
 		{"option of a nested table", "processor",
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\n[[processors.liveness.override]]\nthresold = \"5s\"\n",
 			`f.conf:5: unknown option "thresold" in [[processors.liveness.override]]; ` +

@@ -131,6 +131,10 @@ func nestedHeader(header, name string) string {
 func setOption(target any, header, name string, node any) string {
 	known := options(target)
 	i := slices.IndexFunc(known, func(f reflect.StructField) bool { return key(f) == name })
+	if i < 0 && slices.Contains(optionsOfTelegraf, name) {
+		return fmt.Sprintf("option %q is Telegraf's own; move it from %s to the [[...execd]] block in Telegraf's configuration "+
+			"that runs this plugin", name, header)
+	}
 	if i < 0 {
 		allowed := make([]string, 0, len(known))
 		for _, field := range known {
@@ -149,6 +153,13 @@ func setOption(target any, header, name string, node any) string {
 		return (&option.Error{Name: name, Problem: source(node) + " is not " + noun, Allowed: allowed}).Error()
 	}
 	return ""
+}
+
+// optionsOfTelegraf are what Telegraf itself takes in the table of any plugin, and a plugin under execd never sees.
+var optionsOfTelegraf = []string{
+	"alias", "collection_jitter", "collection_offset", "fieldexclude", "fieldinclude", "flush_interval", "flush_jitter", "interval",
+	"log_level", "metric_batch_size", "metric_buffer_limit", "metricpass", "name_override", "name_prefix", "name_suffix", "namedrop",
+	"namepass", "order", "precision", "startup_error_behavior", "tagdrop", "tagexclude", "taginclude", "tagpass", "tags",
 }
 
 // options lists what can be set in the table of a plugin, or in one within it.

@@ -40,6 +40,9 @@ func run(plugin telegraf.PluginDescriber) error {
 	s := shim.New()
 	s.Output = plugin.(telegraf.Output)
 	if err := s.Run(shim.PollIntervalDisabled); err != nil {
+		if cause := errors.Unwrap(err); cause != nil {
+			return fmt.Errorf("starting: %w", cause) // the shim says that a processor failed
+		}
 		return err
 	}
 	select {

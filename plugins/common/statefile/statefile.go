@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -100,7 +102,31 @@ func Open(path string) (*File, error) {
 	if !locked {
 		return nil, ErrLocked
 	}
-	return &File{path: path, lock: lock}, nil
+	f := &File{path: path, lock: lock}
+	f.clean(time.Now().Add(-staleAfter))
+	return f, nil
+}
+
+// staleAfter is how old what a save writes has to be to be none that goes on, be it of another state file whose name
+// begins as this one's does.
+const staleAfter = time.Minute
+
+// clean removes what saves left behind that a SIGKILL cut short before a time.
+func (f *File) clean(before time.Time) {
+	entries, err := os.ReadDir(filepath.Dir(f.path))
+	if err != nil {
+		return // it only saves room
+	}
+	for _, e := range entries {
+		// As renameio names its temporary files.
+		number, ours := strings.CutPrefix(e.Name(), "."+filepath.Base(f.path))
+		if _, err := strconv.ParseUint(number, 10, 64); !ours || err != nil {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && info.ModTime().Before(before) {
+			_ = os.Remove(filepath.Join(filepath.Dir(f.path), e.Name()))
+		}
+	}
 }
 
 // Load reads the state; false if there is none yet.

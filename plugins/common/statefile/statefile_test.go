@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/stretchr/testify/require"
 )
 
@@ -87,6 +88,29 @@ func TestNobodyElseCanRead(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), file)
 	}
+}
+
+// TestCutSaveIsCleanedUp finds what saves left that were cut short: of this file and long ago, of now, and of others.
+func TestCutSaveIsCleanedUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	// As a save leaves it that is killed before it renames.
+	pending, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)))
+	require.NoError(t, err)
+	stale := filepath.Base(pending.Name())
+	long := time.Now().Add(-time.Hour)
+	for _, name := range []string{".state.json123", ".state.json", ".state.json.123", ".other.json123", "state.json123"} {
+		require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(path), name), nil, 0o600))
+	}
+	for _, name := range append(filesIn(t, path), stale) {
+		if name != ".state.json123" {
+			require.NoError(t, os.Chtimes(filepath.Join(filepath.Dir(path), name), long, long))
+		}
+	}
+	require.Contains(t, filesIn(t, path), stale)
+	f, err := Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	require.Equal(t, []string{".other.json123", ".state.json", ".state.json.123", ".state.json123", "state.json.lock", "state.json123"}, filesIn(t, path))
 }
 
 func TestOneAtATime(t *testing.T) {

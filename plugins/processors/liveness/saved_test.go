@@ -1,0 +1,50 @@
+package liveness
+
+import (
+	"math"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/metric"
+	"github.com/influxdata/telegraf/testutil"
+)
+
+// saved is an accumulator that keeps what the state file held when gaps were told of.
+type saved struct {
+	testutil.Accumulator
+	file  string
+	known map[string]string // the file, by incident, when that was told of first
+}
+
+func (s *saved) AddFields(measurement string, fields map[string]any, tags map[string]string, at ...time.Time) {
+	if measurement != "liveness_gap" {
+		return
+	}
+	incident := fields["incident_id"].(string)
+	if _, again := s.known[incident]; !again {
+		content, _ := os.ReadFile(s.file)
+		s.known[incident] = string(content)
+	}
+}
+
+// A judge that is killed just after it told of a gap has to know under which id.
+func TestGapIsSavedBeforeItIsTold(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.Live(0, 1, "dies", "lives")
+	s := &saved{file: file, known: make(map[string]string)}
+	for at := 2.0; at < 9; at += 0.25 {
+		name, tags := tickMeasurement, map[string]string{"host": "h"}
+		if at == math.Trunc(at) {
+			name, tags["zooid"] = "chembus_heartbeat", "lives"
+		}
+		require.NoError(t, r.Add(metric.New(name, tags, map[string]any{"observed_s": at, "sent": 1000 + at}, time.Unix(int64(at), 0)), s))
+	}
+	require.Len(t, s.known, 1)
+	for incident, content := range s.known {
+		require.Contains(t, content, incident)
+	}
+}
