@@ -43,9 +43,7 @@ func killedComponent(s *scene, interval string, threshold float64, others ...str
 	requireGap(s, s.deliveries(gaps)[0], lastBeat(beats, "audio_io"), threshold)
 
 	s.wait("InfluxDB has it down", func() bool { return s.up("audio_io") == 0 })
-	s.wait("InfluxDB has the open gap", func() bool {
-		return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = 'audio_io'`) == true
-	})
+	s.waitForGap("audio_io", true)
 	// The level is repeated at each report; nobody must hear of it again.
 	s.wait("the level was repeated", func() bool {
 		return s.number(`SELECT count("open") AS value FROM liveness_gap WHERE zooid = 'audio_io'`) >= 3
@@ -53,9 +51,7 @@ func killedComponent(s *scene, interval string, threshold float64, others ...str
 
 	s.python("emitter.py", "audio_io", "voice", interval, "3")
 	s.wait("it is up again", func() bool { return s.up("audio_io") == 1 })
-	s.wait("the gap is closed", func() bool {
-		return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = 'audio_io'`) == false
-	})
+	s.waitForGap("audio_io", false)
 	s.observe(0.4 * threshold)
 
 	require.Len(s, s.deliveries(gaps), 1, "one gap and nothing else, not even a copy")

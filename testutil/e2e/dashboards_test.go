@@ -70,9 +70,7 @@ func TestDashboards(t *testing.T) {
 	require.NoError(t, p.Send([]byte("HEARTBEAT")))
 
 	require.NoError(t, c.Kill(victim))
-	s.wait("InfluxDB has the open gap", func() bool {
-		return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = '%s'`, victim) == true
-	})
+	s.waitForGap(victim, true)
 	s.wait("so has the other", func() bool {
 		rows, err := flux.Query(database, `SELECT last("open") AS value FROM liveness_gap WHERE zooid = '`+victim+`'`)
 		return err == nil && len(rows) > 0 && rows[0]["value"] == true

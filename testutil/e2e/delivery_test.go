@@ -120,9 +120,7 @@ func TestRestartAfterTheReplayWindow(t *testing.T) {
 	told, between, after := names[0], names[1], names[2]
 	require.NoError(t, c.Kill(told))
 	s.wait("the death is found", func() bool { return len(gaps.Received()) == 1 })
-	s.wait("InfluxDB has the open gap", func() bool {
-		return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = '%s'`, told) == true
-	})
+	s.waitForGap(told, true)
 	require.NoError(t, s.telegraf.Stop())
 	require.NoError(t, c.Kill(between))
 	<-time.After(90 * time.Second)
@@ -134,9 +132,7 @@ func TestRestartAfterTheReplayWindow(t *testing.T) {
 	require.Equal(t, []string{told, between, after}, zooidsOf(gaps.Received()), "each once, nothing repeated or forgotten")
 	for _, zooid := range names[:3] {
 		require.NoError(t, c.Revive(zooid))
-		s.wait("the gap of "+zooid+" is closed", func() bool {
-			return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = '%s'`, zooid) == false
-		})
+		s.waitForGap(zooid, false)
 	}
 	require.Len(t, gaps.Received(), 3)
 }

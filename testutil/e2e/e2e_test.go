@@ -238,6 +238,14 @@ func (s *scene) up(zooid string) float64 {
 	return s.number(`SELECT last("up") AS value FROM liveness WHERE zooid = '%s'`, zooid)
 }
 
+// waitForGap waits until InfluxDB has a component's latest gap as open, or as closed.
+func (s *scene) waitForGap(zooid string, open bool) {
+	s.Helper()
+	s.wait(fmt.Sprintf("InfluxDB has open=%v in the latest gap of %s", open, zooid), func() bool {
+		return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = '%s'`, zooid) == open
+	})
+}
+
 func (s *scene) wait(what string, condition func() bool) {
 	s.Helper()
 	require.Eventually(s, condition, limit, poll, what)

@@ -64,9 +64,7 @@ func TestCompiledInRestarts(t *testing.T) {
 	c := s.colony(5)
 	require.NoError(t, c.Kill("audio_io"))
 	s.wait("the death is found", func() bool { return len(gaps.Received()) > 0 })
-	s.wait("InfluxDB has the open gap", func() bool {
-		return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = 'audio_io'`) == true
-	})
+	s.waitForGap("audio_io", true)
 	incident := *gaps.Received()[0].IncidentID
 
 	starts := func() int { return strings.Count(s.telegraf.Output(), "[inputs.chembus] Listening") }
@@ -77,9 +75,7 @@ func TestCompiledInRestarts(t *testing.T) {
 	s.restart()
 	s.observe(quickThreshold)
 	require.NoError(t, c.Revive("audio_io"))
-	s.wait("its gap is closed", func() bool {
-		return s.value(`SELECT last("open") AS value FROM liveness_gap WHERE zooid = 'audio_io'`) == false
-	})
+	s.waitForGap("audio_io", false)
 	rows, err := s.influx.Query(database, `SELECT incident_id FROM liveness_gap`)
 	require.NoError(t, err)
 	for _, row := range rows {

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestConnectionSeesTheBusComeAndGo(t *testing.T) {
-	bus := startBus(t)
-	require.NoError(t, bus.Kill())
+// watchedSubscriber is one that takes up to 1000 bytes, not connected yet.
+func watchedSubscriber(t *testing.T) (*zmq.Socket, *Connection) {
+	t.Helper()
 	ctx := newContext(t)
 	socket, err := NewSubscriber(ctx, 1000, "S")
 	require.NoError(t, err)
@@ -20,6 +20,13 @@ func TestConnectionSeesTheBusComeAndGo(t *testing.T) {
 	c, err := WatchConnection(ctx, socket)
 	require.NoError(t, err)
 	t.Cleanup(c.Close) // before the socket's, as it must
+	return socket, c
+}
+
+func TestConnectionSeesTheBusComeAndGo(t *testing.T) {
+	bus := startBus(t)
+	require.NoError(t, bus.Kill())
+	socket, c := watchedSubscriber(t)
 	require.NoError(t, Connect(socket, bus.XPub()))
 	becomes := func(up bool) func() bool {
 		return func() bool {
@@ -43,13 +50,7 @@ func TestFailedAttemptsAreNoDisconnects(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	ctx := newContext(t)
-	socket, err := NewSubscriber(ctx, 1000, "S")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, socket.Close()) })
-	c, err := WatchConnection(ctx, socket)
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	socket, c := watchedSubscriber(t)
 	require.NoError(t, Connect(socket, "tcp://"+listener.Addr().String()))
 	poller := zmq.NewPoller()
 	poller.Add(c.Socket(), zmq.POLLIN)
@@ -66,13 +67,7 @@ func TestFailedAttemptsAreNoDisconnects(t *testing.T) {
 // ZeroMQ itself never connects again after such a message.
 func TestConnectionSurvivesAMessageOverTheLimit(t *testing.T) {
 	bus := startBus(t)
-	ctx := newContext(t)
-	socket, err := NewSubscriber(ctx, 1000, "S")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, socket.Close()) })
-	c, err := WatchConnection(ctx, socket)
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	socket, c := watchedSubscriber(t)
 	require.NoError(t, c.Reconnect(bus.XPub()), "nothing to do")
 	require.NoError(t, Connect(socket, bus.XPub()))
 	p := connectPublisher(t, bus, "S")
@@ -99,13 +94,7 @@ func TestConnectionSurvivesAMessageOverTheLimit(t *testing.T) {
 // received. Without care ZeroMQ ends the process.
 func TestReconnectTakesNothingApart(t *testing.T) {
 	bus := startBus(t)
-	ctx := newContext(t)
-	socket, err := NewSubscriber(ctx, 1000, "S")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, socket.Close()) })
-	c, err := WatchConnection(ctx, socket)
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	socket, c := watchedSubscriber(t)
 	require.NoError(t, Connect(socket, bus.XPub()))
 	p := connectPublisher(t, bus, "S")
 	const messages = 500
