@@ -3,6 +3,8 @@ package chembus
 import (
 	"bytes"
 	"net"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,6 +65,80 @@ func TestFailedAttemptsAreNoDisconnects(t *testing.T) {
 		require.Zero(t, c.Disconnects)
 	}
 }
+
+// A bus whose host is gone without a word, as behind a cable that was cut, is given up and found again. TCP alone
+// takes it for quiet.
+func TestConnectionToAHostThatIsGone(t *testing.T) {
+	t.Parallel()
+	bus := startBus(t)
+	way := newWay(t, strings.TrimPrefix(bus.XPub(), "tcp://"))
+	socket, c := watchedSubscriber(t)
+	require.NoError(t, Connect(socket, "tcp://"+way.Addr().String()))
+	becomes := func(up bool) func() bool {
+		return func() bool {
+			c.Update()
+			return c.Up == up
+		}
+	}
+	require.Eventually(t, becomes(true), patience, poll)
+	way.Cut()
+	require.Eventually(t, becomes(false), patience+zmtpHeartbeatInterval+zmtpHeartbeatTimeout, poll)
+	way.Mend()
+	require.Eventually(t, becomes(true), patience, poll)
+}
+
+// way is what lies between two hosts. While it is cut nothing gets through, and nobody is told.
+type way struct {
+	net.Listener
+	open atomic.Bool
+}
+
+func newWay(t *testing.T, to string) *way {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	w := &way{Listener: listener}
+	w.open.Store(true)
+	t.Cleanup(func() { require.NoError(t, listener.Close()) })
+	go func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if !w.open.Load() {
+				_ = near.Close()
+				continue
+			}
+			far, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			go w.carry(near, far)
+			go w.carry(far, near)
+		}
+	}()
+	return w
+}
+
+// carry carries bytes until the way is cut; then it swallows them.
+func (w *way) carry(from, to net.Conn) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			_ = to.Close()
+			return
+		}
+		if w.open.Load() {
+			_, _ = to.Write(buffer[:n])
+		}
+	}
+}
+
+func (w *way) Cut()  { w.open.Store(false) }
+func (w *way) Mend() { w.open.Store(true) }
 
 // ZeroMQ itself never connects again after such a message.
 func TestConnectionSurvivesAMessageOverTheLimit(t *testing.T) {
