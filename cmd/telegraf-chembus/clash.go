@@ -22,7 +22,7 @@ func clash(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber) e
 		switch p := plugin.(type) {
 		case *liveness.Liveness:
 			if s, ok := other.(*sensor.ChemBus); ok {
-				err = clashWithTicks(p, s.TickInterval)
+				err = clashWithSensor(p, s.TickInterval, s.BlindAfter)
 			}
 		case *voice.ChemBus:
 			l, ok := other.(*liveness.Liveness)
@@ -37,14 +37,22 @@ func clash(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber) e
 	return nil
 }
 
-// clashWithTicks returns what is wrong with the judge's options if the sensor's ticks are so far apart.
-func clashWithTicks(l *liveness.Liveness, ticks config.Duration) error {
+// clashWithSensor returns what is wrong with the judge's options for what a sensor with these tells.
+func clashWithSensor(l *liveness.Liveness, ticks, blind config.Duration) error {
+	if l.BlindAfter > blind {
+		return &option.Error{
+			Name: "blind_after",
+			Problem: fmt.Sprintf("%q is above that of [[inputs.chembus]], %q: after a stall who lives could look silent",
+				time.Duration(l.BlindAfter), time.Duration(blind)),
+			Allowed: "use the same",
+		}
+	}
 	beside := fmt.Sprintf("is not above tick_interval of [[inputs.chembus]], %q", time.Duration(ticks))
 	if l.BlindAfter <= ticks {
 		return &option.Error{
 			Name:    "blind_after",
 			Problem: fmt.Sprintf("%q %s: every tick would look as if others had been lost, and nobody would be judged", time.Duration(l.BlindAfter), beside),
-			Allowed: "use at least twice as much",
+			Allowed: fmt.Sprintf("use that of [[inputs.chembus]], %q", time.Duration(blind)),
 		}
 	}
 	tooShort := func(threshold config.Duration) *option.Error {

@@ -38,6 +38,9 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"another table below the plugin", "output",
 			"[[outputs.chembus]]\n[outputs.chembus.topics]\na = 1\n",
 			`f.conf:2: unknown option "topics" in [[outputs.chembus]]; allowed: ` + allowedIn("output")},
+		{"Telegraf's option in a nested table", "processor",
+			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\nalias = \"b\"\n",
+			`f.conf:4: unknown option "alias" in [[processors.liveness.override]]; allowed: zooid, niche, threshold, late_after, severity`},
 		{"Telegraf's option", "input", "[[inputs.chembus]]\ninterval = \"5s\"\n",
 			`f.conf:2: option "interval" is Telegraf's own; move it from [[inputs.chembus]] to the [[...execd]] block ` +
 				`in Telegraf's configuration that runs this plugin`},
@@ -62,13 +65,16 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			`f.conf:4: option "override": number 2 matches everything, since it names neither zooid nor niche; ` +
 				`give it globs such as zooid = ["audio_*"]; for everybody use the options outside of it`},
 		{"ticks too far apart for the judge", "processor",
-			"[[processors.liveness]]\nblind_after = \"2s\"\n[[inputs.chembus]]\ntick_interval = \"2s\"\n",
+			"[[processors.liveness]]\nblind_after = \"2s\"\n[[inputs.chembus]]\ntick_interval = \"2s\"\nblind_after = \"5s\"\n",
 			`f.conf:2: option "blind_after": "2s" is not above tick_interval of [[inputs.chembus]], "2s": every tick would look ` +
-				`as if others had been lost, and nobody would be judged; use at least twice as much`},
+				`as if others had been lost, and nobody would be judged; use that of [[inputs.chembus]], "5s"`},
+		{"more blindness for the judge than for the sensor", "processor",
+			"[[inputs.chembus]]\n[[processors.liveness]]\n\nblind_after = \"4s\"\n",
+			`f.conf:4: option "blind_after": "4s" is above that of [[inputs.chembus]], "3s": after a stall who lives could look silent; use the same`},
 		{"ticks too far apart for the judge's default", "processor",
 			"[[inputs.chembus]]\ntick_interval = \"5s\"\nblind_after = \"10s\"\n[[processors.liveness]]\n",
 			`f.conf:4: option "blind_after": "3s" is not above tick_interval of [[inputs.chembus]], "5s": every tick would look ` +
-				`as if others had been lost, and nobody would be judged; use at least twice as much`},
+				`as if others had been lost, and nobody would be judged; use that of [[inputs.chembus]], "10s"`},
 		{"threshold within a tick", "processor",
 			"[[inputs.chembus]]\n[[processors.liveness]]\nthreshold = \"1s\"\n",
 			`f.conf:3: option "threshold": "1s" is not above tick_interval of [[inputs.chembus]], "1s", in which beats are merged: ` +
@@ -232,7 +238,7 @@ func TestGoodFiles(t *testing.T) {
 		"comment with a quote":  "# don't\n[[outputs.chembus]] # it's\nmax_pending = 7 # isn't\n",
 		"hash in strings":       "[[outputs.chembus]]\nsignal = \"a#\\\"#b\"\necosystem = '#'\nmax_pending = 7\n",
 		"hash in long strings":  "[[outputs.chembus]]\nsignal = \"\"\"a # \\\"b\nc\"\"\"\necosystem = '''#\n#'''\nmax_pending = 7\n",
-		"the others clash":      "[[inputs.chembus]]\ntick_interval = \"2s\"\n[[processors.liveness]]\nblind_after = \"1s\"\n[[outputs.chembus]]\nmax_pending = 7\n",
+		"the others clash":      "[[inputs.chembus]]\ntick_interval = \"2s\"\nblind_after = \"5s\"\n[[processors.liveness]]\nblind_after = \"1s\"\n[[outputs.chembus]]\nmax_pending = 7\n",
 		"the others are faulty": "[[inputs.chembus]]\nprobe = 1\n[[outputs.chembus]]\nmax_pending = 7\n",
 	} {
 		t.Run(name, func(t *testing.T) {

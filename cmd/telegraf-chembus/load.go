@@ -131,7 +131,7 @@ func nestedHeader(header, name string) string {
 func setOption(target any, header, name string, node any) string {
 	known := options(target)
 	i := slices.IndexFunc(known, func(f reflect.StructField) bool { return key(f) == name })
-	if i < 0 && slices.Contains(optionsOfTelegraf, name) {
+	if _, whole := target.(telegraf.PluginDescriber); i < 0 && whole && slices.Contains(optionsOfTelegraf, name) {
 		return fmt.Sprintf("option %q is Telegraf's own; move it from %s to the [[...execd]] block in Telegraf's configuration "+
 			"that runs this plugin", name, header)
 	}
@@ -143,9 +143,11 @@ func setOption(target any, header, name string, node any) string {
 		return fmt.Sprintf("unknown option %q in %s; allowed: %s", name, header, strings.Join(allowed, ", "))
 	}
 	if kv, ok := node.(*ast.KeyValue); ok {
-		if err := expand(kv.Value); err != nil {
+		value, err := expand(kv.Value)
+		if err != nil {
 			return (&option.Error{Name: name, Problem: err.Error(), Allowed: "set it, or give a default: ${NAME:-VALUE}"}).Error()
 		}
+		node = &ast.KeyValue{Key: kv.Key, Value: value, Line: kv.Line}
 	}
 	// One option at a time: the decoder takes them in random order and stops at the first it dislikes.
 	if err := toml.UnmarshalTable(&ast.Table{Fields: map[string]any{name: node}}, target); err != nil {
@@ -155,7 +157,7 @@ func setOption(target any, header, name string, node any) string {
 	return ""
 }
 
-// optionsOfTelegraf are what Telegraf itself takes in the table of any plugin, and a plugin under execd never sees.
+// optionsOfTelegraf are what Telegraf itself takes in a plugin's table, and a plugin under execd never sees.
 var optionsOfTelegraf = []string{
 	"alias", "collection_jitter", "collection_offset", "fieldexclude", "fieldinclude", "flush_interval", "flush_jitter", "interval",
 	"log_level", "metric_batch_size", "metric_buffer_limit", "metricpass", "name_override", "name_prefix", "name_suffix", "namedrop",
@@ -228,25 +230,28 @@ func lineOf(node any) int {
 	return 0
 }
 
-// expand puts the values of environment variables into the strings of a value, by the rules of
+// expand returns a value with those of environment variables put into its strings, by the rules of
 // Telegraf's own configuration: a variable that is not set stays as it is written.
-func expand(value ast.Value) error {
+func expand(value ast.Value) (ast.Value, error) {
 	switch v := value.(type) {
 	case *ast.Array:
-		for _, element := range v.Value {
-			if err := expand(element); err != nil {
-				return err
+		expanded := *v
+		expanded.Value = make([]ast.Value, len(v.Value))
+		for i, element := range v.Value {
+			var err error
+			if expanded.Value[i], err = expand(element); err != nil {
+				return nil, err
 			}
 		}
+		return &expanded, nil
 	case *ast.String:
-		expanded, err := template.SubstituteWithOptions(v.Value, os.LookupEnv, template.WithoutLogging,
+		expanded := *v
+		var err error
+		expanded.Value, err = template.SubstituteWithOptions(v.Value, os.LookupEnv, template.WithoutLogging,
 			template.WithReplacementFunction(replaceIfSet))
-		if err != nil {
-			return err
-		}
-		v.Value = expanded
+		return &expanded, err
 	}
-	return nil
+	return value, nil
 }
 
 func replaceIfSet(reference string, lookup template.Mapping, cfg *template.Config) (string, error) {

@@ -71,6 +71,28 @@ func TestEnvironmentInArraysAndDurations(t *testing.T) {
 	require.EqualValues(t, 2*time.Minute, field(plugin, "Threshold"))
 }
 
+// The tables of a file are read by each other, too, which must not put the environment in again.
+func TestEnvironmentIsPutInOnce(t *testing.T) {
+	t.Setenv("WORD", "$OTHER")
+	t.Setenv("OTHER", "wrong")
+	t.Chdir(t.TempDir())
+	writeConfig(t, "[[inputs.chembus]]\n[[processors.liveness]]\nignore = [\"$$WORD\", \"$WORD\"]\n[[outputs.chembus]]\necosystem = \"$$WORD\"\n")
+	tables, problems := readTables("f.conf")
+	require.Empty(t, problems)
+	for range 2 {
+		for _, table := range tables {
+			plugin, problems := table.load()
+			require.Empty(t, problems)
+			switch table.role.name {
+			case "processor":
+				require.Equal(t, []string{"$WORD", "$OTHER"}, field(plugin, "Ignore"))
+			case "output":
+				require.Equal(t, "$WORD", field(plugin, "Ecosystem"))
+			}
+		}
+	}
+}
+
 // A pickyOutput counts its initialisations and refuses what it is told to refuse.
 type pickyOutput struct {
 	First  string          `toml:"first"`

@@ -40,10 +40,11 @@ func run(plugin telegraf.PluginDescriber) error {
 	s := shim.New()
 	s.Output = plugin.(telegraf.Output)
 	if err := s.Run(shim.PollIntervalDisabled); err != nil {
-		if cause := errors.Unwrap(err); cause != nil {
-			return fmt.Errorf("starting: %w", cause) // the shim says that a processor failed
+		// The shim says that a processor failed to start, which is all that can fail.
+		if cause := errors.Unwrap(errors.Unwrap(err)); cause != nil {
+			err = cause
 		}
-		return err
+		return fmt.Errorf("starting: %w", err)
 	}
 	select {
 	case <-ended:

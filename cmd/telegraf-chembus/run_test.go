@@ -264,7 +264,7 @@ func TestPluginThatCannotStart(t *testing.T) {
 	p.awaitStart()
 	stdout, stderr := p.wait(1)
 	require.Empty(t, stdout)
-	require.Regexp(t, `^E! outputs\.chembus: .*: no bus\n$`, stderr)
+	require.Equal(t, "E! outputs.chembus: starting: no bus\n", stderr)
 }
 
 func TestTooLongALine(t *testing.T) {

@@ -234,6 +234,7 @@ func (s *sensor) Take() report {
 		// After a stall that is not enough: the beats of rare senders, in small steps, would move it past
 		// those of busy ones that were merged into a later one. With the latest beat first it jumps,
 		// which is silence of nobody. A beat that does not make it jump must not come first.
+		// The judge's blind_after is no longer than this one.
 		slices.Reverse(r.beats)
 	}
 	s.taken = r.observed

@@ -68,7 +68,7 @@ type Liveness struct {
 	saveFailed  bool
 }
 
-// leapsToTell is after how many ticks in a row that measure no silence the operator is told.
+// leapsToTell is after how many ticks in a row with leaps before them the operator is told.
 const leapsToTell = 10
 
 // early is what the judge was to be told before the state was loaded.
@@ -120,11 +120,12 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 			return nil
 		}
 		from := sensorOf(m)
+		leaps := l.judge.Leaps(from)
 		l.report(acc, l.judge.Tick(from, observed), at)
 		l.changes.Flush()
-		if l.judge.Leaps(from) == leapsToTell {
-			l.Log.Warnf("Nobody is judged by what sensor %q hears: each of its last %d ticks came more than blind_after, %v, after what was heard before. "+
-				"Use a blind_after longer than the tick_interval of inputs.chembus, or see what holds its metrics up",
+		if now := l.judge.Leaps(from); now == leapsToTell && leaps < now {
+			l.Log.Warnf("What sensor %q hears is judged late, or never: before each of its last %d ticks its clock leapt by more than "+
+				"blind_after, %v. Use a blind_after longer than the tick_interval of inputs.chembus, or see what holds its metrics up",
 				from, leapsToTell, time.Duration(l.BlindAfter))
 		}
 		m.Drop()

@@ -56,6 +56,7 @@ func (j *Judge) expire() {
 	now := j.sensors.Now
 	if now >= j.askAgain {
 		for _, c := range j.undecided {
+			c.undecided = false
 			j.await(c, j.nextChange(c))
 		}
 		clear(j.undecided)
@@ -69,7 +70,8 @@ func (j *Judge) expire() {
 			j.await(c, due)
 		case j.change(c):
 			j.await(c, j.nextChange(c))
-		default:
+		case !c.undecided:
+			c.undecided = true
 			j.undecided = append(j.undecided, c)
 		}
 	}

@@ -36,6 +36,7 @@ type component struct {
 	Phase     phase `json:"phase"`
 	queued    bool  // in the deadline queue, at queuedAt; or was until it was taken out
 	abandoned bool  // of a former run, and not to be judged any more
+	undecided bool  // among those whose change is due and cannot be made yet
 	Gaps      int32 `json:"gaps,omitempty"`
 
 	queuedAt  time.Duration

@@ -14,7 +14,10 @@ type sensor struct {
 	hearing
 	HeardAt time.Duration `json:"heard_at"` // the judge's time when its clock last went on
 	Ahead   time.Duration `json:"ahead"`    // its progress beyond that of the leading sensor
-	Leaps   int           `json:"-"`        // the latest ticks, so many in a row, each of which was a jump
+
+	leaps    int           // the latest ticks, so many in a row, before each of which its clock leapt
+	leapt    bool          // since the last tick
+	tickedAt time.Duration // its time at the last tick
 }
 
 // sighting is when a sensor had the last proof of a component's life.
@@ -75,16 +78,18 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 	before := from.Now
 	if tick && from.Started && observed < from.Heard {
 		from.Restart(observed)
-		from.Leaps = 0
 	}
-	onward := observed > from.Heard
+	from.leapt = from.leapt || from.Started && observed-from.Heard > s.blindAfter
 	from.Forward(observed)
 	step := from.Now - before
-	switch {
-	case step > 0:
-		from.Leaps = 0
-	case tick && onward:
-		from.Leaps++
+	if tick {
+		switch {
+		case from.leapt:
+			from.leaps++
+		case from.Now > from.tickedAt:
+			from.leaps = 0
+		}
+		from.leapt, from.tickedAt = false, from.Now
 	}
 	from.Ahead += step
 	if lead := s.Find(s.Lead); lead == nil || from.Ahead > s.blindAfter {
@@ -104,11 +109,11 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 	}
 }
 
-// Leaps is how many ticks of a sensor, the latest in a row, were each further than BlindAfter from what was heard
-// before: while it goes on, silence is not measured.
+// Leaps is how many ticks of a sensor, the latest in a row, had a step longer than BlindAfter before them: while it
+// grows, only a part of the silence is measured, or none.
 func (j *Judge) Leaps(of string) int {
 	if s := j.sensors.Find(of); s != nil {
-		return s.Leaps
+		return s.leaps
 	}
 	return 0
 }

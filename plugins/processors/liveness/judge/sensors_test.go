@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,6 +51,40 @@ func TestWhoNobodyCanTellOfIsForgotten(t *testing.T) {
 	require.Equal(t, Forgotten, found[1].Change)
 	require.Nil(t, found[1].Gap)
 	require.Empty(t, j.components)
+}
+
+// TestDisputeIsSettledByBeats has a component be silent by one sensor while another, which heard it last, is waited
+// for. When the wait is over, the next beat of anybody tells, or one soon after it.
+func TestDisputeIsSettledByBeats(t *testing.T) {
+	j := New(config)
+	for at := time.Duration(0); at <= 46*second; at += second {
+		j.Tick("s", at)
+		if at <= 16*second {
+			j.Tick("mute", at)
+		}
+		b := beatOf("a", at)
+		switch at {
+		case 4 * second:
+			j.Beat(b)
+		case 14 * second:
+			b.Sensor = "mute"
+			j.Beat(b)
+		}
+	}
+	for at := 46 * second; ; at += 10 * time.Millisecond {
+		b := beatOf("busy", at)
+		b.Sensor = "s"
+		j.Beat(b)
+		// What proves no life any more is no second reason to look.
+		stale := beatOf("a", 4*second)
+		stale.Sensor = "s"
+		if slices.ContainsFunc(j.Beat(stale), func(f Finding) bool { return f.Change == Stopped }) {
+			require.Greater(t, at, 46*second)
+			break
+		}
+		require.LessOrEqual(t, at, 46*second+100*time.Millisecond)
+		require.Len(t, j.undecided, 1)
+	}
 }
 
 // TestClockGoesOnWhileASensorIsHeard lets two sensors be heard in turn, in any rhythm.
