@@ -120,10 +120,9 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 			return nil
 		}
 		from := sensorOf(m)
-		leaps := l.judge.Leaps(from)
 		l.report(acc, l.judge.Tick(from, observed), at)
 		l.changes.Flush()
-		if now := l.judge.Leaps(from); now == leapsToTell && leaps < now {
+		if l.judge.Leaps(from) == leapsToTell {
 			l.Log.Warnf("What sensor %q hears is judged late, or never: before each of its last %d ticks its clock leapt by more than "+
 				"blind_after, %v. Use a blind_after longer than the tick_interval of inputs.chembus, or see what holds its metrics up",
 				from, leapsToTell, time.Duration(l.BlindAfter))

@@ -15,9 +15,8 @@ type sensor struct {
 	HeardAt time.Duration `json:"heard_at"` // the judge's time when its clock last went on
 	Ahead   time.Duration `json:"ahead"`    // its progress beyond that of the leading sensor
 
-	leaps    int           // the latest ticks, so many in a row, before each of which its clock leapt
-	leapt    bool          // since the last tick
-	tickedAt time.Duration // its time at the last tick
+	leaps int  // the latest ticks, so many in a row, before each of which its clock leapt
+	leapt bool // since the last tick
 }
 
 // sighting is when a sensor had the last proof of a component's life.
@@ -82,14 +81,12 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 	from.leapt = from.leapt || from.Started && observed-from.Heard > s.blindAfter
 	from.Forward(observed)
 	step := from.Now - before
-	if tick {
-		switch {
-		case from.leapt:
-			from.leaps++
-		case from.Now > from.tickedAt:
-			from.leaps = 0
-		}
-		from.leapt, from.tickedAt = false, from.Now
+	switch {
+	case tick && from.leapt:
+		from.leaps++
+		from.leapt = false
+	case tick:
+		from.leaps = 0
 	}
 	from.Ahead += step
 	if lead := s.Find(s.Lead); lead == nil || from.Ahead > s.blindAfter {
@@ -110,7 +107,7 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 }
 
 // Leaps is how many ticks of a sensor, the latest in a row, had a step longer than BlindAfter before them: while it
-// grows, only a part of the silence is measured, or none.
+// grows with each, only a part of the silence is measured, or none.
 func (j *Judge) Leaps(of string) int {
 	if s := j.sensors.Find(of); s != nil {
 		return s.leaps
