@@ -184,7 +184,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 // TestIncidentThatOutlastsTheSilence takes an incident for known, which then goes on to be more than consumers know.
 func TestIncidentThatOutlastsTheSilence(t *testing.T) {
 	o := newTestOutbox(t, 10)
-	o.Heard(&peerMessage{Told: []notice{{Component: "a", Incident: "theirs", Until: 130}}})
+	o.Heard(&peerMessage{Told: []notice{{Component: "a", Incident: "theirs", Until: 130}}}, now)
 	o.Offer(massOf("mass", 100, 30, 1, "a"))
 	require.Zero(t, o.Pending())
 	o.Offer(massOf("mass", 100, 40, 2, "a", "b"))
@@ -193,12 +193,12 @@ func TestIncidentThatOutlastsTheSilence(t *testing.T) {
 	o = newTestOutbox(t, 10)
 	told := notice{Component: "a", Incident: "theirs", Until: 130}
 	flapping := ofKind("heartbeat_flapping", silenceOf("flapping", "a", 100, 30))
-	o.Heard(&peerMessage{Told: []notice{told}})
+	o.Heard(&peerMessage{Told: []notice{told}}, now)
 	o.Offer(flapping)
 	o.Offer(flapping)
 	require.Zero(t, o.Pending())
 	require.EqualValues(t, 1, o.counts.Known)
-	o.Heard(&peerMessage{Over: []notice{told}})
+	o.Heard(&peerMessage{Over: []notice{told}}, now)
 	o.Offer(flapping)
 	require.Equal(t, 1, o.Pending(), "it goes on, and what covered it is over")
 }
@@ -259,7 +259,7 @@ func TestAnotherMonitorTells(t *testing.T) {
 	o.Offer(silenceOf("3", "e", 140, 30))
 	o.Offer(silenceOf("4", "d", 90, 30))
 	send(o, 1, now)
-	o.Heard(said)
+	o.Heard(said, now)
 	require.EqualValues(t, 2, o.counts.Known)
 	require.Equal(t, 2, o.Pending(), "it was back; and nobody told of that one")
 	o.Returned(1)
@@ -267,13 +267,13 @@ func TestAnotherMonitorTells(t *testing.T) {
 	require.Zero(t, o.inFlight)
 
 	o = newTestOutbox(t, 10)
-	o.Heard(said)
+	o.Heard(said, now)
 	o.Offer(silenceOf("mine", "a", 90, 30))
 	require.Zero(t, o.Pending())
-	o.Heard(&peerMessage{From: "x", Over: []notice{{Component: "a", Incident: "another"}}})
+	o.Heard(&peerMessage{From: "x", Over: []notice{{Component: "a", Incident: "another"}}}, now)
 	o.Offer(silenceOf("later", "a", 91, 30))
 	require.Zero(t, o.Pending())
-	o.Heard(&peerMessage{From: "x", Over: []notice{{Component: "a", Incident: "theirs"}}})
+	o.Heard(&peerMessage{From: "x", Over: []notice{{Component: "a", Incident: "theirs"}}}, now)
 	o.Offer(silenceOf("last", "a", 92, 30))
 	require.Equal(t, 1, o.Pending())
 }
@@ -285,7 +285,7 @@ func TestNoticesAreBounded(t *testing.T) {
 	o.Offer(silenceOf("1", "mine", 100, 30))
 	publishAll(o)
 	for i := range 10 * rememberedFactor * maxPending {
-		o.Heard(&peerMessage{Told: []notice{{Component: fmt.Sprint(i), Incident: "x", Until: 1}}})
+		o.Heard(&peerMessage{Told: []notice{{Component: fmt.Sprint(i), Incident: "x", Until: 1}}}, now)
 		o.Offer(silenceOf("1", "mine", 100, 40)) // a level keeps it from being forgotten
 	}
 	require.Len(t, o.notices.All(), rememberedFactor*maxPending)
@@ -306,7 +306,7 @@ func TestNoticesSurviveARestart(t *testing.T) {
 	o := newTestOutbox(t, 10)
 	o.Offer(silenceOf("1", "a", 100, 30))
 	publishAll(o)
-	o.Heard(&peerMessage{Told: []notice{{Component: "b", Incident: "2", Until: 130}}})
+	o.Heard(&peerMessage{Told: []notice{{Component: "b", Incident: "2", Until: 130}}}, now)
 	restarted := newTestOutbox(t, 10)
 	require.NoError(t, restarted.Restore(o.Memory()))
 	restarted.Offer(silenceOf("x", "a", 90, 30))

@@ -26,6 +26,7 @@ type outbox struct {
 	confirmed *simplelru.LRU[string, bool] // false: only as long as what was told covers it
 	inFlight  int                          // of pending
 	notices   notices
+	claims    claims
 	revision  uint64 // of what is remembered, apart from what is counted
 	counts    counts
 }
@@ -37,6 +38,9 @@ type delivery struct {
 	after    *delivery // says the same of the same component, and consumers may have heard it; nil: nothing does
 	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent
 	deadline time.Time // for the return of the probe
+
+	since         time.Time // when it was to be sent first, beside other monitors
+	claimed, mine bool      // these were told that it is about to be, and whether that was the first claim
 }
 
 // counts are totals, kept across restarts where there is a state file.
@@ -62,9 +66,13 @@ func newOutbox(maxPending int, confirmTimeout time.Duration) (*outbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	claims, err := newClaims()
+	if err != nil {
+		return nil, err
+	}
 	return &outbox{
 		maxPending: maxPending, confirmTimeout: confirmTimeout,
-		pending: pending, silent: make(map[string]*delivery), confirmed: confirmed, notices: notices,
+		pending: pending, silent: make(map[string]*delivery), confirmed: confirmed, notices: notices, claims: claims,
 	}, nil
 }
 
@@ -216,8 +224,9 @@ func (o *outbox) Returned(probe uint64) {
 	}
 }
 
-// Heard takes what another monitor says that consumers know.
-func (o *outbox) Heard(said *peerMessage) {
+// Heard takes what another monitor says that consumers know, or soon will.
+func (o *outbox) Heard(said *peerMessage, now time.Time) {
+	o.claims.Take(said.Claims, now)
 	if len(said.Over)+len(said.Told) > 0 {
 		o.revision++
 	}
@@ -227,6 +236,7 @@ func (o *outbox) Heard(said *peerMessage) {
 	learnt := false
 	for _, n := range said.Told {
 		learnt = o.notices.Learn(n) || learnt
+		o.claims.Settle(n)
 	}
 	if learnt {
 		o.forgetKnown()
@@ -244,13 +254,10 @@ func (o *outbox) forgetKnown() {
 	}
 }
 
-// Disconnected says that what was sent and not confirmed may be lost.
+// Disconnected says that what was sent and not confirmed may be lost, and what was claimed as well.
 func (o *outbox) Disconnected() {
-	if o.inFlight == 0 {
-		return
-	}
 	for _, d := range o.pending.Values() {
-		d.probe = 0
+		d.probe, d.claimed, d.mine, d.since = 0, false, false, time.Time{}
 	}
 	o.inFlight = 0
 }

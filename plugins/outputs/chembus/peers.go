@@ -26,11 +26,12 @@ const (
 
 // peerMessage is what monitors say to each other, as JSON.
 type peerMessage struct {
-	From string   `json:"from"`
-	Ask  bool     `json:"ask,omitempty"` // the others are to say all that they know
-	All  bool     `json:"all,omitempty"` // with this the sender has said all that it knows
-	Told []notice `json:"told,omitempty"`
-	Over []notice `json:"over,omitempty"`
+	From   string   `json:"from"`
+	Ask    bool     `json:"ask,omitempty"` // the others are to say all that they know
+	All    bool     `json:"all,omitempty"` // with this the sender has said all that it knows
+	Told   []notice `json:"told,omitempty"`
+	Over   []notice `json:"over,omitempty"`
+	Claims []notice `json:"claims,omitempty"` // what the sender is about to tell
 }
 
 // peers decides what is said to the other monitors of a bus, and when. Time is passed in.
@@ -46,17 +47,20 @@ func newPeers() peers {
 	return peers{name: uuid.NewString(), heard: make(map[string]bool)}
 }
 
-// Hear takes what was said on the topic; nil if it is of no use.
-func (p *peers) Hear(payload []byte) *peerMessage {
-	var m peerMessage
-	if err := json.Unmarshal(payload, &m); err != nil || m.From == p.name || m.From == "" || len(m.From) > maxName {
-		return nil
+// Hear takes what was said on the topic, and tells whether this monitor said it; nil if it is of no use.
+func (p *peers) Hear(payload []byte) (m *peerMessage, own bool) {
+	m = &peerMessage{}
+	if err := json.Unmarshal(payload, m); err != nil || m.From == "" || len(m.From) > maxName {
+		return nil, false
+	}
+	if m.From == p.name {
+		return m, true
 	}
 	if m.All && len(p.heard) < maxPeers {
 		p.heard[m.From] = true
 	}
 	p.asked = p.asked || m.Ask
-	return &m
+	return m, false
 }
 
 // Awaited returns until when gaps have to wait for what the others know, if there are so many of them; zero:
@@ -72,9 +76,9 @@ func (p *peers) Awaited(others int, now time.Time) time.Time {
 	return until
 }
 
-// Say returns the messages to send now, given whether the others can be heard and answer. Next is when to ask
-// again; zero if there is no need.
-func (p *peers) Say(connected bool, n *notices, now time.Time) (messages []peerMessage, next time.Time) {
+// Say returns the messages to send now, given whether the others can be heard and answer, and who knows what is under way.
+// Next is when to ask again; zero if there is no need.
+func (p *peers) Say(connected bool, n *notices, underWay func() []notice, now time.Time) (messages []peerMessage, next time.Time) {
 	told, over := n.TakeNews()
 	if !connected {
 		p.introduced = time.Time{} // all will be told then
@@ -90,8 +94,9 @@ func (p *peers) Say(connected bool, n *notices, now time.Time) (messages []peerM
 			all, p.asked, p.answered = true, false, now
 		}
 	}
+	var claims []notice
 	if all {
-		told = n.All()
+		told, claims = n.All(), underWay()
 	}
 	if ask {
 		p.introduced = now
@@ -99,13 +104,22 @@ func (p *peers) Say(connected bool, n *notices, now time.Time) (messages []peerM
 	if !all && len(told)+len(over) == 0 {
 		return nil, next
 	}
-	messages = split(peerMessage{From: p.name, Ask: ask}, told, over)
+	messages = split(peerMessage{From: p.name, Ask: ask}, told, over, claims)
 	messages[len(messages)-1].All = all
 	return messages, next
 }
 
+// Claim returns the messages that say what is about to be told.
+func (p *peers) Claim(deliveries []*delivery) []peerMessage {
+	var all []notice
+	for _, d := range deliveries {
+		all = append(all, d.notices()...)
+	}
+	return split(peerMessage{From: p.name}, nil, nil, all)
+}
+
 // split makes messages that are not much longer than peerPayload; the first is as given.
-func split(m peerMessage, told, over []notice) []peerMessage {
+func split(m peerMessage, told, over, claims []notice) []peerMessage {
 	from := m.From
 	var all []peerMessage
 	size := 0
@@ -125,6 +139,10 @@ func split(m peerMessage, told, over []notice) []peerMessage {
 	for _, n := range over {
 		room(n)
 		m.Over = append(m.Over, n)
+	}
+	for _, n := range claims {
+		room(n)
+		m.Claims = append(m.Claims, n)
 	}
 	return append(all, m)
 }

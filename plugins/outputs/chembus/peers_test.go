@@ -27,60 +27,75 @@ func known(t *testing.T, n int) *notices {
 	return &s
 }
 
+// nothing is under way.
+func nothing() []notice { return nil }
+
+// hear takes what another monitor said.
+func hear(t *testing.T, p *peers, payload string) *peerMessage {
+	t.Helper()
+	said, own := p.Hear([]byte(payload))
+	require.NotNil(t, said)
+	require.False(t, own)
+	return said
+}
+
 func TestPeersSayWhatIsNew(t *testing.T) {
 	p, n := newPeers(), known(t, 3)
-	messages, _ := p.Say(false, n, now)
+	messages, _ := p.Say(false, n, nothing, now)
 	require.Empty(t, messages, "nobody would hear it")
-	messages, next := p.Say(true, n, now)
+	messages, next := p.Say(true, n, nothing, now)
 	require.Zero(t, next)
 	require.Equal(t, []peerMessage{{From: p.name, Ask: true, All: true, Told: n.All()}}, messages, "all, at first")
-	messages, _ = p.Say(true, n, now)
+	messages, _ = p.Say(true, n, nothing, now)
 	require.Empty(t, messages)
 
 	g := silenceOf("new", "z", 100, 30)
 	n.Add(g)
-	messages, _ = p.Say(true, n, now)
+	messages, _ = p.Say(true, n, nothing, now)
 	require.Equal(t, []peerMessage{{From: p.name, Told: g.notices()}}, messages)
 	n.End(g)
-	messages, _ = p.Say(true, n, now)
+	messages, _ = p.Say(true, n, nothing, now)
 	require.Equal(t, []peerMessage{{From: p.name, Over: g.notices()}}, messages)
 
-	p.Say(false, n, now)
-	messages, _ = p.Say(true, n, now)
+	p.Say(false, n, nothing, now)
+	messages, _ = p.Say(true, n, nothing, now)
 	require.True(t, messages[0].Ask, "others may have spoken meanwhile")
 }
 
 func TestPeersAnswer(t *testing.T) {
 	p, n := newPeers(), known(t, 3)
-	p.Say(true, n, now)
+	p.Say(true, n, nothing, now)
 	ask, err := json.Marshal(peerMessage{From: "other", Ask: true})
 	require.NoError(t, err)
-	require.NotNil(t, p.Hear(ask))
-	messages, next := p.Say(true, n, now)
+	hear(t, &p, string(ask))
+	messages, next := p.Say(true, n, nothing, now)
 	require.Zero(t, next)
 	require.Equal(t, []peerMessage{{From: p.name, All: true, Told: n.All()}}, messages)
 
-	require.NotNil(t, p.Hear(ask))
-	messages, next = p.Say(true, n, now.Add(peerPause-1))
+	hear(t, &p, string(ask))
+	messages, next = p.Say(true, n, nothing, now.Add(peerPause-1))
 	require.Empty(t, messages, "who asks all the time is not answered all the time")
 	require.Equal(t, now.Add(peerPause), next)
-	messages, _ = p.Say(true, n, next)
+	messages, _ = p.Say(true, n, nothing, next)
 	require.Len(t, messages[0].Told, 3)
 }
 
 func TestPeersIgnoreWhatIsOfNoUse(t *testing.T) {
 	p := newPeers()
-	own, err := json.Marshal(peerMessage{From: p.name, Ask: true})
+	ownQuestion, err := json.Marshal(peerMessage{From: p.name, Ask: true, All: true})
 	require.NoError(t, err)
+	_, own := p.Hear(ownQuestion)
+	require.True(t, own)
 	for _, payload := range []string{
 		"", "{", "null", "[]", `"x"`, `{"ask":true}`, `{"from":1}`, `{"from":"x","told":{}}`, `{"from":"x","told":[{"until":"x"}]}`,
-		`{"from":"x","told":[{"until":1e999}]}`, strings.Repeat("[", 20_000), string(own),
+		`{"from":"x","told":[{"until":1e999}]}`, strings.Repeat("[", 20_000),
 	} {
-		require.Nil(t, p.Hear([]byte(payload)), payload)
+		said, _ := p.Hear([]byte(payload))
+		require.Nil(t, said, payload)
 	}
-	messages, _ := p.Say(true, known(t, 0), now)
+	messages, _ := p.Say(true, known(t, 0), nothing, now)
 	require.True(t, messages[0].Ask)
-	messages, _ = p.Say(true, known(t, 0), now)
+	messages, _ = p.Say(true, known(t, 0), nothing, now)
 	require.Empty(t, messages)
 }
 
@@ -94,7 +109,7 @@ func TestPeersSpeakInPieces(t *testing.T) {
 	}
 	s.Add(silenceOf("x", longest+"too long", 100, 30))
 	p := newPeers()
-	messages, _ := p.Say(true, &s, now)
+	messages, _ := p.Say(true, &s, nothing, now)
 	var heard []notice
 	for i, m := range messages {
 		payload, err := json.Marshal(m)
@@ -103,7 +118,7 @@ func TestPeersSpeakInPieces(t *testing.T) {
 		require.Equal(t, i == 0, m.Ask)
 		require.Equal(t, i == len(messages)-1, m.All)
 		other := newPeers()
-		heard = append(heard, other.Hear(payload).Told...)
+		heard = append(heard, hear(t, &other, string(payload)).Told...)
 	}
 	require.Greater(t, len(messages), 2)
 	require.Equal(t, s.All(), heard)
@@ -198,20 +213,20 @@ func TestPeersAreAwaited(t *testing.T) {
 	p, n := newPeers(), known(t, 1)
 	require.Zero(t, p.Awaited(0, now), "nobody is there")
 	require.NotZero(t, p.Awaited(1, now), "they have not been asked yet")
-	p.Say(true, n, now)
+	p.Say(true, n, nothing, now)
 	require.Equal(t, now.Add(peerPatience), p.Awaited(1, now))
 	require.Equal(t, now.Add(peerPatience), p.Awaited(1, now.Add(peerPatience-1)))
 	require.Zero(t, p.Awaited(1, now.Add(peerPatience)), "it does not answer")
 	require.Zero(t, p.Awaited(0, now), "it is gone")
-	p.Hear([]byte(`{"from":"other","told":[{"component":"a","incident":"1","until":1}]}`))
+	hear(t, &p, `{"from":"other","told":[{"component":"a","incident":"1","until":1}]}`)
 	require.NotZero(t, p.Awaited(1, now), "that is news, and not all that it knows")
-	p.Hear([]byte(`{"from":"other","all":true}`))
+	hear(t, &p, `{"from":"other","all":true}`)
 	require.Zero(t, p.Awaited(1, now))
-	p.Hear([]byte(`{"from":"other","all":true}`))
+	hear(t, &p, `{"from":"other","all":true}`)
 	require.NotZero(t, p.Awaited(2, now), "the third has not answered")
-	p.Hear([]byte(`{"from":"third","all":true}`))
+	hear(t, &p, `{"from":"third","all":true}`)
 	require.Zero(t, p.Awaited(2, now))
-	p.Say(false, n, now)
+	p.Say(false, n, nothing, now)
 	require.NotZero(t, p.Awaited(1, now), "it may have told something meanwhile")
 }
 

@@ -1,7 +1,6 @@
 package chembus
 
 import (
-	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -204,10 +203,15 @@ func (p *publisher) listen(now time.Time) error {
 		return err
 	}
 	if err := p.hear(p.others, p.peerTopic, func(payload []byte) {
-		if said := p.peers.Hear(payload); said != nil {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.outbox.Heard(said)
+		said, own := p.peers.Hear(payload)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		switch {
+		case said == nil:
+		case own:
+			c.outbox.Claimed(said.Claims, now)
+		default:
+			c.outbox.Heard(said, now)
 		}
 	}); err != nil {
 		return err
@@ -264,9 +268,7 @@ func (p *publisher) publish(now time.Time) (time.Time, error) {
 		p.status.Update(standing, now),
 		p.waits.Update(standing.Pending, p.connection.Up, p.hearing.Up, !p.coveredSince.IsZero(), now),
 	} {
-		if next.IsZero() || !other.IsZero() && other.Before(next) {
-			next = other
-		}
+		next = earlier(next, other)
 	}
 	return next, err
 }
@@ -285,9 +287,9 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 	if awaited := p.awaitPeers(now); !awaited.IsZero() {
 		return awaited, nil
 	}
-	due := c.outbox.Due(now)
-	if len(due) == 0 {
-		return c.outbox.NextDeadline(), nil
+	due, next, err := p.claim(c.outbox.Due(now), now)
+	if err != nil || len(due) == 0 {
+		return earlier(next, c.outbox.NextDeadline()), err
 	}
 	p.probe++
 	for _, d := range due {
@@ -309,45 +311,13 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 	if err := bus.Publish(p.socket, p.probeTopic, []byte(strconv.FormatUint(p.probe, 10))); err != nil && !bus.Again(err) {
 		return time.Time{}, err
 	}
-	return c.outbox.NextDeadline(), nil
+	return earlier(next, c.outbox.NextDeadline()), nil
 }
 
-// awaitPeers returns until when gaps have to wait for what other monitors know; zero: not at all. They are counted
-// by who listens, and this one hears them when it is counted itself. However often that is lost, gaps wait for
-// peerPatience and no longer.
-func (p *publisher) awaitPeers(now time.Time) time.Time {
-	if p.subscriptions.Has(p.presence) && p.peers.Awaited(p.subscriptions.Members-1, now).IsZero() {
-		p.awaitedSince = time.Time{}
-		return time.Time{}
+// earlier returns the earlier of two times; zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	if p.awaitedSince.IsZero() {
-		p.awaitedSince = now
-	}
-	if until := p.awaitedSince.Add(peerPatience); now.Before(until) {
-		return until
-	}
-	return time.Time{}
-}
-
-// speak tells other monitors what consumers know. It returns when to call it again by itself; zero: when something
-// happens.
-func (p *publisher) speak(now time.Time) (time.Time, error) {
-	c := p.plugin
-	c.mu.Lock()
-	connected := p.subscriptions.Has(p.presence) && p.subscriptions.Has(p.peerTopic)
-	messages, next := p.peers.Say(connected, &c.outbox.notices, now)
-	c.mu.Unlock()
-	for _, m := range messages {
-		payload, err := json.Marshal(m)
-		if err != nil {
-			return next, err
-		}
-		// What the bus does not take now is not said: that costs a repetition at worst.
-		if err := bus.Publish(p.socket, p.peerTopic, payload); bus.Again(err) {
-			return next, nil
-		} else if err != nil {
-			return next, err
-		}
-	}
-	return next, nil
+	return a
 }
