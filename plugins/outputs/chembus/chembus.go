@@ -186,7 +186,7 @@ func (c *ChemBus) Close() error {
 		select {
 		case <-idle:
 		case <-time.After(c.closeTimeout):
-			c.Log.Warnf("Stopped with %d gaps that nobody on the bus could hear; the judge repeats those still open", c.standing().Pending)
+			c.Log.Warnf("Stopped with %d gaps that nobody on the bus could hear, or that another monitor was about to tell; the judge repeats those still open", c.standing().Pending)
 		}
 	}
 	close(c.done)

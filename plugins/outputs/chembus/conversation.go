@@ -16,16 +16,20 @@ func (p *publisher) claim(due []*delivery, now time.Time) ([]*delivery, time.Tim
 		return due, time.Time{}, nil
 	}
 	ready, claim, next := p.plugin.outbox.Claim(due, now)
-	if len(claim) == 0 {
-		return ready, next, nil
-	}
-	if err := p.say(p.peers.Claim(claim)); bus.Again(err) {
-		return ready, earlier(next, now.Add(fullRetry)), nil
-	} else if err != nil {
-		return nil, next, err
-	}
-	for _, d := range claim {
-		d.claimed = true
+	for _, batch := range claimBatches(claim) {
+		m := peerMessage{From: p.peers.name}
+		for _, d := range batch {
+			m.Claims = append(m.Claims, d.claim()...)
+		}
+		switch err := p.say(m); {
+		case bus.Again(err):
+			return ready, earlier(next, now.Add(fullRetry)), nil
+		case err != nil:
+			return nil, next, err
+		}
+		for _, d := range batch {
+			d.claimed = true
+		}
 	}
 	return ready, next, nil
 }
@@ -59,24 +63,22 @@ func (p *publisher) speak(now time.Time) (time.Time, error) {
 	c.mu.Lock()
 	messages, next := p.peers.Say(p.conversing(), &c.outbox.notices, c.outbox.UnderWay, now)
 	c.mu.Unlock()
-	// What the bus does not take now is not said: that costs a repetition at worst.
-	if err := p.say(messages); err != nil && !bus.Again(err) {
-		return next, err
+	for _, m := range messages {
+		// What the bus does not take now is not said: that costs a repetition at worst.
+		if err := p.say(m); bus.Again(err) {
+			break
+		} else if err != nil {
+			return next, err
+		}
 	}
 	return next, nil
 }
 
-// say sends messages to the other monitors. The error is EAGAIN when the bus takes no more at present; then the rest was
-// not sent.
-func (p *publisher) say(messages []peerMessage) error {
-	for _, m := range messages {
-		payload, err := json.Marshal(m)
-		if err != nil {
-			return err
-		}
-		if err := bus.Publish(p.socket, p.peerTopic, payload); err != nil {
-			return err
-		}
+// say sends a message to the other monitors. The error is EAGAIN when the bus takes no more at present.
+func (p *publisher) say(m peerMessage) error {
+	payload, err := json.Marshal(m)
+	if err != nil {
+		return err
 	}
-	return nil
+	return bus.Publish(p.socket, p.peerTopic, payload)
 }

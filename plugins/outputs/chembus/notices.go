@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
@@ -76,6 +77,7 @@ func (s *notices) Add(g *gap) {
 // usable reports whether a notice can be remembered and sent.
 func (n *notice) usable() bool {
 	return n.Component != "" && n.Incident != "" && len(n.Component) <= maxName && len(n.Incident) <= maxName &&
+		utf8.ValidString(n.Component) && utf8.ValidString(n.Incident) && // JSON would change them
 		!math.IsNaN(n.Until) && !math.IsInf(n.Until, 0)
 }
 

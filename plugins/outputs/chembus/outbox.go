@@ -27,6 +27,7 @@ type outbox struct {
 	inFlight  int                          // of pending
 	notices   notices
 	claims    claims
+	claiming  bool   // whether anything was claimed, by whomever
 	revision  uint64 // of what is remembered, apart from what is counted
 	counts    counts
 }
@@ -39,8 +40,9 @@ type delivery struct {
 	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent
 	deadline time.Time // for the return of the probe
 
-	since         time.Time // when it was to be sent first, beside other monitors
-	claimed, mine bool      // these were told that it is about to be, and whether that was the first claim
+	since   time.Time // when it was to be sent first, beside other monitors
+	claimed bool      // these were told that it is about to be
+	holds   time.Time // until when that claim holds; zero: it has not come back
 }
 
 // counts are totals, kept across restarts where there is a state file.
@@ -127,6 +129,7 @@ func (o *outbox) end(g *gap) {
 func (o *outbox) add(g *gap) *gap {
 	added := &delivery{gap: *g}
 	if before := o.silent[g.component]; before != nil && before.open && g.ofOneSilence() {
+		added.since = before.since
 		if before.attempts > 0 {
 			added.after = before
 			before.open = g.lastSeen <= before.until()
@@ -214,6 +217,9 @@ func (o *outbox) Returned(probe uint64) {
 		if d.open {
 			o.notices.Add(&d.gap)
 			told = true
+			for _, n := range d.claim() {
+				o.claims.Settle(n)
+			}
 		}
 		if d.open || !d.neverSeen() {
 			o.confirmed.Add(d.incident, true)
@@ -226,7 +232,6 @@ func (o *outbox) Returned(probe uint64) {
 
 // Heard takes what another monitor says that consumers know, or soon will.
 func (o *outbox) Heard(said *peerMessage, now time.Time) {
-	o.claims.Take(said.Claims, now)
 	if len(said.Over)+len(said.Told) > 0 {
 		o.revision++
 	}
@@ -241,6 +246,10 @@ func (o *outbox) Heard(said *peerMessage, now time.Time) {
 	if learnt {
 		o.forgetKnown()
 	}
+	byIncident(said.Claims, func(claimed []notice) {
+		o.claiming = true
+		o.claims.Take(said.From, claimed, now)
+	})
 }
 
 // forgetKnown ends what is pending though consumers know of it by now.
@@ -256,8 +265,12 @@ func (o *outbox) forgetKnown() {
 
 // Disconnected says that what was sent and not confirmed may be lost, and what was claimed as well.
 func (o *outbox) Disconnected() {
+	o.Unclaim()
+	if o.inFlight == 0 {
+		return
+	}
 	for _, d := range o.pending.Values() {
-		d.probe, d.claimed, d.mine, d.since = 0, false, false, time.Time{}
+		d.probe = 0
 	}
 	o.inFlight = 0
 }

@@ -13,6 +13,8 @@ const (
 	peerTopicPrefix = "telegraf-chembus.told."
 	// peerPayload is the size of a message from which on the rest goes into another, in bytes.
 	peerPayload = 32 << 10
+	// maxClaim is the size of the longest claim of one gap, in bytes; there has to be room for the rest of a message.
+	maxClaim = 2*peerPayload - 1<<10
 	// peerPatience is how long those that are there get to answer before gaps are published without knowing
 	// what they have told.
 	peerPatience = 5 * time.Second
@@ -109,13 +111,29 @@ func (p *peers) Say(connected bool, n *notices, underWay func() []notice, now ti
 	return messages, next
 }
 
-// Claim returns the messages that say what is about to be told.
-func (p *peers) Claim(deliveries []*delivery) []peerMessage {
-	var all []notice
+// claimBatches divides deliveries into those that are claimed in one message each, which is not much longer than
+// peerPayload.
+func claimBatches(deliveries []*delivery) [][]*delivery {
+	var batches [][]*delivery
+	size := peerPayload
 	for _, d := range deliveries {
-		all = append(all, d.notices()...)
+		length := 0
+		for _, n := range d.claim() {
+			length += n.size()
+		}
+		if size+length > peerPayload {
+			batches, size = append(batches, nil), 0
+		}
+		size += length
+		batches[len(batches)-1] = append(batches[len(batches)-1], d)
 	}
-	return split(peerMessage{From: p.name}, nil, nil, all)
+	return batches
+}
+
+// size is the most that a notice takes in a message, in bytes.
+func (n *notice) size() int {
+	// Six bytes for each is the most that JSON makes of one.
+	return 6*(len(n.Component)+len(n.Incident)) + 100
 }
 
 // split makes messages that are not much longer than peerPayload; the first is as given.
@@ -124,13 +142,11 @@ func split(m peerMessage, told, over, claims []notice) []peerMessage {
 	var all []peerMessage
 	size := 0
 	room := func(n notice) {
-		// Six bytes for each is the most that JSON makes of one.
-		length := 6*(len(n.Component)+len(n.Incident)) + 100
-		if size > 0 && size+length > peerPayload {
+		if size > 0 && size+n.size() > peerPayload {
 			all = append(all, m)
 			m, size = peerMessage{From: from}, 0
 		}
-		size += length
+		size += n.size()
 	}
 	for _, n := range told {
 		room(n)

@@ -229,6 +229,11 @@ func (p *publisher) listen(now time.Time) error {
 	case p.coveredSince.IsZero():
 		p.coveredSince = now
 	}
+	if p.coveredSince.IsZero() || !p.conversing() {
+		c.mu.Lock()
+		c.outbox.Unclaim()
+		c.mu.Unlock()
+	}
 	return nil
 }
 
@@ -278,7 +283,11 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.signalIdle()
-	if p.coveredSince.IsZero() || c.outbox.Pending() == 0 {
+	if c.outbox.Pending() == 0 {
+		p.awaitedSince = time.Time{} // what comes next waits anew
+		return time.Time{}, nil
+	}
+	if p.coveredSince.IsZero() {
 		return time.Time{}, nil
 	}
 	if settled := p.coveredSince.Add(settle); now.Before(settled) {
