@@ -26,8 +26,9 @@ type claims struct {
 
 // holder is who may tell of a component.
 type holder struct {
-	by    string // empty: this monitor
-	until time.Time
+	by       string // empty: this monitor
+	incident string
+	until    time.Time
 }
 
 func newClaims() (claims, error) {
@@ -43,7 +44,7 @@ func (c *claims) Take(by string, claimed []notice, now time.Time) bool {
 	}
 	for _, n := range claimed {
 		if n.usable() {
-			c.holders.Add(n.Component, holder{by: by, until: now.Add(claimPatience)})
+			c.holders.Add(n.Component, holder{by: by, incident: n.Incident, until: now.Add(claimPatience)})
 		}
 	}
 	return true
@@ -60,9 +61,11 @@ func (c *claims) HeldUntil(by string, claimed []notice, now time.Time) time.Time
 	return until
 }
 
-// Settle takes that a component was told of.
+// Settle takes that a claim was made good.
 func (c *claims) Settle(n notice) {
-	c.holders.Remove(n.Component)
+	if h, held := c.holders.Peek(n.Component); held && h.incident == n.Incident {
+		c.holders.Remove(n.Component)
+	}
 }
 
 // claim returns what is said to claim a gap: what it tells of silence, as far as that can be said in one message.
@@ -118,9 +121,13 @@ func (o *outbox) Claim(due []*delivery, now time.Time) (ready, claim []*delivery
 	return ready, claim, next
 }
 
-// Claimed takes claims of this monitor as the bus gives them back.
-func (o *outbox) Claimed(own []notice, now time.Time) {
-	byIncident(own, func(claimed []notice) {
+// Echo takes what this monitor said as the bus gives it back, in order with what the others said.
+func (o *outbox) Echo(own *peerMessage, now time.Time) {
+	for _, n := range own.Told {
+		o.claims.Settle(n)
+	}
+	byIncident(own.Claims, func(claimed []notice) {
+		o.claiming = true
 		holds := o.claims.Take("", claimed, now)
 		d, waits := o.pending.Peek(claimed[0].Incident)
 		switch {

@@ -38,10 +38,10 @@ func twoMonitors(t *testing.T) (first, second *outbox, byFirst, bySecond []notic
 	require.Empty(t, ready)
 	require.Empty(t, again, "once is enough")
 	// The bus gives both of them to both, that of the first one first.
-	first.Claimed(byFirst, now)
+	first.Echo(&peerMessage{Claims: byFirst}, now)
 	second.Heard(&peerMessage{From: "first", Claims: byFirst}, now)
 	first.Heard(&peerMessage{From: "second", Claims: bySecond}, now)
-	second.Claimed(bySecond, now)
+	second.Echo(&peerMessage{Claims: bySecond}, now)
 	return first, second, byFirst, bySecond
 }
 
@@ -67,7 +67,7 @@ func TestFirstClaimTells(t *testing.T) {
 
 // forward hands a claim to its own monitor and to others, in the order of the calls.
 func forward(from *outbox, said []notice, at time.Time, others ...*outbox) {
-	from.Claimed(said, at)
+	from.Echo(&peerMessage{Claims: said}, at)
 	for _, o := range others {
 		o.Heard(&peerMessage{From: fmt.Sprintf("%p", from), Claims: said}, at)
 	}
@@ -246,6 +246,64 @@ func TestClaimsAfterAnOutage(t *testing.T) {
 		require.Empty(t, ready)
 		require.Len(t, said, 1)
 	}
+}
+
+// TestClaimThatComesBackLate was made before the last consumer left, and comes back while nobody listens.
+func TestClaimThatComesBackLate(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Offer(silenceOf("1", "a", 100, 30))
+	_, said := claimed(o, now)
+	o.Unclaim()
+	o.Echo(&peerMessage{Claims: said}, now)
+	o.Unclaim()
+	ready, said := claimed(o, now)
+	require.Empty(t, ready)
+	require.Len(t, said, 1)
+}
+
+// TestSilenceAfterOneWithoutProof has a new silence be found long after one was sent of which there is no proof yet.
+func TestSilenceAfterOneWithoutProof(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Offer(silenceOf("1", "a", 100, 30))
+	_, said := claimed(o, now)
+	o.Echo(&peerMessage{Claims: said}, now)
+	send(o, 1, now)
+	later := now.Add(2 * claimLimit)
+	o.Offer(silenceOf("2", "a", 200, 30))
+	_, said = claimed(o, later)
+	require.Len(t, said, 1)
+}
+
+// TestOldNewsSettleNoClaim has a third one say what it told of a component before two others found it silent again.
+func TestOldNewsSettleNoClaim(t *testing.T) {
+	first, second, _, _ := twoMonitors(t)
+	for _, o := range []*outbox{first, second} {
+		o.Heard(&peerMessage{From: "third", All: true, Told: []notice{{Component: "a", Incident: "old", Until: 50}}}, now)
+	}
+	ready, said := claimed(second, now)
+	require.Empty(t, ready)
+	require.Empty(t, said)
+	ready, _ = claimed(first, now)
+	require.Equal(t, []string{"1"}, ready)
+}
+
+// TestTellerSettlesWithTheOthers has the winner have its proof before it hears the other one's claim, which is void.
+func TestTellerSettlesWithTheOthers(t *testing.T) {
+	first, second := newTestOutbox(t, 10), newTestOutbox(t, 10)
+	first.Offer(silenceOf("1", "a", 100, 30))
+	second.Offer(silenceOf("2", "a", 90, 30))
+	_, byFirst := claimed(first, now)
+	_, bySecond := claimed(second, now)
+	forward(first, byFirst, now, second)
+	publishAll(first)
+	forward(second, bySecond, now, first)
+	told, _ := first.notices.TakeNews()
+	first.Echo(&peerMessage{Told: told}, now)
+	second.Heard(&peerMessage{From: "first", Told: told}, now)
+	first.Offer(over(silenceOf("1", "a", 100, 30)))
+	first.Offer(silenceOf("3", "a", 200, 30))
+	_, said := claimed(first, now)
+	require.Len(t, said, 1)
 }
 
 // TestNewsBesideWhatWasTold is an answer that holds what was told of a component before, and the claim of what is news.

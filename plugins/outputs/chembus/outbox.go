@@ -129,12 +129,11 @@ func (o *outbox) end(g *gap) {
 func (o *outbox) add(g *gap) *gap {
 	added := &delivery{gap: *g}
 	if before := o.silent[g.component]; before != nil && before.open && g.ofOneSilence() {
-		added.since = before.since
 		if before.attempts > 0 {
 			added.after = before
 			before.open = g.lastSeen <= before.until()
 		} else {
-			added.after = before.after
+			added.after, added.since = before.after, before.since
 			o.remove(before)
 			o.counts.Unheard++
 		}
@@ -217,9 +216,6 @@ func (o *outbox) Returned(probe uint64) {
 		if d.open {
 			o.notices.Add(&d.gap)
 			told = true
-			for _, n := range d.claim() {
-				o.claims.Settle(n)
-			}
 		}
 		if d.open || !d.neverSeen() {
 			o.confirmed.Add(d.incident, true)

@@ -111,8 +111,7 @@ func (p *peers) Say(connected bool, n *notices, underWay func() []notice, now ti
 	return messages, next
 }
 
-// claimBatches divides deliveries into those that are claimed in one message each, which is not much longer than
-// peerPayload.
+// claimBatches divides deliveries, each of which has something to claim, into those that are claimed in one message.
 func claimBatches(deliveries []*delivery) [][]*delivery {
 	var batches [][]*delivery
 	size := peerPayload

@@ -209,7 +209,7 @@ func (p *publisher) listen(now time.Time) error {
 		switch {
 		case said == nil:
 		case own:
-			c.outbox.Claimed(said.Claims, now)
+			c.outbox.Echo(said, now)
 		default:
 			c.outbox.Heard(said, now)
 		}
