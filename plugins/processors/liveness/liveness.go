@@ -61,6 +61,7 @@ type Liveness struct {
 	standby     bool    // nobody is judged: the state is not locked yet, or by another copy
 	standbyTold bool    // that it is another copy's
 	early       []early // heard before the first tick
+	earlyLost   int     // for want of room there
 	state       *statefile.File
 	news        bool          // since it was saved
 	saved       time.Duration // when, in observed time
@@ -156,7 +157,11 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 
 // later keeps what the judge is to be told as soon as it knows what it knew before.
 func (l *Liveness) later(at time.Time, tell func() []judge.Finding) {
-	if !l.standbyTold && len(l.early) < maxEarly {
+	switch {
+	case l.standbyTold:
+	case len(l.early) == maxEarly:
+		l.earlyLost++
+	default:
 		l.early = append(l.early, early{tell: tell, at: at})
 	}
 }

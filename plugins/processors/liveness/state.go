@@ -51,7 +51,7 @@ func (l *Liveness) findState() error {
 func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 	file, err := statefile.Open(l.statePath)
 	if err != nil {
-		l.early = nil
+		l.early, l.earlyLost = nil, 0
 		if !l.standbyTold {
 			l.standbyTold = true
 			if errors.Is(err, statefile.ErrLocked) {
@@ -70,7 +70,11 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 	for _, e := range l.early {
 		l.report(acc, e.tell(), e.at)
 	}
-	l.early = nil
+	if l.earlyLost > 0 {
+		l.Log.Warnf("%d metrics that came before the sensor's first tick were not judged, for %d are kept; whose they were is judged "+
+			"from the next heartbeat on", l.earlyLost, maxEarly)
+	}
+	l.early, l.earlyLost = nil, 0
 }
 
 // loadState restores what the judge knew. It goes before what Telegraf's own statefile held, which is
