@@ -106,6 +106,23 @@ func TestConsumerLeavesAfterAClaim(t *testing.T) {
 	received(t, second, "a")
 }
 
+// TestNewcomerAwaitsWhatOthersKnow has the other monitor, which has told of a silence already, be slow to say so.
+func TestNewcomerAwaitsWhatOthersKnow(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	first := newStepper(t, b.XSub())
+	require.NoError(t, first.Write([]telegraf.Metric{gapMetric("first", map[string]any{"zooid": "a"})}))
+	first.until(t, "the gap is published", func() bool { return first.pending() == 0 })
+	newcomer := newStepper(t, b.XSub())
+	require.NoError(t, newcomer.Write([]telegraf.Metric{gapMetric("other id", map[string]any{"zooid": "a"})}))
+	newcomer.until(t, "it could publish, and waits", func() bool { return !newcomer.publisher.awaitedSince.IsZero() })
+	require.Equal(t, 1, newcomer.pending())
+	first.until(t, "the newcomer's question is heard and answered", func() bool { return !first.publisher.peers.answered.IsZero() })
+	newcomer.until(t, "the silence is known", func() bool { return newcomer.pending() == 0 })
+	require.Equal(t, []string{"first"}, received(t, c, "first"))
+	require.EqualValues(t, 1, newcomer.standing().Known)
+}
+
 // TestEachGapAwaitsPeersAnew has nothing be pending any more while others are awaited.
 func TestEachGapAwaitsPeersAnew(t *testing.T) {
 	s := newStepper(t, startBus(t).XSub())

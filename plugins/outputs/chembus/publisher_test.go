@@ -95,6 +95,24 @@ func TestGapWaitsAfterTheLastSubscriberLeft(t *testing.T) {
 	require.Empty(t, first.Received())
 }
 
+// TestLostProofIsNotAwaited has the bus die between a gap and its proof: the gap is sent again when there is a bus, and
+// not only when the proof is overdue.
+func TestLostProofIsNotAwaited(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	s := newStepper(t, b.XSub())
+	s.outbox.confirmTimeout = forever
+	s.until(t, "the subscriber shows", s.listened)
+	require.NoError(t, b.Pause())
+	require.NoError(t, s.Write([]telegraf.Metric{gapMetric("a", nil)}))
+	s.until(t, "the gap is sent", func() bool { return s.outbox.inFlight == 1 })
+	require.NoError(t, b.Kill())
+	require.NoError(t, b.Restart())
+	s.until(t, "the gap is published", func() bool { return s.pending() == 0 })
+	received(t, c, "a")
+	require.EqualValues(t, 1, s.standing().Repeated)
+}
+
 // fullPipe returns a bus that stands still and a plugin from which ZeroMQ takes no more.
 func fullPipe(t *testing.T) (*colony.Bus, *stepper) {
 	t.Helper()
