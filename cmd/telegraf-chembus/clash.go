@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -22,7 +23,7 @@ func clash(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber) e
 		switch p := plugin.(type) {
 		case *liveness.Liveness:
 			if s, ok := other.(*sensor.ChemBus); ok {
-				err = clashWithSensor(p, s.TickInterval, s.BlindAfter)
+				err = cmp.Or(clashWithSensor(p, s.TickInterval, s.BlindAfter), clashWithAnnouncement(p, s.AnnounceAs))
 			}
 		case *voice.ChemBus:
 			l, ok := other.(*liveness.Liveness)
@@ -78,4 +79,18 @@ func clashWithSensor(l *liveness.Liveness, ticks, blind config.Duration) error {
 		return err
 	}
 	return nil
+}
+
+// clashWithAnnouncement returns what is wrong with the judge's threshold for a sensor that beats under this name itself.
+func clashWithAnnouncement(l *liveness.Liveness, name string) error {
+	threshold := l.ThresholdOf(name, sensor.AnnounceNiche)
+	if name == "" || threshold == 0 || threshold > sensor.AnnounceInterval {
+		return nil
+	}
+	return &option.Error{
+		Name: "threshold",
+		Problem: fmt.Sprintf("%q is not above %v, the interval at which [[inputs.chembus]] beats as %q itself: that would look silent again and again",
+			threshold, sensor.AnnounceInterval, name),
+		Allowed: `set announce_as = "" in [[inputs.chembus]], or use a longer one`,
+	}
 }

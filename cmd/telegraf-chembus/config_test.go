@@ -87,6 +87,10 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			"[[inputs.chembus]]\n[[processors.liveness]]\nadaptive = true\nmin_threshold = \"1s\"\n",
 			`f.conf:4: option "min_threshold": "1s" is not above tick_interval of [[inputs.chembus]], "1s", in which beats are merged: ` +
 				`who lives would look silent; use at least three times the interval of the heartbeats`},
+		{"threshold within the sensor's own heartbeats", "processor",
+			"[[inputs.chembus]]\n[[processors.liveness]]\nthreshold = \"10s\"\n",
+			`f.conf:3: option "threshold": "10s" is not above 10s, the interval at which [[inputs.chembus]] beats as "heartbeat_monitor" itself: ` +
+				`that would look silent again and again; set announce_as = "" in [[inputs.chembus]], or use a longer one`},
 		{"one state file for two", "output",
 			"[[processors.liveness]]\nstate_file = \"/tmp/a/../state\"\n[[outputs.chembus]]\nstate_file = \"/tmp/state\"\n",
 			`f.conf:4: option "state_file": "/tmp/state" is that of [[processors.liveness]], too; give each its own`},

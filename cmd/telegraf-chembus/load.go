@@ -157,11 +157,12 @@ func setOption(target any, header, name string, node any) string {
 	return ""
 }
 
-// optionsOfTelegraf are what Telegraf itself takes in a plugin's table, and a plugin under execd never sees.
+// optionsOfTelegraf are what Telegraf itself and its execd take in a plugin's table, and a plugin under execd never sees.
 var optionsOfTelegraf = []string{
-	"alias", "collection_jitter", "collection_offset", "fieldexclude", "fieldinclude", "flush_interval", "flush_jitter", "interval",
-	"log_level", "metric_batch_size", "metric_buffer_limit", "metricpass", "name_override", "name_prefix", "name_suffix", "namedrop",
-	"namepass", "order", "precision", "startup_error_behavior", "tagdrop", "tagexclude", "taginclude", "tagpass", "tags",
+	"alias", "buffer_size", "collection_jitter", "collection_offset", "command", "data_format", "environment", "fielddrop",
+	"fieldexclude", "fieldinclude", "fieldpass", "flush_interval", "flush_jitter", "interval", "log_level", "metric_batch_size",
+	"metric_buffer_limit", "metricpass", "name_override", "name_prefix", "name_suffix", "namedrop", "namepass", "order", "precision",
+	"restart_delay", "signal", "startup_error_behavior", "stop_on_error", "tagdrop", "tagexclude", "taginclude", "tagpass", "tags",
 }
 
 // options lists what can be set in the table of a plugin, or in one within it.

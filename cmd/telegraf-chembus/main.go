@@ -149,12 +149,20 @@ func parseArguments(args []string) (arguments, error) {
 	case err != nil:
 		return a, err
 	case flags.NArg() > 0:
-		return a, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		hint := ""
+		if findsFile {
+			hint = "; a file is named with -config FILE"
+		}
+		return a, fmt.Errorf("unexpected argument %q%s", flags.Arg(0), hint)
 	}
 	if findsFile && a.file == "" {
 		a.file = unnamedFile(standardFile)
 	}
-	if needsFile && a.file == "" {
+	switch {
+	case !needsFile || a.file != "":
+	case findsFile:
+		return a, fmt.Errorf("no file to check; name one with -config FILE, for neither %s nor %s is one", configVariable, standardFile)
+	default:
 		return a, errors.New("-config FILE is missing")
 	}
 	return a, nil

@@ -66,17 +66,17 @@ func TestBadUsageIsOneLine(t *testing.T) {
 		{[]string{""}, `no command given`},
 		{[]string{"inputs"}, `"inputs" is no command`},
 		{[]string{"inputs", "-config", "f.conf"}, `"inputs" is no command`},
-		{[]string{"input", "f.conf"}, `unexpected argument "f.conf"`},
+		{[]string{"input", "f.conf"}, `unexpected argument "f.conf"; a file is named with -config FILE`},
 		{[]string{"input", "-config"}, `flag needs an argument: -config`},
 		{[]string{"input", "-config", ""}, `invalid value "" for flag -config: it names no file`},
 		{[]string{"output", "-conf", "f.conf"}, `flag provided but not defined: -conf`},
 		{[]string{"-config", "f.conf", "input"}, `unexpected argument "input"`},
 		{[]string{"--"}, `-config FILE is missing`},
-		{[]string{"check"}, `-config FILE is missing`},
+		{[]string{"check"}, `no file to check; name one with -config FILE, for neither TELEGRAF_CHEMBUS_CONFIG nor /etc/telegraf-chembus/chembus.conf is one`},
 		{[]string{"sample", "-config", "f.conf"}, `flag provided but not defined: -config`},
 		{[]string{"version", "now"}, `unexpected argument "now"`},
 		{[]string{"input", "-once"}, `flag provided but not defined: -once`},
-		{[]string{"watch", "audio_io"}, `unexpected argument "audio_io"`},
+		{[]string{"watch", "audio_io"}, `unexpected argument "audio_io"; a file is named with -config FILE`},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			status, stdout, stderr := invoke(t, test.args...)

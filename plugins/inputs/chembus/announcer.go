@@ -7,7 +7,9 @@ import (
 )
 
 const (
-	announceInterval = 10 * time.Second
+	// AnnounceInterval is the time between the plugin's own heartbeats, and AnnounceNiche the niche that they name.
+	AnnounceInterval = 10 * time.Second
+	AnnounceNiche    = "observability"
 	// doubleTapAfter is when a publisher repeats the first message of a topic.
 	doubleTapAfter = 150 * time.Millisecond
 )
@@ -40,7 +42,7 @@ func (a *announcer) Due(now time.Time, uptime time.Duration, heard uint64) []byt
 		Intensity: 1,
 		Facts: map[string]any{
 			"zooid":           a.name,
-			"niche":           "observability",
+			"niche":           AnnounceNiche,
 			"uptime_s":        bus.Float(uptime.Seconds()),
 			"processed_count": heard - a.heard,
 		},
@@ -53,7 +55,7 @@ func (a *announcer) Due(now time.Time, uptime time.Duration, heard uint64) []byt
 		a.next = now
 		a.repeat, a.repeatAt = payload, now.Add(doubleTapAfter)
 	}
-	a.next = a.next.Add((now.Sub(a.next)/announceInterval + 1) * announceInterval)
+	a.next = a.next.Add((now.Sub(a.next)/AnnounceInterval + 1) * AnnounceInterval)
 	a.heard = heard
 	return payload
 }

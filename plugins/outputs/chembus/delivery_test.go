@@ -3,6 +3,7 @@ package chembus
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,15 @@ func TestCloseDoesNotWaitForWhatIsOver(t *testing.T) {
 	require.NoError(t, v.Write([]telegraf.Metric{gapMetric("a", map[string]any{"open": false})}))
 	returns(t, "Close", closed)
 	require.Empty(t, v.warnings())
+}
+
+// TestStateIsThereFromTheStart has somebody read it as a metric before there was any gap.
+func TestStateIsThereFromTheStart(t *testing.T) {
+	v := connect(t, startBus(t).XSub())
+	require.Eventually(t, func() bool {
+		content, err := os.ReadFile(v.StateFile)
+		return err == nil && strings.Contains(string(content), `"published":0`)
+	}, patience, time.Millisecond)
 }
 
 func TestDamagedState(t *testing.T) {

@@ -3,6 +3,7 @@ package chembus
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
@@ -62,6 +63,9 @@ func (c *ChemBus) openState() error {
 		}
 		c.Log.Errorf("Starting afresh, for the state in %q cannot be used; it is kept as %q: %v", path, aside, err)
 	}
+	// As no state ever is, so that it is saved at once: a Telegraf that makes a metric of the file reports it missing
+	// at every interval, and the first gap may be weeks away.
+	c.savedRevision = math.MaxUint64
 	return nil
 }
 

@@ -57,6 +57,8 @@ type Liveness struct {
 	judge   *judge.Judge // nil before Init
 	changes changeLog
 
+	namelessTold bool // that a heartbeat has no name
+
 	statePath   string  // empty: nothing is kept
 	standby     bool    // nobody is judged: the state is not locked yet, or by another copy
 	standbyTold bool    // that it is another copy's
@@ -176,6 +178,11 @@ func (l *Liveness) Stop() {
 // beat reads a heartbeat; false if it is of nobody who is to be judged.
 func (l *Liveness) beat(m telegraf.Metric, observed time.Duration) (judge.Beat, bool) {
 	key, ok := l.key(m)
+	if !ok && !l.namelessTold {
+		l.namelessTold = true
+		l.Log.Warnf("A metric %q is of nobody, and not judged, for it lacks a tag that identity = %q names. Name the tags that its sensor sets",
+			m.Name(), l.Identity)
+	}
 	if !ok || l.ignored.Match(judge.Name(key)) {
 		return judge.Beat{}, false
 	}

@@ -92,6 +92,7 @@ func TestInitNamesTheBadOption(t *testing.T) {
 			l.RetireUnnamedAfter, l.UnnamedGaps = config.Duration(10*time.Second), true
 		}},
 		{"expected", "holds an empty name", func(l *Liveness) { l.Expected = []string{""} }},
+		{"expected", `"test_*" is a glob`, func(l *Liveness) { l.Expected = []string{"a", "test_*"} }},
 		{"expected", `"test_a" is ignored`, func(l *Liveness) { l.Expected, l.Ignore = []string{"a", "test_a"}, []string{"test_*"} }},
 		{"expected", `"a" is no name`, func(l *Liveness) { l.Expected, l.Identity = []string{"a"}, []string{"zooid", "host"} }},
 		{"retire_after", `"2m0s" is not above the threshold of "2m0s"`, func(l *Liveness) { l.RetireAfter, l.Adaptive = l.MaxThreshold, true }},
@@ -112,6 +113,15 @@ func TestInitNamesTheBadOption(t *testing.T) {
 			require.NotEmpty(t, problem.Allowed)
 		})
 	}
+}
+
+// TestHeartbeatsWithoutTheTagOfIdentity has the operator mistake the name of the tag.
+func TestHeartbeatsWithoutTheTagOfIdentity(t *testing.T) {
+	r := start(t, "")
+	r.Identity = []string{"name"}
+	require.Empty(t, r.Live(0, 3, "a", "b"))
+	require.Len(t, r.log.Warnings(), 1, "it is told once")
+	require.Contains(t, r.log.Warnings()[0], `lacks a tag that identity = ["name"] names`)
 }
 
 // TestSecondMonitorNamesTheSameIncidents replays each case to a judge whose sensor has run for longer.

@@ -40,6 +40,9 @@ func (l *Liveness) checkOptions() error {
 		return &option.Error{Name: "ignore", Problem: err.Error(), Allowed: `use globs such as ["test_*"]`}
 	}
 	for _, name := range l.Expected {
+		if strings.ContainsAny(name, "*?") {
+			return &option.Error{Name: "expected", Problem: fmt.Sprintf("%q is a glob", name), Allowed: "name each component that must appear"}
+		}
 		if strings.Count(name, "/") < len(l.Identity)-1 {
 			return &option.Error{Name: "expected", Problem: fmt.Sprintf("%q is no name", name), Allowed: `with several identity tags use their values with "/" between`}
 		}

@@ -63,6 +63,16 @@ func (s ruleSet) For(key, niche string) *judge.Rule {
 	return rules.named
 }
 
+// ThresholdOf returns the silence after which a component of that name and niche is silent, unless it is adapted. It
+// is zero for one that is not judged, and where more than the tag zooid, or another, tells components apart. The
+// options must have been checked, by Init.
+func (l *Liveness) ThresholdOf(zooid, niche string) time.Duration {
+	if !slices.Equal(l.Identity, []string{"zooid"}) || l.ignored.Match(zooid) {
+		return 0
+	}
+	return l.rules.For(zooid, niche).Threshold
+}
+
 func (l *Liveness) compileRules() (ruleSet, error) {
 	var set ruleSet
 	var err error
