@@ -180,8 +180,8 @@ func (l *Liveness) beat(m telegraf.Metric, observed time.Duration) (judge.Beat, 
 	key, ok := l.key(m)
 	if !ok && !l.namelessTold {
 		l.namelessTold = true
-		l.Log.Warnf("A metric %q is of nobody, and not judged, for it lacks a tag that identity = %q names. Name the tags that its sensor sets",
-			m.Name(), l.Identity)
+		l.Log.Warnf("A metric %q is of nobody, and not judged, for it lacks a tag that identity = [\"%s\"] names. Name the tags that its sensor sets",
+			m.Name(), strings.Join(l.Identity, `", "`))
 	}
 	if !ok || l.ignored.Match(judge.Name(key)) {
 		return judge.Beat{}, false

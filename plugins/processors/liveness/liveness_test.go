@@ -115,15 +115,6 @@ func TestInitNamesTheBadOption(t *testing.T) {
 	}
 }
 
-// TestHeartbeatsWithoutTheTagOfIdentity has the operator mistake the name of the tag.
-func TestHeartbeatsWithoutTheTagOfIdentity(t *testing.T) {
-	r := start(t, "")
-	r.Identity = []string{"name"}
-	require.Empty(t, r.Live(0, 3, "a", "b"))
-	require.Len(t, r.log.Warnings(), 1, "it is told once")
-	require.Contains(t, r.log.Warnings()[0], `lacks a tag that identity = ["name"] names`)
-}
-
 // TestSecondMonitorNamesTheSameIncidents replays each case to a judge whose sensor has run for longer.
 func TestSecondMonitorNamesTheSameIncidents(t *testing.T) {
 	opened := 0

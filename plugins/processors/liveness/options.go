@@ -88,6 +88,7 @@ func (l *Liveness) checkDurations() error {
 func (l *Liveness) judgeConfig() judge.Config {
 	c := judge.Config{
 		BlindAfter:     time.Duration(l.BlindAfter),
+		Identity:       strings.Join(l.Identity, judge.KeySeparator),
 		ReportInterval: time.Duration(l.ReportInterval),
 		Rule:           l.rules.For,
 		ExpectWithin:   time.Duration(l.ExpectWithin),

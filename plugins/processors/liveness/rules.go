@@ -168,6 +168,9 @@ func (l *Liveness) rulePair(o *Override) (rulePair, error) {
 		Severity:    defaultSeverity,
 		Gaps:        true,
 	}
+	if o.Threshold != nil {
+		named.AdaptUpTo = named.Threshold
+	}
 	if o.Severity != "" {
 		named.Severity = o.Severity
 	}

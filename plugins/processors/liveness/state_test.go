@@ -27,13 +27,16 @@ type run struct {
 }
 
 // start starts a processor that keeps its state in a file; without one it keeps none.
-func start(t *testing.T, file string) *run {
+func start(t *testing.T, file string, configure ...func(*Liveness)) *run {
 	t.Helper()
 	r := &run{Liveness: standard(), t: t, log: &testutil.CaptureLogger{}}
 	r.Log = r.log
 	r.Threshold = config.Duration(5 * time.Second)
 	r.ReportInterval = config.Duration(4 * time.Second)
 	r.StateFile = file
+	for _, c := range configure {
+		c(r.Liveness)
+	}
 	require.NoError(t, r.Init())
 	if file != "" {
 		require.NoError(t, r.Start(&r.acc))

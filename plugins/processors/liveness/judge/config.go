@@ -17,6 +17,7 @@ type Config struct {
 	// judged them. Nil: there are none.
 	Ignored func(key string) bool
 
+	Identity     string        // what keys are made of; those of a former run with another are not judged
 	Expected     []string      // keys of components that must appear
 	ExpectWithin time.Duration // and how soon
 
@@ -33,6 +34,7 @@ type Rule struct {
 	Threshold   time.Duration // silence longer than this is a gap
 	LateAfter   time.Duration // silence longer than this is late; at most Threshold
 	RetireAfter time.Duration // silence longer than this is forgotten
+	AdaptUpTo   time.Duration // the threshold may be adapted up to here, if that is more than Adaptive.Max
 	Severity    string        // of its gaps
 	Gaps        bool          // false: its silence says nothing
 }
@@ -73,16 +75,16 @@ func (a *Adaptive) quantile() {
 	}
 }
 
-// threshold returns the silence at which φ reaches Phi, within the bounds; false before there are
+// threshold returns the silence at which φ reaches Phi, from Min to the longest; false before there are
 // enough intervals to tell. It is never shorter than it takes to tell a loss from silence: the normal
 // distribution, which φ supposes, knows nothing of loss.
-func (a *Adaptive) threshold(i *intervals) (time.Duration, bool) {
+func (a *Adaptive) threshold(i *intervals, longest time.Duration) (time.Duration, bool) {
 	if i.N < enoughIntervals {
 		return 0, false
 	}
 	seconds := max(i.Mean+a.z*i.deviation(), a.lossTolerance(i))
 	// The bounds come first: a wild mean could overflow a duration.
-	seconds = min(max(seconds, a.Min.Seconds()), a.Max.Seconds())
+	seconds = min(max(seconds, a.Min.Seconds()), longest.Seconds())
 	return time.Duration(seconds * float64(time.Second)), true
 }
 

@@ -24,8 +24,7 @@ type Judge struct {
 	askAgain   time.Duration // when they are looked at again
 	crowd      crowd
 	nextReport time.Duration
-	killedAt   time.Duration // the last kill signal
-	ticked     bool          // whether a tick was heard in this run
+	ticked     bool // whether a tick was heard in this run
 	findings   []Finding
 }
 
@@ -53,7 +52,6 @@ func New(config Config) *Judge {
 		origins:    make(map[Origin]*Origin),
 		expected:   make(map[string]bool),
 		nextReport: config.ReportInterval,
-		killedAt:   -never,
 	}
 	j.deadlines.Next = j.nextChange
 	for _, key := range config.Expected {
@@ -149,11 +147,12 @@ func (j *Judge) Beat(b *Beat) []Finding {
 // The findings are valid until the next call.
 func (j *Judge) Kill(from string, observed time.Duration) []Finding {
 	by := j.hear(from, 0, false)
-	j.killedAt = j.sensors.At(by, observed)
+	killedAt := j.sensors.At(by, observed)
+	by.KilledAt = &killedAt
 	for _, c := range j.order {
 		// The last beats may have been on their way when the signal came. Who has not appeared yet is not
 		// expected to any more.
-		if c.alive() && c.Last <= j.killedAt+killGrace || c.Phase == unseen && c.Incident == "" {
+		if c.alive() && c.Last <= killedAt+killGrace && !j.elsewhere(c, by) || c.Phase == unseen && c.Incident == "" {
 			c.enter(killed, j.sensors.Now)
 			j.await(c, j.nextChange(c))
 			j.find(c, Ended, nil)
@@ -162,10 +161,11 @@ func (j *Judge) Kill(from string, observed time.Duration) []Finding {
 	return j.findings
 }
 
-// posthumous reports whether a beat can be one that was on its way when the kill signal came. A stream
+// posthumous reports whether a beat can be one that was on its way when a kill signal came on its bus. A stream
 // that started is a sign of life, but one that started before the signal may be told of after it.
-func (j *Judge) posthumous(b *Beat, at time.Duration) bool {
-	return at <= j.killedAt || at <= j.killedAt+killGrace && b.Starts == 0
+func (j *Judge) posthumous(c *component, b *Beat, by *sensor, at time.Duration) bool {
+	killedAt := j.killedAt(c, by)
+	return at <= killedAt || killedAt >= at-killGrace && b.Starts == 0
 }
 
 // hear begins a call: it takes a sensor's clock.
@@ -202,7 +202,7 @@ func (j *Judge) meet(c *component, b *Beat, by *sensor, own, at time.Duration) {
 		own, at = by.Now, now
 	}
 	phase, change := up, Started
-	if j.posthumous(b, at) {
+	if j.posthumous(c, b, by, at) {
 		phase, change = killed, Ended
 	}
 	c.enter(phase, now)
@@ -250,11 +250,17 @@ func (j *Judge) alive(c *component, b *Beat, by *sensor, own, at time.Duration) 
 			j.find(c, Changed, nil)
 		}
 	case killed:
-		if !j.posthumous(b, at) {
+		if !j.posthumous(c, b, by, at) {
 			j.revive(c, at, nil)
 		}
 	case silent:
-		j.revive(c, at, gap)
+		if !j.posthumous(c, b, by, at) {
+			j.revive(c, at, gap)
+			break
+		}
+		c.Born = at
+		c.enter(killed, now)
+		j.find(c, Ended, gap)
 	}
 	j.await(c, j.nextChange(c))
 }
@@ -273,7 +279,7 @@ func (j *Judge) revive(c *component, at time.Duration, closed *Gap) {
 func (j *Judge) learn(c *component, silence time.Duration, beats int) {
 	switch a := j.config.Adaptive; {
 	case a == nil:
-	case silence <= a.Max:
+	case silence <= j.longest(c):
 		// No more of it than the threshold: if it was an outage it must not count for much.
 		c.Intervals.Add(min(silence, c.Threshold), beats)
 	default:
@@ -288,7 +294,12 @@ func (j *Judge) adapt(c *component) {
 	if j.config.Adaptive == nil {
 		return
 	}
-	if threshold, ok := j.config.Adaptive.threshold(&c.Intervals); ok {
+	if threshold, ok := j.config.Adaptive.threshold(&c.Intervals, j.longest(c)); ok {
 		c.Threshold = threshold
 	}
+}
+
+// longest is up to where the threshold of a component can be adapted.
+func (j *Judge) longest(c *component) time.Duration {
+	return max(j.config.Adaptive.Max, c.rule.AdaptUpTo)
 }

@@ -16,7 +16,7 @@ type Memory struct {
 	Components []*component  `json:"components"`
 	Crowd      crowd         `json:"crowd"`
 	NextReport time.Duration `json:"next_report"`
-	KilledAt   time.Duration `json:"killed_at"`
+	Identity   string        `json:"identity,omitempty"` // empty: of a version that did not say
 }
 
 // Memory returns what the judge knows. It shares memory with the judge: save it before the next call.
@@ -26,7 +26,7 @@ func (j *Judge) Memory() *Memory {
 		Sensors:    j.sensors,
 		Crowd:      j.crowd,
 		NextReport: j.nextReport,
-		KilledAt:   j.killedAt,
+		Identity:   j.config.Identity,
 	}
 	for _, c := range j.order {
 		if c.Phase != retired {
@@ -88,7 +88,7 @@ func (j *Judge) Restore(s *Memory) error {
 	if len(s.Crowd.Openings) > j.config.MassCount {
 		s.Crowd.Openings = s.Crowd.Openings[len(s.Crowd.Openings)-j.config.MassCount:]
 	}
-	j.sensors, j.crowd, j.killedAt = s.Sensors, s.Crowd, s.KilledAt
+	j.sensors, j.crowd = s.Sensors, s.Crowd
 	j.sensors.blindAfter = j.config.BlindAfter
 	j.nextReport = min(s.NextReport, j.reportAfter(s.Sensors.Now)) // the interval may be another today
 	j.components = make(map[string]*component, len(s.Components))
@@ -102,9 +102,10 @@ func (j *Judge) Restore(s *Memory) error {
 		threshold := c.Threshold
 		j.enlist(c)
 		if j.config.Adaptive != nil && c.Intervals.N < enoughIntervals && threshold > c.Threshold {
-			c.Threshold = min(threshold, j.config.Adaptive.Max) // see learn
+			c.Threshold = min(threshold, j.longest(c)) // see learn
 		}
-		c.abandoned = c.Phase == unseen && !j.expected[c.Key] || j.config.Ignored != nil && j.config.Ignored(c.Key)
+		foreign := s.Identity != "" && s.Identity != j.config.Identity // nobody beats under such a key any more
+		c.abandoned = (foreign || c.Phase == unseen) && !j.expected[c.Key] || j.config.Ignored != nil && j.config.Ignored(c.Key)
 		j.await(c, j.nextChange(c))
 	}
 	for _, key := range j.config.Expected {

@@ -5,8 +5,13 @@ import (
 	"time"
 )
 
-// maxSensors bounds how many sensors are told apart; the one unheard of for longest makes room.
-const maxSensors = 64
+const (
+	// maxSensors bounds how many sensors are told apart; the one unheard of for longest makes room.
+	maxSensors = 64
+	// mostBehind is how far behind the leading sensor one may be that is only heard late: in batches, as another
+	// Telegraf flushes them.
+	mostBehind = 30 * time.Second
+)
 
 // sensor is one source of beats and ticks, with a clock of its own.
 type sensor struct {
@@ -14,6 +19,8 @@ type sensor struct {
 	hearing
 	HeardAt time.Duration `json:"heard_at"` // the judge's time when its clock last went on
 	Ahead   time.Duration `json:"ahead"`    // its progress beyond that of the leading sensor
+
+	KilledAt *time.Duration `json:"killed_at,omitempty"` // the judge's time of the last kill signal; nil: there was none
 
 	leaps int  // the latest ticks, so many in a row, before each of which its clock leapt
 	leapt bool // since the last tick
@@ -78,7 +85,12 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 	if tick && from.Started && observed < from.Heard {
 		from.Restart(observed)
 	}
-	from.leapt = from.leapt || from.Started && observed-from.Heard > s.blindAfter
+	leaps := from.Started && observed-from.Heard > s.blindAfter
+	if leaps || tick && from.Started && observed == from.Heard {
+		// It was not heard, or could not hear. What it observes from now on is of now, and it may lead soon.
+		from.Ahead = max(from.Ahead, -s.blindAfter/3)
+	}
+	from.leapt = from.leapt || leaps
 	from.Forward(observed)
 	step := from.Now - before
 	switch {
@@ -96,8 +108,7 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 		gained := max(from.Ahead, 0)
 		s.Now += gained
 		for _, other := range s.All {
-			// Its next tick will show whether it is behind, or only was not heard yet.
-			other.Ahead = max(other.Ahead-gained, -s.blindAfter/3)
+			other.Ahead = max(other.Ahead-gained, -mostBehind)
 		}
 		from.Ahead = 0
 	}
@@ -132,6 +143,34 @@ func (s *sensors) Mute(which *sensor) time.Duration {
 // At returns the judge's time of what happened when a sensor's clock showed observed.
 func (s *sensors) At(from *sensor, observed time.Duration) time.Duration {
 	return s.Present() - (from.Now - from.At(observed))
+}
+
+// killedAt is when the last kill signal came on the bus of a component that a sensor heard.
+func (j *Judge) killedAt(c *component, by *sensor) time.Duration {
+	last := -never
+	if by.KilledAt != nil {
+		last = *by.KilledAt
+	}
+	for _, s := range c.sightings() {
+		if other := j.sensors.Find(s.Sensor); other != nil && other.KilledAt != nil {
+			last = max(last, *other.KilledAt)
+		}
+	}
+	return last
+}
+
+// elsewhere reports whether a component is on another bus than a sensor: it never heard it, and one that did is heard
+// of late.
+func (j *Judge) elsewhere(c *component, by *sensor) bool {
+	heardOfLate := false
+	for _, s := range c.sightings() {
+		if s.Sensor == by.ID {
+			return false
+		}
+		other := j.sensors.Find(s.Sensor)
+		heardOfLate = heardOfLate || other != nil && j.sensors.Mute(other) <= j.config.BlindAfter
+	}
+	return heardOfLate
 }
 
 // see notes that a sensor had a proof of life at its own time own. With a single sensor the

@@ -54,7 +54,7 @@ func (l *told) Take(findings []Finding, now time.Duration) {
 			if _, waits := l.waiting[f.Key]; waits && f.Change == Forgotten && l.w.rules[f.Key].Gaps {
 				require.True(t, l.own[f.Key] != nil || l.members[f.Key] != "", "%q is forgotten and was not told of", f.Key)
 			}
-			if f.Status.Alive || f.Change == Forgotten {
+			if f.Status.Alive || f.Change == Ended || f.Change == Forgotten {
 				delete(l.members, f.Key)
 				delete(l.waiting, f.Key)
 			}

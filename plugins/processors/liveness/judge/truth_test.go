@@ -89,7 +89,8 @@ func (tr *truth) beat(in input) {
 	switch {
 	case z.silent && tr.now-at > tr.threshold(in.beat.Key, most):
 		return
-	case z.killed && (at <= tr.killedAt || at <= tr.killedAt+killGrace && in.beat.Starts == 0):
+	case (z.killed || z.silent) && (at <= tr.killedAt || at <= tr.killedAt+killGrace && in.beat.Starts == 0):
+		z.killed, z.silent = true, false
 	default:
 		if z.silent || z.killed {
 			z.back = tr.now
