@@ -16,6 +16,7 @@ struct message {
 
 struct batch {
 	int count;
+	int full; // so that more may wait
 	struct message messages[capacity];
 	zmq_msg_t kept[capacity][2]; // topic and payload of each message
 };
@@ -45,6 +46,7 @@ static int frame_receive(zmq_msg_t *frame, void *socket)
 static int batch_receive(struct batch *b, void *socket, size_t enough)
 {
 	batch_release(b);
+	b->full = 0;
 	for (size_t held = 0; b->count < capacity && held < enough; b->count++) {
 		struct message *m = &b->messages[b->count];
 		zmq_msg_t *topic = &b->kept[b->count][0], *payload = &b->kept[b->count][1];
@@ -71,6 +73,7 @@ static int batch_receive(struct batch *b, void *socket, size_t enough)
 		m->payload_size = zmq_msg_size(payload);
 		held += m->topic_size + m->payload_size;
 	}
+	b->full = 1;
 	return b->count;
 }
 */
@@ -85,8 +88,8 @@ import (
 )
 
 const (
-	// BatchCapacity is how many messages a Batch holds at most.
-	BatchCapacity = int(C.capacity)
+	// batchCapacity is how many messages a Batch holds at most.
+	batchCapacity = int(C.capacity)
 	// enoughBytes ends a batch of large messages before it takes much memory.
 	enoughBytes = 1 << 20
 )
@@ -100,12 +103,12 @@ type Batch struct {
 // NewBatch returns an empty batch. Free it after use.
 func NewBatch() *Batch {
 	b := &Batch{batch: (*C.struct_batch)(C.malloc(C.sizeof_struct_batch))} // ends the process rather than fail
-	b.batch.count = 0
+	b.batch.count, b.batch.full = 0, 0
 	return b
 }
 
 // Receive takes in what waits at the socket, without waiting, in the place of the messages from before. It
-// returns how many messages that are; there may be more. The error is that of ReceiveMessage.
+// returns how many messages that are. The error is that of ReceiveMessage.
 func (b *Batch) Receive(socket *zmq.Socket) (int, error) {
 	n, err := C.batch_receive(b.batch, handle(socket), enoughBytes)
 	runtime.KeepAlive(socket)
@@ -113,6 +116,11 @@ func (b *Batch) Receive(socket *zmq.Socket) (int, error) {
 		return 0, err
 	}
 	return int(n), nil
+}
+
+// Full reports whether the last call of Receive took in as much as a batch holds, so that more may wait.
+func (b *Batch) Full() bool {
+	return b.batch.full != 0
 }
 
 // Message returns a message of the batch. Only the first two frames are kept; frames tells how many there

@@ -38,6 +38,7 @@ func TestBatchHoldsTheMessagesInTheirOrder(t *testing.T) {
 	n, err := batch.Receive(from)
 	require.True(t, Again(err), "nothing waits: %v", err)
 	require.Zero(t, n)
+	require.False(t, batch.Full())
 
 	large := bytes.Repeat([]byte("x"), 10_000)
 	messages := [][][]byte{
@@ -71,15 +72,16 @@ func TestBatchHoldsTheMessagesInTheirOrder(t *testing.T) {
 func TestBatchIsBounded(t *testing.T) {
 	from, to := pipe(t, newContext(t))
 	batch := newBatch(t)
-	const sent = BatchCapacity + 7
+	const sent = batchCapacity + 7
 	for range sent {
 		_, err := to.SendMessage("S", "payload")
 		require.NoError(t, err)
 	}
-	for _, expected := range []int{BatchCapacity, sent - BatchCapacity} {
+	for _, expected := range []int{batchCapacity, sent - batchCapacity} {
 		n, err := batch.Receive(from)
 		require.NoError(t, err)
 		require.Equal(t, expected, n)
+		require.Equal(t, n == batchCapacity, batch.Full())
 	}
 
 	// Of large messages it holds no more than it takes to exceed its limit.
@@ -92,7 +94,11 @@ func TestBatchIsBounded(t *testing.T) {
 		n, err := batch.Receive(from)
 		require.NoError(t, err)
 		require.Equal(t, expected, n)
+		require.Equal(t, n == 2, batch.Full())
 	}
+	_, err := batch.Receive(from)
+	require.True(t, Again(err))
+	require.False(t, batch.Full(), "nothing waits any more")
 }
 
 func TestBatchOfATerminatedContext(t *testing.T) {

@@ -5,6 +5,7 @@ package chembus
 import (
 	_ "embed"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -102,6 +103,13 @@ func (c *ChemBus) Init() error {
 	}
 	if c.MaxZooids < 1 {
 		return &option.Error{Name: "max_zooids", Problem: "allows no zooid at all", Allowed: "use at least 1"}
+	}
+	if c.MaintenanceFile != "" && !filepath.IsAbs(c.MaintenanceFile) {
+		return &option.Error{
+			Name:    "maintenance_file",
+			Problem: fmt.Sprintf("%q is no absolute path", c.MaintenanceFile),
+			Allowed: `use one such as "/home/NAME/.kloros/maintenance_mode", with the folder written out`,
+		}
 	}
 	// Reading JSON takes stack for each level of it: 16 MiB of brackets would end the process.
 	if c.MaxMessageSize < 1<<10 || c.MaxMessageSize > 1<<20 {

@@ -95,6 +95,7 @@ func TestInitRefuses(t *testing.T) {
 		`option "tick_interval": "-1s" is too short`:                                                                           func(c *ChemBus) { c.TickInterval = config.Duration(-time.Second) },
 		`option "blind_after": 1s is not longer than tick_interval`:                                                            func(c *ChemBus) { c.BlindAfter = config.Duration(time.Second) },
 		`option "max_zooids": allows no zooid at all; use at least 1`:                                                          func(c *ChemBus) { c.MaxZooids = 0 },
+		`option "maintenance_file": "~/maintenance" is no absolute path; use one such as`:                                      func(c *ChemBus) { c.MaintenanceFile = "~/maintenance" },
 		`option "max_message_size": 1048577 bytes is out of range; use 1KiB to 1MiB`:                                           func(c *ChemBus) { c.MaxMessageSize = 1<<20 + 1 },
 		`option "max_message_size": 1023 bytes is out of range; use 1KiB`:                                                      func(c *ChemBus) { c.MaxMessageSize = 1<<10 - 1 },
 	} {
@@ -256,4 +257,16 @@ func TestMaintenanceFile(t *testing.T) {
 	after := eventually(t, c, observable(c))
 	require.GreaterOrEqual(t, after["observed_s"], during["observed_s"])
 	requireLines(t, c, []string{"Listening for", "can be heard", "is in maintenance", "can be heard again"})
+}
+
+// TestMaintenanceFileThatCannotBeLookedAt has a file where its folder should be.
+func TestMaintenanceFileThatCannotBeLookedAt(t *testing.T) {
+	c := onBus(startBus(t))
+	folder := filepath.Join(t.TempDir(), "folder")
+	require.NoError(t, os.WriteFile(folder, nil, 0o600))
+	c.MaintenanceFile = filepath.Join(folder, "maintenance_mode")
+	start(t, c)
+	requireLines(t, c, []string{"Listening for", "maintenance_file cannot be looked at", "can be heard"})
+	require.NoError(t, os.Remove(folder))
+	requireLines(t, c, []string{"Listening for", "maintenance_file cannot be looked at", "can be heard", "can be looked at"})
 }

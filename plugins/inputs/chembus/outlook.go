@@ -19,7 +19,7 @@ type outlook struct {
 
 // Update takes the present state and when the last evidence came, at first the start; it is to be called
 // regularly.
-func (o *outlook) Update(observable, connected, maintenance bool, evidence, now time.Time) {
+func (o *outlook) Update(observable, connected, maintenance, behind bool, evidence, now time.Time) {
 	if o.known && o.blind == !observable {
 		return
 	}
@@ -33,6 +33,9 @@ func (o *outlook) Update(observable, connected, maintenance bool, evidence, now 
 		o.log.Infof("The bus at %q can be heard", o.endpoint)
 	case maintenance:
 		o.log.Warnf("The bus at %q is in maintenance; nobody's silence is judged until it ends", o.endpoint)
+	case behind:
+		o.log.Warnf("The bus at %q forwards more than can be taken in; nobody's silence is judged until all of it is. "+
+			"See who sends so much, and which topics signals names", o.endpoint)
 	case connected:
 		o.log.Warnf("The bus at %q is connected but forwards nothing; nobody's silence is judged until it does. "+
 			"Check that its proxy runs and is not in maintenance", o.endpoint)

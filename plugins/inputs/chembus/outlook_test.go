@@ -10,14 +10,14 @@ import (
 func TestOutlookSaysEachChangeOnce(t *testing.T) {
 	const up, down = true, false
 	type state struct {
-		observable, connected, maintenance bool
-		evidence                           float64
+		observable, connected, maintenance, behind bool
+		evidence                                   float64
 	}
 	var log testutil.CaptureLogger
 	o := outlook{endpoint: "tcp://bus:1", patience: secs(3), log: &log}
 	said := 0
 	lines := func(now float64, s state) []string {
-		o.Update(s.observable, s.connected, s.maintenance, at(s.evidence), at(now))
+		o.Update(s.observable, s.connected, s.maintenance, s.behind, at(s.evidence), at(now))
 		var texts []string
 		for _, entry := range log.Messages()[said:] {
 			texts = append(texts, entry.String())
@@ -48,14 +48,15 @@ func TestOutlookSaysEachChangeOnce(t *testing.T) {
 	require.Contains(t, lines(71, state{connected: up, maintenance: true, evidence: 70})[0], "W! [] The bus at \"tcp://bus:1\" is in maintenance")
 	require.Empty(t, lines(80, state{connected: up, maintenance: true, evidence: 70}))
 	require.Contains(t, lines(90, heard(90))[0], "after 20s")
+	require.Contains(t, lines(91, state{connected: up, behind: true, evidence: 90})[0], "forwards more than can be taken in")
 }
 
 func TestOutlookOfABusThatIsThere(t *testing.T) {
 	var log testutil.CaptureLogger
 	o := outlook{endpoint: "tcp://bus:1", patience: secs(3), log: &log}
-	o.Update(false, false, false, at(0), at(0))
-	o.Update(true, true, false, at(1), at(1))
-	o.Update(true, true, false, at(2), at(2))
+	o.Update(false, false, false, false, at(0), at(0))
+	o.Update(true, true, false, false, at(1), at(1))
+	o.Update(true, true, false, false, at(2), at(2))
 	require.Len(t, log.Messages(), 1)
 	require.Equal(t, `The bus at "tcp://bus:1" can be heard`, log.Messages()[0].Text)
 }

@@ -1,6 +1,8 @@
 package chembus
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"time"
 
@@ -41,6 +43,7 @@ type receiver struct {
 	received      int       // messages, in the last step
 	receivedAt    time.Time // when there were some last
 	busy          bool      // hardly any time passed between them
+	unseen        bool      // maintenance_file cannot be looked at
 	probeTopic    string    // empty: no probe
 	nextInterval  time.Time
 }
@@ -159,7 +162,7 @@ func (r *receiver) close() {
 
 // step waits for the bus or for the time to do something, and does it.
 func (r *receiver) step() error {
-	if r.received < bus.BatchCapacity { // else more may wait
+	if !r.batch.Full() { // else more may wait
 		if r.received > 0 && r.busy {
 			time.Sleep(gather)
 		}
@@ -211,6 +214,7 @@ func (r *receiver) receive(now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.connected, c.disconnects = r.subConnection.Up, r.disconnects+r.subConnection.Disconnects
+	c.sensor.Backlog(r.batch.Full(), now)
 	for i := range n {
 		topic, payload, frames := r.batch.Message(i)
 		if reject := c.sensor.Receive(topic, payload, frames, now); reject != "" {
@@ -226,7 +230,7 @@ func (r *receiver) receive(now time.Time) error {
 // everyInterval does what is done once in each tick interval.
 func (r *receiver) everyInterval(now time.Time) error {
 	c := r.plugin
-	maintenance := c.inMaintenance()
+	maintenance := r.inMaintenance()
 	c.mu.Lock()
 	if maintenance {
 		c.sensor.clock.Suspend()
@@ -238,11 +242,11 @@ func (r *receiver) everyInterval(now time.Time) error {
 		c.sensor.Evidence(now)
 		c.due.Signal()
 	}
-	observable, evidence := c.sensor.clock.Observable(now), c.sensor.clock.last
+	observable, evidence, behind := c.sensor.clock.Observable(now), c.sensor.clock.last, c.sensor.Behind(now)
 	probe := c.sensor.probePayload(now)
 	c.mu.Unlock()
 
-	r.outlook.Update(observable, r.subConnection.Up, maintenance, evidence, now)
+	r.outlook.Update(observable, r.subConnection.Up, maintenance, behind, evidence, now)
 	r.rejects.Flush(now)
 	if err := r.subConnection.Reconnect(c.subscribeEndpoint); err != nil {
 		return err
@@ -287,10 +291,19 @@ func (r *receiver) publish(topic string, payload []byte) error {
 }
 
 // inMaintenance reports whether the file that marks maintenance exists.
-func (c *ChemBus) inMaintenance() bool {
-	if c.MaintenanceFile == "" {
+func (r *receiver) inMaintenance() bool {
+	file, log := r.plugin.MaintenanceFile, r.plugin.Log
+	if file == "" {
 		return false
 	}
-	_, err := os.Stat(c.MaintenanceFile)
+	_, err := os.Stat(file)
+	unseen := err != nil && !errors.Is(err, fs.ErrNotExist)
+	switch {
+	case unseen && !r.unseen:
+		log.Errorf("Maintenance goes unnoticed, for maintenance_file cannot be looked at: %v. Let the user of Telegraf search its folder", err)
+	case r.unseen && !unseen:
+		log.Infof("The maintenance_file %q can be looked at", file)
+	}
+	r.unseen = unseen
 	return err == nil
 }

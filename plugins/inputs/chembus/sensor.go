@@ -32,6 +32,9 @@ type sensor struct {
 	seed   maphash.Seed
 	counts counts
 
+	backlogSince time.Time     // when more began to wait than was taken in; zero: nothing waits
+	probeSent    time.Duration // when the last probe that came back was, since the start
+
 	signals *signals
 
 	// What waits to be reported: zooids that have not been reported in this tick interval, which go
@@ -97,9 +100,28 @@ func (s *sensor) Receive(topic, payload []byte, frames int, now time.Time) bus.R
 	return reject
 }
 
-// Evidence says that the bus can be heard.
+// Backlog says whether more waits behind what is received at this time.
+func (s *sensor) Backlog(more bool, now time.Time) {
+	switch {
+	case !more:
+		s.backlogSince = time.Time{}
+	case s.backlogSince.IsZero():
+		s.backlogSince = now
+	}
+}
+
+// Behind reports whether what is received now may have waited for so long that it says nothing of now: there has always
+// been more for a while, and the probes do not show that it is taken in fast enough.
+func (s *sensor) Behind(now time.Time) bool {
+	return !s.backlogSince.IsZero() && now.Sub(s.backlogSince) > s.clock.blindAfter &&
+		now.Sub(s.start)-s.probeSent > s.clock.blindAfter+s.tickInterval
+}
+
+// Evidence says that the bus can be heard, unless the sensor is behind.
 func (s *sensor) Evidence(now time.Time) {
-	s.clock.Evidence(now)
+	if !s.Behind(now) {
+		s.clock.Evidence(now)
+	}
 	if !now.Before(s.nextTick) {
 		s.tickDue = true
 		missed := now.Sub(s.nextTick) / s.tickInterval
@@ -198,7 +220,7 @@ func (s *sensor) probePayload(now time.Time) []byte {
 func (s *sensor) probeReturned(payload string, now time.Time) {
 	sent, err := time.ParseDuration(payload)
 	if roundTrip := now.Sub(s.start) - sent; err == nil && sent >= 0 && roundTrip >= 0 {
-		s.counts.probeRoundTrip = roundTrip
+		s.counts.probeRoundTrip, s.probeSent = roundTrip, sent
 	}
 }
 
