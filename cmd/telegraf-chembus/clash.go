@@ -9,6 +9,7 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	sensor "github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
 	voice "github.com/kloros/telegraf-chembus/plugins/outputs/chembus"
@@ -23,7 +24,7 @@ func clash(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber) e
 		switch p := plugin.(type) {
 		case *liveness.Liveness:
 			if s, ok := other.(*sensor.ChemBus); ok {
-				err = cmp.Or(clashWithSensor(p, s.TickInterval, s.BlindAfter), clashWithAnnouncement(p, s.AnnounceAs))
+				err = cmp.Or(clashWithSensor(p, s.TickInterval, s.BlindAfter), clashWithAnnouncement(p, s))
 			}
 		case *voice.ChemBus:
 			l, ok := other.(*liveness.Liveness)
@@ -81,10 +82,11 @@ func clashWithSensor(l *liveness.Liveness, ticks, blind config.Duration) error {
 	return nil
 }
 
-// clashWithAnnouncement returns what is wrong with the judge's threshold for a sensor that beats under this name itself.
-func clashWithAnnouncement(l *liveness.Liveness, name string) error {
+// clashWithAnnouncement returns what is wrong with the judge's threshold for the sensor's own heartbeats.
+func clashWithAnnouncement(l *liveness.Liveness, s *sensor.ChemBus) error {
+	name := s.AnnounceAs
 	threshold := l.ThresholdOf(name, sensor.AnnounceNiche)
-	if name == "" || threshold == 0 || threshold > sensor.AnnounceInterval {
+	if name == "" || s.PublishEndpoint == bus.NoEndpoint || threshold == 0 || threshold > sensor.AnnounceInterval {
 		return nil
 	}
 	return &option.Error{

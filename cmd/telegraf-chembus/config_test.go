@@ -258,6 +258,26 @@ func TestGoodFiles(t *testing.T) {
 	}
 }
 
+// TestShortThreshold is about thresholds that the sensor's own heartbeats do not have to keep.
+func TestShortThreshold(t *testing.T) {
+	const short = "[[processors.liveness]]\nthreshold = \"5s\"\n"
+	for name, content := range map[string]string{
+		"nothing announced":   "[[inputs.chembus]]\nannounce_as = \"\"\n" + short,
+		"nothing published":   "[[inputs.chembus]]\npublish_endpoint = \"none\"\n" + short,
+		"ignored":             "[[inputs.chembus]]\n" + short + "ignore = [\"heartbeat_*\"]\n",
+		"overridden":          "[[inputs.chembus]]\n" + short + "[[processors.liveness.override]]\nniche = [\"observability\"]\nthreshold = \"30s\"\n",
+		"of another identity": "[[inputs.chembus]]\n" + short + "identity = [\"zooid\", \"host\"]\n",
+		"without a sensor":    short,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			writeConfig(t, content)
+			status, _, stderr := invoke(t, "check", "-config", "f.conf")
+			require.Zero(t, status, stderr)
+		})
+	}
+}
+
 func TestArrayOverManyLines(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeConfig(t, "[[processors.liveness]]\nignore = [\n  # these two\n  \"a#1\", # one\n  # and\n  'b',\n]\n")

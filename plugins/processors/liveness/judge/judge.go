@@ -192,7 +192,6 @@ func (j *Judge) meet(c *component, b *Beat, by *sensor, own, at time.Duration) {
 		j.enlist(c)
 	} else {
 		closed = j.closeGap(c, j.silence(c))
-		c.abandoned = false // whoever beats is there
 		c.Origin = j.origin(b.Niche, b.Host)
 		j.follow(c)
 	}
@@ -214,6 +213,7 @@ func (j *Judge) meet(c *component, b *Beat, by *sensor, own, at time.Duration) {
 // alive takes a proof of life of a component that has been heard before.
 func (j *Judge) alive(c *component, b *Beat, by *sensor, own, at time.Duration) {
 	now := j.sensors.Now
+	c.abandoned = false // whoever beats is there
 	if b.Beats > 0 {
 		if c.Beats > 0 && c.alive() && by.SteadySince(own-(at-c.Last)) {
 			c.Intervals.Add(at-c.Last, b.Beats)

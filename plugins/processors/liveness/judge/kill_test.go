@@ -69,6 +69,30 @@ func TestKillOfTheOnlyOneWhoHears(t *testing.T) {
 	b := beatOf("a", 0)
 	b.Sensor = "before"
 	j.Beat(b)
-	observe(j, 0, 10*second)
-	require.Len(t, j.Kill("s", 10*second), 1)
+	observe(j, 0, mostBehind+5*second)
+	require.Len(t, j.Kill("s", mostBehind+5*second), 1)
+}
+
+// TestKillOnTheBusItLeft has a component move to another bus, and crash there.
+func TestKillOnTheBusItLeft(t *testing.T) {
+	j := New(config)
+	found := 0
+	for at := time.Duration(0); at <= 400*second; at += second {
+		for _, bus := range []string{"first", "second"} {
+			for _, f := range j.Tick(bus, at) {
+				if f.Change == Stopped {
+					found++
+				}
+			}
+			if here := (bus == "first") == (at < 100*second); here && at <= 300*second && at%(10*second) == 0 {
+				b := beatOf("a", at)
+				b.Sensor = bus
+				j.Beat(b)
+			}
+		}
+		if at == 310*second {
+			j.Kill("first", at)
+		}
+	}
+	require.Equal(t, 1, found)
 }

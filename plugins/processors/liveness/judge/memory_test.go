@@ -194,6 +194,26 @@ func FuzzRestore(f *testing.F) {
 	})
 }
 
+// TestSameKeyOfAnotherIdentity has identity change and the names stay: who beats before the first tick is there.
+func TestSameKeyOfAnotherIdentity(t *testing.T) {
+	c := config
+	c.Identity = "zooid"
+	j := New(c)
+	j.Tick("s", 0)
+	j.Beat(beatOf("lives", 0))
+	j.Beat(beatOf("gone", 0))
+	c.Identity = "name"
+	j = restarted(t, c, j)
+	require.Empty(t, j.Beat(beatOf("lives", second)))
+	found := observe(j, second, 100*second)
+	require.Equal(t, Forgotten, found[0].Change)
+	require.Equal(t, "gone", found[0].Key)
+	require.Equal(t, Late, found[1].Status.State)
+	require.Equal(t, Stopped, found[2].Change)
+	require.Equal(t, "lives", found[2].Key)
+	require.Len(t, found, 3)
+}
+
 // TestAbandonedThatBeats has somebody beat, before the first tick, who was expected when the state was saved.
 func TestAbandonedThatBeats(t *testing.T) {
 	c := config

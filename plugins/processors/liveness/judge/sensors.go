@@ -19,6 +19,8 @@ type sensor struct {
 	hearing
 	HeardAt time.Duration `json:"heard_at"` // the judge's time when its clock last went on
 	Ahead   time.Duration `json:"ahead"`    // its progress beyond that of the leading sensor
+	Nearest time.Duration `json:"nearest"`  // the most that Ahead was since the judge's time Since
+	Since   time.Duration `json:"since"`
 
 	KilledAt *time.Duration `json:"killed_at,omitempty"` // the judge's time of the last kill signal; nil: there was none
 
@@ -85,12 +87,12 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 	if tick && from.Started && observed < from.Heard {
 		from.Restart(observed)
 	}
-	leaps := from.Started && observed-from.Heard > s.blindAfter
-	if leaps || tick && from.Started && observed == from.Heard {
-		// It was not heard, or could not hear. What it observes from now on is of now, and it may lead soon.
-		from.Ahead = max(from.Ahead, -s.blindAfter/3)
+	near := -s.blindAfter / 3
+	if from.Started && observed-from.Heard > s.blindAfter {
+		from.leapt = true
+		// Some of it was lost. What it observes from now on is of now, and it may lead soon.
+		from.Ahead = max(from.Ahead, near)
 	}
-	from.leapt = from.leapt || leaps
 	from.Forward(observed)
 	step := from.Now - before
 	switch {
@@ -101,6 +103,13 @@ func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
 		from.leaps = 0
 	}
 	from.Ahead += step
+	from.Nearest = max(from.Nearest, from.Ahead)
+	if s.Now-from.Since > mostBehind {
+		// If it was never near it is not heard late, but has observed less: its bus, or its host, stood still, or its
+		// clock is slower.
+		from.Ahead += max(near-from.Nearest, 0)
+		from.Nearest, from.Since = from.Ahead, s.Now
+	}
 	if lead := s.Find(s.Lead); lead == nil || from.Ahead > s.blindAfter {
 		s.Lead = from.ID
 	}
@@ -152,23 +161,31 @@ func (j *Judge) killedAt(c *component, by *sensor) time.Duration {
 		last = *by.KilledAt
 	}
 	for _, s := range c.sightings() {
-		if other := j.sensors.Find(s.Sensor); other != nil && other.KilledAt != nil {
+		if other := j.sensors.Find(s.Sensor); other != nil && other.KilledAt != nil && c.seenOfLate(s) {
 			last = max(last, *other.KilledAt)
 		}
 	}
 	return last
 }
 
-// elsewhere reports whether a component is on another bus than a sensor: it never heard it, and one that did is heard
-// of late.
+// seenOfLate reports whether a sensor heard a component as lately as any other did.
+func (c *component) seenOfLate(s *sighting) bool {
+	return s.At >= c.Last-c.Threshold
+}
+
+// elsewhere reports whether a component is on another bus than a sensor: that did not hear it of late, and one that
+// did is heard itself, be it late.
 func (j *Judge) elsewhere(c *component, by *sensor) bool {
 	heardOfLate := false
 	for _, s := range c.sightings() {
+		if !c.seenOfLate(s) {
+			continue
+		}
 		if s.Sensor == by.ID {
 			return false
 		}
 		other := j.sensors.Find(s.Sensor)
-		heardOfLate = heardOfLate || other != nil && j.sensors.Mute(other) <= j.config.BlindAfter
+		heardOfLate = heardOfLate || other != nil && j.sensors.Mute(other) <= max(mostBehind, j.config.BlindAfter)
 	}
 	return heardOfLate
 }
@@ -212,7 +229,7 @@ func (j *Judge) agreed(c *component) bool {
 	told, latest := false, c.Last-c.Threshold
 	for _, s := range c.sightings() {
 		by := j.sensors.Find(s.Sensor)
-		if by == nil || j.sensors.Mute(by) > j.config.BlindAfter || s.At < c.Last-c.Threshold {
+		if by == nil || j.sensors.Mute(by) > j.config.BlindAfter || !c.seenOfLate(s) {
 			continue
 		}
 		if by.Now-s.Last <= c.Threshold {
