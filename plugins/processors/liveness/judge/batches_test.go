@@ -150,6 +150,20 @@ func TestLeaderDiesAfterHoles(t *testing.T) {
 	leaderDies(t, j, observed, second)
 }
 
+// TestStandbyTakesOver has the other one start anew after the leading one has died, long after it was heard last.
+func TestStandbyTakesOver(t *testing.T) {
+	j := New(config)
+	j.Tick("s2", 0)
+	for at := time.Duration(0); at <= 300*second; at += second {
+		j.Tick("s1", at)
+		if at <= 10*second {
+			j.Tick("s2", at)
+		}
+	}
+	j.Tick("s2", 0)
+	leaderDies(t, j, 0, second)
+}
+
 // TestBatchesGoOnAlone has the sensor that is not in batches die.
 func TestBatchesGoOnAlone(t *testing.T) {
 	j := New(config)

@@ -13,6 +13,7 @@ const killGrace = 5 * time.Second
 // Judge holds the components. It is not safe for concurrent use.
 type Judge struct {
 	config     Config
+	identity   string // of the components; a former one from Restore to the first tick
 	sensors    sensors
 	components map[string]*component
 	origins    map[Origin]*Origin // that components share
@@ -47,6 +48,7 @@ func New(config Config) *Judge {
 	}
 	j := &Judge{
 		config:     config,
+		identity:   config.Identity,
 		sensors:    sensors{blindAfter: config.BlindAfter},
 		components: make(map[string]*component),
 		origins:    make(map[Origin]*Origin),
@@ -110,6 +112,7 @@ func (j *Judge) Tick(from string, observed time.Duration) []Finding {
 	j.ticked = true
 	j.askAgain = j.sensors.Now
 	j.expire()
+	j.identity = j.config.Identity
 	j.tellMasses()
 	if j.sensors.Now >= j.nextReport {
 		j.nextReport = j.reportAfter(j.sensors.Now)

@@ -26,7 +26,7 @@ func (j *Judge) Memory() *Memory {
 		Sensors:    j.sensors,
 		Crowd:      j.crowd,
 		NextReport: j.nextReport,
-		Identity:   j.config.Identity,
+		Identity:   j.identity,
 	}
 	for _, c := range j.order {
 		if c.Phase != retired {
@@ -88,7 +88,7 @@ func (j *Judge) Restore(s *Memory) error {
 	if len(s.Crowd.Openings) > j.config.MassCount {
 		s.Crowd.Openings = s.Crowd.Openings[len(s.Crowd.Openings)-j.config.MassCount:]
 	}
-	j.sensors, j.crowd = s.Sensors, s.Crowd
+	j.identity, j.sensors, j.crowd = s.Identity, s.Sensors, s.Crowd
 	j.sensors.blindAfter = j.config.BlindAfter
 	j.nextReport = min(s.NextReport, j.reportAfter(s.Sensors.Now)) // the interval may be another today
 	j.components = make(map[string]*component, len(s.Components))

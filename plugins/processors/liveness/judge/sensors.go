@@ -83,14 +83,14 @@ func (s *sensors) Meet(id string) *sensor {
 
 // Hear takes a sensor's clock. Only a tick that went back says that the sensor began anew.
 func (s *sensors) Hear(from *sensor, observed time.Duration, tick bool) {
-	before := from.Now
+	before, near := from.Now, -s.blindAfter/3
+	// Where it began anew, or some of it was lost, what it observes from now on is of now, and it may lead soon.
 	if tick && from.Started && observed < from.Heard {
 		from.Restart(observed)
+		from.Ahead = max(from.Ahead, near)
 	}
-	near := -s.blindAfter / 3
 	if from.Started && observed-from.Heard > s.blindAfter {
 		from.leapt = true
-		// Some of it was lost. What it observes from now on is of now, and it may lead soon.
 		from.Ahead = max(from.Ahead, near)
 	}
 	from.Forward(observed)
