@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/influxdata/telegraf/config"
-	"github.com/influxdata/telegraf/testutil"
 )
 
 // probeReturns has the probe come back that was sent at the given time.
@@ -76,16 +75,13 @@ func TestMoreThanCanBeTakenIn(t *testing.T) {
 	eventually(t, c, observable(c))
 	p := publisher(t, b)
 	slow := `{"facts":{"l":[0` + strings.Repeat(`,{"":0}`, 9000) + `]}}`
-	warned := func() bool {
-		return strings.Contains(strings.Join(c.Log.(*testutil.CaptureLogger).Warnings(), "\n"), "forwards more than can be taken in")
-	}
 	const waiting = 60 // more than are taken in at a time
 	sent := uint64(0)
 	require.True(t, holds(func() bool {
 		for taken := busReport(t, c)["rejected_bad_name"].(uint64); sent < taken+waiting; sent++ {
 			publish(t, p, "SLOW", slow)
 		}
-		return warned()
+		return says(c, "forwards more than can be taken in")
 	}))
 	eventually(t, c, observable(c))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +57,13 @@ func beatsOf(acc *gate, name string) (beats, starts int64) {
 		}
 	}
 	return beats, starts
+}
+
+// says reports whether a line of the log contains the text.
+func says(c *ChemBus, text string) bool {
+	return slices.ContainsFunc(c.Log.(*testutil.CaptureLogger).Messages(), func(entry testutil.Entry) bool {
+		return strings.Contains(entry.Text, text)
+	})
 }
 
 // requireLines checks that the plugin logged these lines, each once and in this order, and no others.
