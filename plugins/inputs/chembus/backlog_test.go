@@ -73,7 +73,7 @@ func TestMoreThanCanBeTakenIn(t *testing.T) {
 	c.BlindAfter = config.Duration(40 * time.Millisecond)
 	start(t, c)
 	eventually(t, c, observable(c))
-	p := publisher(t, b)
+	p := publisher(t, b, "SLOW")
 	slow := `{"facts":{"l":[0` + strings.Repeat(`,{"":0}`, 9000) + `]}}`
 	const waiting = 60 // more than are taken in at a time
 	sent := uint64(0)

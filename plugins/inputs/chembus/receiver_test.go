@@ -21,15 +21,17 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 )
 
-// publisher returns a connection to the bus whose heartbeats the plugin, the only subscriber, hears.
-func publisher(t *testing.T, b *colony.Bus) *colony.Publisher {
+// publisher returns a connection to the bus whose heartbeats the plugin, the only subscriber, hears, and further topics.
+func publisher(t *testing.T, b *colony.Bus, topics ...string) *colony.Publisher {
 	t.Helper()
 	p, err := colony.NewPublisher(b.XSub())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	require.NoError(t, p.WaitSubscribed(ctx, "HEARTBEAT"))
+	for _, topic := range append(topics, "HEARTBEAT") {
+		require.NoError(t, p.WaitSubscribed(ctx, topic))
+	}
 	return p
 }
 
@@ -89,7 +91,7 @@ func TestMetricsOfARealBus(t *testing.T) {
 	c := onBus(b)
 	c.AnnounceAs = ""
 	acc := start(t, c)
-	p := publisher(t, b)
+	p := publisher(t, b, "governance.kill")
 	before := time.Now()
 	payload := beatNow("audio_io")
 	publish(t, p, "HEARTBEAT", payload)

@@ -1,7 +1,6 @@
 package chembus
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -18,13 +17,7 @@ func startHearing(t *testing.T, topics ...string) (*ChemBus, *gate, *colony.Publ
 	c := onBus(b)
 	c.AnnounceAs, c.Signals = "", topics
 	acc := start(t, c)
-	p := publisher(t, b)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for _, topic := range topics {
-		require.NoError(t, p.WaitSubscribed(ctx, topic))
-	}
-	return c, acc, p
+	return c, acc, publisher(t, b, topics...)
 }
 
 func TestSignalsOfARealBus(t *testing.T) {
