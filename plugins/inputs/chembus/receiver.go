@@ -43,9 +43,10 @@ type receiver struct {
 	received      int       // messages, in the last step
 	receivedAt    time.Time // when there were some last
 	busy          bool      // hardly any time passed between them
-	unseen        bool      // maintenance_file cannot be looked at
 	probeTopic    string    // empty: no probe
 	nextInterval  time.Time
+
+	maintenanceUnknown bool // the file cannot be looked at
 }
 
 func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver {
@@ -242,11 +243,14 @@ func (r *receiver) everyInterval(now time.Time) error {
 		c.sensor.Evidence(now)
 		c.due.Signal()
 	}
-	observable, evidence, behind := c.sensor.clock.Observable(now), c.sensor.clock.last, c.sensor.Behind(now)
+	view := view{
+		observable: c.sensor.clock.Observable(now), connected: r.subConnection.Up, maintenance: maintenance, behind: c.sensor.Behind(now),
+		evidence: c.sensor.clock.last,
+	}
 	probe := c.sensor.probePayload(now)
 	c.mu.Unlock()
 
-	r.outlook.Update(observable, r.subConnection.Up, maintenance, behind, evidence, now)
+	r.outlook.Update(view, now)
 	r.rejects.Flush(now)
 	if err := r.subConnection.Reconnect(c.subscribeEndpoint); err != nil {
 		return err
@@ -297,13 +301,13 @@ func (r *receiver) inMaintenance() bool {
 		return false
 	}
 	_, err := os.Stat(file)
-	unseen := err != nil && !errors.Is(err, fs.ErrNotExist)
+	unknown := err != nil && !errors.Is(err, fs.ErrNotExist)
 	switch {
-	case unseen && !r.unseen:
+	case unknown && !r.maintenanceUnknown:
 		log.Errorf("Maintenance goes unnoticed, for maintenance_file cannot be looked at: %v. Let the user of Telegraf search its folder", err)
-	case r.unseen && !unseen:
+	case r.maintenanceUnknown && !unknown:
 		log.Infof("The maintenance_file %q can be looked at", file)
 	}
-	r.unseen = unseen
+	r.maintenanceUnknown = unknown
 	return err == nil
 }

@@ -94,6 +94,7 @@ func (j *Judge) Restore(s *Memory) error {
 	j.components = make(map[string]*component, len(s.Components))
 	j.order, j.retired = nil, 0
 	j.deadlines = deadlines{Next: j.nextChange}
+	foreign := s.Identity != "" && s.Identity != j.config.Identity // nobody beats under these keys any more
 	for _, c := range s.Components {
 		if c.Origin == nil {
 			c.Origin = &Origin{}
@@ -104,7 +105,6 @@ func (j *Judge) Restore(s *Memory) error {
 		if j.config.Adaptive != nil && c.Intervals.N < enoughIntervals && threshold > c.Threshold {
 			c.Threshold = min(threshold, j.longest(c)) // see learn
 		}
-		foreign := s.Identity != "" && s.Identity != j.config.Identity // nobody beats under such a key any more
 		c.abandoned = (foreign || c.Phase == unseen) && !j.expected[c.Key] || j.config.Ignored != nil && j.config.Ignored(c.Key)
 		j.await(c, j.nextChange(c))
 	}
