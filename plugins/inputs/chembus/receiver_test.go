@@ -264,13 +264,12 @@ func TestAnnouncementIsHeardOnTheBus(t *testing.T) {
 	b := startBus(t)
 	ctx, err := zmq.NewContext()
 	require.NoError(t, err)
-	sub, err := bus.NewSubscriber(ctx, 1<<20, "HEARTBEAT")
+	sub, err := bus.NewSubscriber(ctx, b.XPub(), nil, 1<<20, "HEARTBEAT")
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.NoError(t, sub.Close())
+		sub.Close(0)
 		require.NoError(t, ctx.Term())
 	})
-	require.NoError(t, bus.Connect(sub, b.XPub()))
 	// The subscription has come through; the plugin's own would not tell.
 	publisher(t, b)
 
@@ -278,7 +277,7 @@ func TestAnnouncementIsHeardOnTheBus(t *testing.T) {
 	acc := start(t, c)
 	var heard []string
 	require.True(t, holds(func() bool {
-		topic, payload, frames, err := bus.ReceiveMessage(sub)
+		topic, payload, frames, err := sub.Receive()
 		if err == nil {
 			require.Equal(t, []any{"HEARTBEAT", 2}, []any{string(topic), frames})
 			heard = append(heard, string(payload))
