@@ -9,6 +9,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 const (
@@ -28,7 +29,7 @@ const (
 type receiver struct {
 	plugin   *ChemBus
 	context  *zmq.Context
-	outlook  outlook
+	busLog   busLog
 	rejects  rejectLog
 	announce announcer
 
@@ -43,20 +44,20 @@ type receiver struct {
 	probeTopic   string    // empty: no probe
 	nextInterval time.Time
 
-	maintenanceUnknown bool // the file cannot be looked at
+	maintenanceUnknown logging.Problem // the file cannot be looked at
 }
 
 func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver {
 	return &receiver{
 		plugin:     c,
 		context:    context,
-		outlook:    outlook{endpoint: c.subscribeEndpoint, patience: time.Duration(c.BlindAfter), log: c.Log},
+		busLog:     busLog{endpoint: c.subscribeEndpoint, blindAfter: time.Duration(c.BlindAfter), log: c.Log},
 		rejects:    rejectLog{log: c.Log},
 		announce:   announcer{name: c.AnnounceAs, topic: c.HeartbeatTopic},
 		batch:      bus.NewBatch(),
 		probeTopic: probeTopic,
-		// In step with the sensor's ticks, so that the probe's return is the evidence for one.
-		nextInterval: c.sensor.start,
+		// In step with the ticks, so that the probe's return is the evidence for one.
+		nextInterval: c.collector.start,
 	}
 }
 
@@ -198,14 +199,14 @@ func (r *receiver) receive(now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.connected, c.disconnects = r.in.Up(), r.losses+r.in.Losses()
-	c.sensor.Backlog(r.batch.Full(), now)
+	c.collector.clock.Backlog(r.batch.Full(), now)
 	for i := range n {
 		topic, payload, frames := r.batch.Message(i)
-		if reject := c.sensor.Receive(topic, payload, frames, now); reject != "" {
+		if reject := c.collector.Receive(topic, payload, frames, now); reject != "" {
 			r.rejects.Add(reject, topic, payload)
 		}
 	}
-	if c.sensor.Due() {
+	if c.collector.Due() {
 		c.due.Signal()
 	}
 	return nil
@@ -214,29 +215,33 @@ func (r *receiver) receive(now time.Time) error {
 // everyInterval does what is done once in each tick interval.
 func (r *receiver) everyInterval(now time.Time) error {
 	c := r.plugin
-	maintenance := r.inMaintenance()
+	maintenance := r.inMaintenance(now)
 	c.mu.Lock()
 	if maintenance {
-		c.sensor.clock.Suspend()
+		c.collector.clock.Suspend()
 	} else {
-		c.sensor.clock.Resume()
+		c.collector.clock.Resume()
 	}
 	if r.probeTopic == "" && r.in.Up() {
 		// Without a probe being connected has to pass for evidence.
-		c.sensor.Evidence(now)
+		c.collector.Evidence(now)
 		c.due.Signal()
 	}
-	view := view{
-		observable: c.sensor.clock.Observable(now), connected: r.in.Up(), maintenance: maintenance, behind: c.sensor.Behind(now),
-		evidence: c.sensor.clock.last,
+	clock := c.collector.clock
+	view := busView{
+		observable: clock.Observable(now), connected: r.in.Up(), maintenance: maintenance, behind: clock.Behind(now),
+		evidence: clock.last,
 	}
-	probe := c.sensor.probePayload(now)
 	c.mu.Unlock()
 
-	r.outlook.Update(view, now)
+	r.busLog.Update(view, now)
 	r.rejects.Flush(now)
 	if r.probeTopic == "" {
 		return nil
+	}
+	probe, err := c.collector.probePayload(now)
+	if err != nil {
+		return err
 	}
 	return r.publish(r.probeTopic, probe)
 }
@@ -251,9 +256,9 @@ func (r *receiver) announceDue(now time.Time) error {
 		return nil
 	}
 	r.plugin.mu.Lock()
-	heard := r.plugin.sensor.counts.heartbeats
+	heard := r.plugin.collector.counts.heartbeats
 	r.plugin.mu.Unlock()
-	payload := r.announce.Due(now, now.Sub(r.plugin.sensor.start), heard)
+	payload := r.announce.Due(now, now.Sub(r.plugin.collector.start), heard)
 	if payload == nil {
 		return nil
 	}
@@ -269,19 +274,17 @@ func (r *receiver) publish(topic string, payload []byte) error {
 }
 
 // inMaintenance reports whether the file that marks maintenance exists.
-func (r *receiver) inMaintenance() bool {
+func (r *receiver) inMaintenance(now time.Time) bool {
 	file, log := r.plugin.MaintenanceFile, r.plugin.Log
 	if file == "" {
 		return false
 	}
 	_, err := os.Stat(file)
-	unknown := err != nil && !errors.Is(err, fs.ErrNotExist)
-	switch {
-	case unknown && !r.maintenanceUnknown:
-		log.Errorf("Maintenance goes unnoticed, for maintenance_file cannot be looked at: %v. Let the user of Telegraf search its folder", err)
-	case r.maintenanceUnknown && !unknown:
-		log.Infof("The maintenance_file %q can be looked at", file)
+	switch change, _ := r.maintenanceUnknown.Update(err != nil && !errors.Is(err, fs.ErrNotExist), now); change {
+	case logging.Began:
+		log.Errorf("Maintenance is not noticed, because maintenance_file cannot be looked at: %v. Let the user of Telegraf search its folder", err)
+	case logging.Ended:
+		log.Infof("The maintenance_file %q can be looked at again", file)
 	}
-	r.maintenanceUnknown = unknown
 	return err == nil
 }
