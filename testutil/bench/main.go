@@ -124,10 +124,10 @@ func (b *bench) prepare() error {
 		return err
 	}
 	b.dropIn = filepath.Join(b.root, "sample.conf")
-	others := filepath.Join(b.root, "testutil", "bench", "others")
-	b.monitor = filepath.Join(others, "monitor.py")
+	programs := filepath.Join(b.root, "testutil", "bench", "baseline")
+	b.monitor = filepath.Join(programs, "monitor.py")
 	b.rawLoop = filepath.Join(b.dir, "rawloop")
-	compile := fmt.Sprintf("gcc -O2 -o '%s' '%s' $(pkg-config --cflags --libs libzmq)", b.rawLoop, filepath.Join(others, "rawloop.c"))
+	compile := fmt.Sprintf("gcc -O2 -o '%s' '%s' $(pkg-config --cflags --libs libzmq)", b.rawLoop, filepath.Join(programs, "rawloop.c"))
 	if message, err := exec.Command("sh", "-c", compile).CombinedOutput(); err != nil {
 		return errors.Join(fmt.Errorf("compiling the raw loop: %w: %s", err, message), os.RemoveAll(b.dir))
 	}

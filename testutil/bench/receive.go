@@ -61,18 +61,18 @@ type receiver struct {
 }
 
 func (b *bench) rawReceiver(endpoint string) (receiver, error) {
-	return otherReceiver(b.startRawLoop(endpoint, floodBeats))
+	return baselineReceiver(b.startRawLoop(endpoint, floodBeats))
 }
 
 func (b *bench) monitorReceiver(endpoint string) (receiver, error) {
-	return otherReceiver(b.startMonitor(endpoint, floodBeats))
+	return baselineReceiver(b.startMonitor(endpoint, floodBeats))
 }
 
-func otherReceiver(o other, err error) (receiver, error) {
+func baselineReceiver(p baseline, err error) (receiver, error) {
 	if err != nil {
 		return receiver{}, err
 	}
-	return receiver{o.Pid(), o.received.Load, o.stop}, nil
+	return receiver{p.Pid(), p.received.Load, p.stop}, nil
 }
 
 // inputReceiver starts the input and reads its metrics.

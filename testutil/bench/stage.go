@@ -20,7 +20,7 @@ type stage struct {
 	bus      *colony.Bus
 	beats    *colony.Publisher
 	telegraf *telegraf.Telegraf
-	monitor  other
+	monitor  baseline
 }
 
 const agentConfig = `

@@ -46,8 +46,8 @@ func (b *stampedBeat) stamp(now time.Time) []byte {
 		first[i] = byte('0' + micros%10)
 		micros /= 10
 	}
-	for _, other := range b.times[1:] {
-		copy(other, first)
+	for _, t := range b.times[1:] {
+		copy(t, first)
 	}
 	return b.payload
 }

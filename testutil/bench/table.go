@@ -12,12 +12,12 @@ import (
 
 // row is one figure of the table.
 type row struct {
-	figure string
-	ours   string
-	other  string // the figure of another program, with its name
-	ratio  string // ours divided by the other
-	budget string
-	result result
+	figure   string
+	ours     string
+	baseline string // the figure of another program, with its name
+	ratio    string // ours divided by the baseline
+	budget   string
+	result   result
 }
 
 type result string
@@ -41,9 +41,9 @@ type table []row
 
 // print writes the table as Markdown.
 func (t table) print(out io.Writer) error {
-	cells := [][]string{{"figure", "ours", "other", "ratio", "budget", "result"}, nil}
+	cells := [][]string{{"figure", "ours", "baseline", "ratio", "budget", "result"}, nil}
 	for _, r := range t {
-		cells = append(cells, []string{r.figure, r.ours, cmp.Or(r.other, "–"), cmp.Or(r.ratio, "–"), cmp.Or(r.budget, "–"), string(r.result)})
+		cells = append(cells, []string{r.figure, r.ours, cmp.Or(r.baseline, "–"), cmp.Or(r.ratio, "–"), cmp.Or(r.budget, "–"), string(r.result)})
 	}
 	widths := make([]int, len(cells[0]))
 	for _, line := range cells {
