@@ -15,6 +15,11 @@ const AnyPort = "tcp://127.0.0.1:*"
 type BusConfig struct {
 	XSub string // endpoint for publishers; empty: AnyPort
 	XPub string // endpoint for subscribers; empty: AnyPort
+
+	// OnForward, if set, is called with the frames of each message just before the bus forwards it, one at a
+	// time and in the bus's order. It needs no subscription, so the publishers do not know of it. It must not
+	// call the bus; what waits for it is not bounded.
+	OnForward func(frames [][]byte)
 }
 
 // Bus is a ChemBus proxy inside this process: publishers connect to its XSUB socket, subscribers to its
@@ -44,13 +49,19 @@ func NewBus(config BusConfig) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("colony: creating the bus's ZeroMQ context: %w", err)
 	}
-	control, remote, err := controlWire(ctx)
+	control, remote, err := wire(ctx, "inproc://control")
 	if err != nil {
 		return nil, errors.Join(err, ctx.Term())
 	}
 	p := &proxy{ctx: ctx, control: remote, xsubEndpoint: config.XSub, xpubEndpoint: config.XPub}
-	if err := p.open(); err != nil {
-		return nil, errors.Join(err, control.Close(), remote.Close(), ctx.Term())
+	if config.OnForward != nil {
+		err = p.openCapture(config.OnForward)
+	}
+	if err == nil {
+		err = p.open()
+	}
+	if err != nil {
+		return nil, errors.Join(err, control.Close(), remote.Close(), p.closeCapture(), ctx.Term())
 	}
 	b := &Bus{
 		xsub:    p.xsubEndpoint,
@@ -62,26 +73,25 @@ func NewBus(config BusConfig) (*Bus, error) {
 	}
 	go func() {
 		defer close(b.done)
-		b.err = errors.Join(p.run(b.replies), p.close(), remote.Close())
+		b.err = errors.Join(p.run(b.replies), p.close(), p.closeCapture(), remote.Close())
 	}()
 	return b, nil
 }
 
-// controlWire returns the two ends of the wire by which a Bus commands its proxy.
-func controlWire(ctx *zmq.Context) (local, remote *zmq.Socket, err error) {
-	const endpoint = "inproc://control"
+// wire returns the two ends of a wire within a context. What waits in it is not bounded.
+func wire(ctx *zmq.Context, endpoint string) (local, remote *zmq.Socket, err error) {
 	ends := make([]*zmq.Socket, 0, 2)
 	for _, attach := range []func(*zmq.Socket, string) error{(*zmq.Socket).Bind, (*zmq.Socket).Connect} {
 		end, err := ctx.NewSocket(zmq.PAIR)
 		if err == nil {
 			ends = append(ends, end)
-			err = errors.Join(end.SetLinger(0), attach(end, endpoint))
+			err = errors.Join(end.SetLinger(0), end.SetSndhwm(0), end.SetRcvhwm(0), attach(end, endpoint))
 		}
 		if err != nil {
 			for _, end := range ends {
 				err = errors.Join(err, end.Close())
 			}
-			return nil, nil, fmt.Errorf("colony: wiring the bus's control socket: %w", err)
+			return nil, nil, fmt.Errorf("colony: wiring the bus to %q: %w", endpoint, err)
 		}
 	}
 	return ends[0], ends[1], nil
