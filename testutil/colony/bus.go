@@ -16,8 +16,8 @@ type BusConfig struct {
 	XSub string // endpoint for publishers; empty: AnyPort
 	XPub string // endpoint for subscribers; empty: AnyPort
 
-	// OnForward, if set, is called with the frames of each message just before the bus forwards it, one at a
-	// time and in the bus's order. It needs no subscription, so the publishers do not know of it. It must not
+	// OnForward, if set, is called with the frames of each message of two or more that the bus forwards, one at
+	// a time and in the bus's order. It needs no subscription, so the publishers do not know of it. It must not
 	// call the bus; what waits for it is not bounded.
 	OnForward func(frames [][]byte)
 }

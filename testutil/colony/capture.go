@@ -6,8 +6,8 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// endOfCapture is the message of one frame that ends the reading of the copies. The bus forwards none like it:
-// a message of a publisher begins with a topic, and a subscription with one of the bytes 0 and 1.
+// endOfCapture is the message of one frame that ends the reading of the copies. libzmq's proxy copies none like
+// it: of one frame are its own commands, and subscriptions, which begin with one of the bytes 0 and 1.
 const endOfCapture = "\x02end"
 
 // openCapture calls back for each message that the proxy forwards.
@@ -25,7 +25,7 @@ func (p *proxy) openCapture(onForward func(frames [][]byte)) error {
 				_ = copies.Close() // fails only on a socket that is no socket
 				return
 			}
-			if !isSubscription(frames) {
+			if len(frames) > 1 {
 				onForward(frames)
 			}
 		}
@@ -42,9 +42,4 @@ func (p *proxy) closeCapture() error {
 	_, err := p.capture.Send(endOfCapture, zmq.DONTWAIT)
 	<-p.captured
 	return errors.Join(err, p.capture.Close())
-}
-
-// isSubscription reports whether the proxy forwarded a subscription, or its end, to the publishers.
-func isSubscription(frames [][]byte) bool {
-	return len(frames) == 1 && len(frames[0]) > 0 && frames[0][0] <= 1
 }
