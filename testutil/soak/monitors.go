@@ -23,6 +23,11 @@ type monitorCampaign struct {
 	stages  int
 }
 
+// log is the file with what the monitors of a stage logged.
+func (c monitorCampaign) log(stage int) string {
+	return filepath.Join(c.dir, fmt.Sprintf("stage%d.log", stage))
+}
+
 // run does the faults, on so many buses at the same time, and reports. What the monitors logged is left in the
 // folder. Of a campaign that broke off there is no report: what was due was not waited for.
 func (c monitorCampaign) run(ctx context.Context, out io.Writer) (*monitorReport, error) {
@@ -56,7 +61,7 @@ func (c monitorCampaign) run(ctx context.Context, out io.Writer) (*monitorReport
 			}
 			var log string
 			ledgers[i], log, errs[i] = runMonitorStage(ctx, i, plan, c.program, c.dir, say)
-			errs[i] = errors.Join(errs[i], os.WriteFile(filepath.Join(c.dir, fmt.Sprintf("stage%d.log", i)), []byte(log), 0o600))
+			errs[i] = errors.Join(errs[i], os.WriteFile(c.log(i), []byte(log), 0o600))
 			if errs[i] != nil {
 				cancel() // what the others would show is not worth the time
 			}

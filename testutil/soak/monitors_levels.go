@@ -84,6 +84,11 @@ func (l *levels) run(ctx context.Context, phase time.Duration) {
 func (l *levels) turn(t turn) {
 	if t.event == opened {
 		l.open[t.failure] = true
+		for i := range l.ending {
+			if l.failures[i].component == l.failures[t.failure].component {
+				delete(l.ending, i) // a component has one incident at a time
+			}
+		}
 	} else {
 		delete(l.open, t.failure)
 		l.ending[t.failure] = endLevels

@@ -43,7 +43,18 @@ func (r *monitorReport) count(o outcome) int {
 
 // good reports whether nothing went wrong.
 func (r *monitorReport) good() bool {
-	return !slices.ContainsFunc(r.findings, func(f gapFinding) bool { return f.outcome.problem() })
+	return len(r.troubled()) == 0
+}
+
+// troubled returns the stages of which something went wrong.
+func (r *monitorReport) troubled() []int {
+	var all []int
+	for _, f := range r.findings {
+		if f.outcome.problem() && !slices.Contains(all, f.stage) {
+			all = append(all, f.stage)
+		}
+	}
+	return all
 }
 
 // outcomeNames are those of the outcomes that a reader wants to see one by one.
