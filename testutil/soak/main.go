@@ -1,6 +1,9 @@
 // Command soak does random faults to the real parts (a bus, a colony, a Telegraf with the drop-in, two
 // consumers) and compares what really happened to each zooid with what each consumer handled. It is what
 // make soak runs, and fails unless no gap was missed, doubled or false.
+//
+// With -monitors it does faults to three monitors on one bus: real outputs with a real proxy between them and a
+// consumer, on many buses at the same time. It fails if a failure was handled twice, or not at all.
 package main
 
 import (

@@ -10,14 +10,14 @@ import (
 
 // What the ledger of monitors can know, and what it cannot
 //
-// The ledger knows when each monitor was told of a failure, when each fault began and ended, what the bus
+// The ledger knows when each monitor was handed which level, when each fault began and ended, what the bus
 // forwarded, and what the consumer handled. From these follows for each failure:
 //
 //   - It has to be handled if nothing was disturbed for publishLimit between the moment at which the first
 //     monitor found it and the moment at which the component was back. Else it may be handled, or not.
 //   - It is doubled if the consumer handled it more than once: under two ids, or under one after it had
 //     forgotten that.
-//   - It is handled after its end if a monitor published it that had been told before that the component is back.
+//   - It is handled after its end if a monitor published it that had been handed the closed level before.
 //
 // Undecidable is only a failure that is doubled because a monitor stood still between its last read and its
 // send: it had its claim back, decided to publish, and was stopped at that moment, so that another one published
@@ -26,7 +26,7 @@ const (
 	// publishLimit is how long it may take after the end of all faults until a gap is published: connections are
 	// made again, the others are asked for what they know, and another monitor that made a claim gets its time.
 	publishLimit = 18 * time.Second
-	// endKnown is how long after a monitor was told that a component is back it may still publish the gap.
+	// endKnown is how long after a monitor was handed the closed level of a gap it may still publish it.
 	endKnown = 2 * time.Second
 	// stillWithin is how long before it is stopped a monitor may have decided to publish, if the stop is to
 	// explain that it publishes after its end, and signalDelay how long the stop may take to arrive.
@@ -161,9 +161,9 @@ func (l *monitorLedger) outcome(i int, handled []handledGap) gapFinding {
 		return gapFinding{outcome: gapUndecidable, reason: reason + "; the last monitor stood still between its claim and its message"}
 	}
 	h := handled[0]
-	if sent, told, after := l.afterEnd(i, h); after {
+	if sent, ended, after := l.afterEnd(i, h); after {
 		return gapFinding{outcome: gapAfterEnd, reason: fmt.Sprintf(
-			"monitor %d published it at %v, and had been told at %v that the component is back", sent.monitor, sent.stamp, told)}
+			"monitor %d published it at %v, and had its closed level at %v", sent.monitor, sent.stamp, ended)}
 	}
 	during := span{found, h.at}
 	return gapFinding{outcome: gapHandled, delay: h.at - found, calm: l.disturbed().outside(during).total() == during.to-during.from}
@@ -178,7 +178,7 @@ func (l *monitorLedger) disturbed() spans {
 	return union(all)
 }
 
-// foundAt is when the first monitor was told of a failure; never if none was.
+// foundAt is when the first monitor was handed the open level of a failure; never if none was.
 func (l *monitorLedger) foundAt(i int) time.Duration {
 	for _, w := range l.levels {
 		if w.failure == i && w.event != closed {
@@ -206,9 +206,9 @@ func (l *monitorLedger) sentAs(h handledGap) (forwardedGap, bool) {
 	return nearest, ok
 }
 
-// afterEnd reports whether a gap was published by a monitor that had been told that it is over, and had been at
-// work since.
-func (l *monitorLedger) afterEnd(i int, h handledGap) (sent forwardedGap, told time.Duration, after bool) {
+// afterEnd reports whether a gap was published by a monitor that had been handed its closed level, and had been
+// at work since.
+func (l *monitorLedger) afterEnd(i int, h handledGap) (sent forwardedGap, ended time.Duration, after bool) {
 	sent, ok := l.sentAs(h)
 	if !ok {
 		return sent, 0, false

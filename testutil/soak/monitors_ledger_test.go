@@ -82,7 +82,7 @@ func TestFailureThatIsNotDue(t *testing.T) {
 
 	dead := bookOf(foundByAll)
 	dead.levels = nil
-	require.Equal(t, []outcome{gapNotDue}, outcomes(dead), "no monitor was there to be told")
+	require.Equal(t, []outcome{gapNotDue}, outcomes(dead), "no monitor was there to find it")
 }
 
 func TestGapWithoutAFailure(t *testing.T) {
@@ -103,7 +103,7 @@ func TestMonitorThatStandsStill(t *testing.T) {
 		claimed, stopped, published, continued, forwarded, other time.Duration
 		monitor                                                  int
 	}
-	told := story{
+	excused := story{
 		claimed: 100 * second, published: 100*second + 10*time.Millisecond, stopped: 100*second + 11*time.Millisecond,
 		other: 108 * second, continued: 110 * second, forwarded: 110*second + time.Millisecond, monitor: 1,
 	}
@@ -112,7 +112,7 @@ func TestMonitorThatStandsStill(t *testing.T) {
 		l.private = []privateMessage{{at: s.claimed, payload: `{"claims":["` + foundByAll.incidentID(1) + `"]}`}}
 		return l.publish(0, s.other).publishLate(1, s.published, s.forwarded)
 	}
-	require.Equal(t, []outcome{gapUndecidable}, outcomes(ledger(told)))
+	require.Equal(t, []outcome{gapUndecidable}, outcomes(ledger(excused)))
 
 	for name, change := range map[string]func(*story){
 		"another monitor was stopped":           func(s *story) { s.monitor = 2 },
@@ -124,13 +124,13 @@ func TestMonitorThatStandsStill(t *testing.T) {
 		"the message had left before the stop":  func(s *story) { s.forwarded = s.stopped },
 		"the other one had published it before": func(s *story) { s.other = s.stopped - second },
 	} {
-		s := told
+		s := excused
 		change(&s)
 		require.Equal(t, []outcome{gapDoubled}, outcomes(ledger(s)), name)
 	}
-	require.Equal(t, []outcome{gapDoubled}, outcomes(ledger(told).with(busPaused, 0, 99*second, 105*second)), "the bus may have kept it")
-	require.Equal(t, []outcome{gapDoubled}, outcomes(ledger(told).publish(0, 200*second)), "once more, without an excuse")
-	bare := ledger(told)
+	require.Equal(t, []outcome{gapDoubled}, outcomes(ledger(excused).with(busPaused, 0, 99*second, 105*second)), "the bus may have kept it")
+	require.Equal(t, []outcome{gapDoubled}, outcomes(ledger(excused).publish(0, 200*second)), "once more, without an excuse")
+	bare := ledger(excused)
 	bare.private = nil
 	require.Equal(t, []outcome{gapDoubled}, outcomes(bare), "there was no claim")
 }

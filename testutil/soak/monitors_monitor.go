@@ -17,7 +17,7 @@ import (
 // writeLimit is how long a write to a monitor may take; its pipe holds more than a monitor gets while it is stopped.
 const writeLimit = 10 * time.Second
 
-// monitorOptions let a message tell by its intensity which monitor published it.
+// monitorOptions make the number of the monitor the intensity of its messages, by which the ledger knows who published what.
 const monitorOptions = `
 [[outputs.chembus]]
   publish_endpoint = %q

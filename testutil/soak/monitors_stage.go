@@ -75,14 +75,14 @@ func (s *monitorStage) set(ctx context.Context, program, dir string) error {
 		}
 		first = append(first, &failure{component: fmt.Sprintf("first_of_%d", i)})
 	}
-	tell := func(event levelEvent) {
+	write := func(event levelEvent) {
 		for i, f := range first {
 			s.monitors[i].write(level(f, i, event, began, time.Now()))
 		}
 	}
 	limit := time.After(startLimit)
 	for !s.allReady(first) {
-		tell(repeated)
+		write(repeated)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -91,7 +91,7 @@ func (s *monitorStage) set(ctx context.Context, program, dir string) error {
 		case <-time.After(time.Second):
 		}
 	}
-	tell(closed)
+	write(closed)
 	return nil
 }
 
