@@ -15,6 +15,11 @@ const AnyPort = "tcp://127.0.0.1:*"
 type BusConfig struct {
 	XSub string // endpoint for publishers; empty: AnyPort
 	XPub string // endpoint for subscribers; empty: AnyPort
+
+	// OnForward is called with the frames of each forwarded message of two or more frames, one at a time and in order.
+	// It makes no subscription that publishers would receive. It must not call the bus. The queue before it is not
+	// limited. It may be nil.
+	OnForward func(frames [][]byte)
 }
 
 // Bus is a ChemBus proxy in this process: publishers connect to its XSUB socket, subscribers to its XPUB socket. It
@@ -44,13 +49,19 @@ func NewBus(config BusConfig) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("colony: creating the bus's ZeroMQ context: %w", err)
 	}
-	control, remote, err := controlPair(ctx)
+	control, remote, err := socketPair(ctx, "inproc://control")
 	if err != nil {
 		return nil, errors.Join(err, ctx.Term())
 	}
 	p := &proxy{ctx: ctx, control: remote, xsubEndpoint: config.XSub, xpubEndpoint: config.XPub}
-	if err := p.open(); err != nil {
-		return nil, errors.Join(err, control.Close(), remote.Close(), ctx.Term())
+	if config.OnForward != nil {
+		err = p.openCapture(config.OnForward)
+	}
+	if err == nil {
+		err = p.open()
+	}
+	if err != nil {
+		return nil, errors.Join(err, control.Close(), remote.Close(), p.closeCapture(), ctx.Term())
 	}
 	b := &Bus{
 		xsub:    p.xsubEndpoint,
@@ -62,26 +73,25 @@ func NewBus(config BusConfig) (*Bus, error) {
 	}
 	go func() {
 		defer close(b.done)
-		b.err = errors.Join(p.run(b.replies), p.close(), remote.Close())
+		b.err = errors.Join(p.run(b.replies), p.close(), p.closeCapture(), remote.Close())
 	}()
 	return b, nil
 }
 
-// controlPair returns two connected sockets, with which a Bus controls its proxy.
-func controlPair(ctx *zmq.Context) (local, remote *zmq.Socket, err error) {
-	const endpoint = "inproc://control"
+// socketPair returns two connected sockets within a context. Their queues are not limited.
+func socketPair(ctx *zmq.Context, endpoint string) (local, remote *zmq.Socket, err error) {
 	ends := make([]*zmq.Socket, 0, 2)
 	for _, attach := range []func(*zmq.Socket, string) error{(*zmq.Socket).Bind, (*zmq.Socket).Connect} {
 		end, err := ctx.NewSocket(zmq.PAIR)
 		if err == nil {
 			ends = append(ends, end)
-			err = errors.Join(end.SetLinger(0), attach(end, endpoint))
+			err = errors.Join(end.SetLinger(0), end.SetSndhwm(0), end.SetRcvhwm(0), attach(end, endpoint))
 		}
 		if err != nil {
 			for _, end := range ends {
 				err = errors.Join(err, end.Close())
 			}
-			return nil, nil, fmt.Errorf("colony: connecting the control sockets of the bus: %w", err)
+			return nil, nil, fmt.Errorf("colony: connecting sockets at %q: %w", endpoint, err)
 		}
 	}
 	return ends[0], ends[1], nil

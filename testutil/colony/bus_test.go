@@ -213,3 +213,38 @@ func BenchmarkBus(b *testing.B) {
 	require.NoError(b, sub.Close())
 	require.NoError(b, ctx.Term())
 }
+
+// TestOnForward reads the forwarded messages without a subscription, also after a restart of the bus.
+func TestOnForward(t *testing.T) {
+	limited := limit(t)
+	seen := make(chan string, 10_000)
+	bus, err := colony.NewBus(colony.BusConfig{OnForward: func(frames [][]byte) {
+		seen <- fmt.Sprintf("%q", frames)
+	}})
+	require.NoError(t, err)
+	p := connect(t, bus)
+	c := listen(t, bus, "S")
+	require.NoError(t, p.WaitSubscribed(limit(t), "S"))
+	require.NoError(t, p.Send([]byte("other"), []byte("{}")))
+	for n := range 3 {
+		require.NoError(t, p.Send([]byte("S"), numbered(n)))
+	}
+	require.NoError(t, c.Wait(limit(t), atLeast(3)))
+	require.NoError(t, bus.Kill())
+	require.NoError(t, bus.Restart())
+	for len(c.Received()) < 4 { // until publisher and consumer are connected again
+		require.NoError(t, limited.Err())
+		require.NoError(t, p.Send([]byte("S"), numbered(3)))
+		<-time.After(10 * time.Millisecond)
+	}
+	require.NoError(t, bus.Close())
+	close(seen)
+	var all []string
+	for frames := range seen {
+		all = append(all, frames)
+	}
+	require.GreaterOrEqual(t, len(all), 4)
+	for n, frames := range all { // no subscriptions, and no messages without a subscriber
+		require.Equal(t, fmt.Sprintf("%q", [][]byte{[]byte("S"), numbered(min(n, 3))}), frames)
+	}
+}

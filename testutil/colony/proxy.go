@@ -39,7 +39,9 @@ const (
 type proxy struct {
 	ctx          *zmq.Context
 	control      *zmq.Socket
-	xsub, xpub   *zmq.Socket // nil while killed
+	capture      *zmq.Socket   // receives a copy of each forwarded message; nil without OnForward
+	captured     chan struct{} // closed when the reader of the copies has ended
+	xsub, xpub   *zmq.Socket   // nil while killed
 	xsubEndpoint string
 	xpubEndpoint string
 	paused       bool
@@ -49,7 +51,7 @@ type proxy struct {
 func (p *proxy) run(replies chan<- error) error {
 	for {
 		if p.xsub != nil && !p.paused {
-			if err := zmq.ProxySteerable(p.xsub, p.xpub, nil, p.control); err != nil {
+			if err := zmq.ProxySteerable(p.xsub, p.xpub, p.capture, p.control); err != nil {
 				return fmt.Errorf("colony: forwarding between XSUB and XPUB: %w", err)
 			}
 		}
