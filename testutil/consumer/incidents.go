@@ -2,8 +2,8 @@ package consumer
 
 import "time"
 
-// dedupWindow is how long the consumers remember an incident.
-const dedupWindow = 60 * time.Second
+// DedupWindow is how long the consumers remember a handled incident.
+const DedupWindow = 60 * time.Second
 
 // recentIncidents is the deduplication of the real consumers, with its limits: it remembers incidents that have an id,
 // each for a minute after it was handled. A dropped message does not extend the minute.
@@ -26,7 +26,7 @@ func (r recentIncidents) add(incident *string) bool {
 	}
 	now := r.now()
 	for id, at := range r.handled {
-		if now.Sub(at) >= dedupWindow {
+		if now.Sub(at) >= DedupWindow {
 			delete(r.handled, id)
 		}
 	}
