@@ -13,11 +13,11 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
-// outage is twice the threshold: 60 s at the scale of the defaults.
-const outage = 2 * quickThreshold * time.Second
+// failureTime is how long a fault lasts: twice the threshold.
+const failureTime = 2 * quickThreshold * time.Second
 
-// TestNoFalseAlarm lets something other than a component fail. Nobody may be reported, and afterwards a
-// real death must still be.
+// TestNoFalseAlarm lets a part other than a component fail. No gap may be reported, and the death of a component afterwards
+// must be found.
 func TestNoFalseAlarm(t *testing.T) {
 	for name, fail := range map[string]func(*scene, func()){
 		"bus killed and restarted": func(s *scene, during func()) {
@@ -42,9 +42,9 @@ func TestNoFalseAlarm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, quick)
 			c, gaps := s.colony(10), s.consumer()
-			fail(s, func() { <-time.After(outage) })
+			fail(s, func() { <-time.After(failureTime) })
 			s.observe(2.5 * quickThreshold)
-			require.Empty(s, zooidsOf(gaps.Received()), "all of them live")
+			require.Empty(s, zooidsOf(gaps.Received()), "all components are alive")
 
 			require.NoError(s, c.Kill("audio_io"))
 			s.wait("the death is found", func() bool { return len(gaps.Received()) > 0 })
@@ -77,7 +77,7 @@ func killPlugin(role string) func(*scene, func()) {
 	}
 }
 
-// colony starts n components that beat every second and waits until InfluxDB has all of them up.
+// colony starts n components with a heartbeat every second and waits until InfluxDB has all of them as up.
 func (s *scene) colony(n int) *colony.Colony {
 	s.Helper()
 	c, err := colony.New(colony.Config{XSub: s.bus.XSub()})
@@ -100,7 +100,7 @@ func (s *scene) consumer() *consumer.Consumer {
 	return s.listener("CAPABILITY_GAP")
 }
 
-// listener starts a consumer of a topic and waits until the bus has passed its subscription on.
+// listener starts a consumer of a topic and waits until the bus has forwarded its subscription.
 func (s *scene) listener(topic string) *consumer.Consumer {
 	s.Helper()
 	c, err := consumer.New(consumer.Config{XPub: s.bus.XPub(), Topic: topic})

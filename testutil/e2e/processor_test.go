@@ -15,8 +15,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
-// remembering are options with which a component that beats every second is silent after four, every
-// single death is an incident of its own, and the judge keeps its state in a file.
+// remembering are options with a threshold of 4 s, an incident for every death, and a state file of the processor.
 const remembering = `
 [[inputs.chembus]]
   tick_interval = "200ms"
@@ -33,31 +32,31 @@ const remembering = `
 [[outputs.chembus]]
 `
 
-// TestJudgeIsKilled kills the judge five times while twenty of two hundred components die. Every death
-// must be one incident, found late at the worst, and no other.
-func TestJudgeIsKilled(t *testing.T) {
-	const crowd, deaths, kills = 200, 20, 5
+// TestProcessorIsKilled kills the processor five times while twenty of two hundred components die. Every death must be
+// found once, possibly late.
+func TestProcessorIsKilled(t *testing.T) {
+	const components, deaths, kills = 200, 20, 5
 	state := filepath.Join(t.TempDir(), "liveness.json")
 	s := newScene(t, fmt.Sprintf(remembering, state))
 	gaps := s.consumer()
-	c := s.colony(crowd)
+	c := s.colony(components)
 
 	names := c.Names()
-	s.wait("the judge has saved all of them", func() bool {
+	s.wait("the state has all components", func() bool {
 		saved, err := os.ReadFile(state)
 		return err == nil && !slices.ContainsFunc(names, func(name string) bool {
-			return !bytes.Contains(saved, []byte(`"key":"`+name+`"`))
+			return !bytes.Contains(saved, []byte(`"`+name+`"`))
 		})
 	})
 	var dead []string
 	for i := range deaths {
-		name := names[i*crowd/deaths]
+		name := names[i*components/deaths]
 		require.NoError(t, c.Kill(name))
 		dead = append(dead, name)
 		if i%(deaths/kills) == 1 {
 			killPlugin("processor")(s, func() {})
 		}
-		<-time.After(500 * time.Millisecond) // the deaths are spread, as they would be
+		<-time.After(500 * time.Millisecond) // the deaths are not simultaneous
 	}
 	s.wait("every death is found", func() bool { return len(gaps.Handled()) >= deaths })
 	s.observe(8)
@@ -72,16 +71,16 @@ func TestJudgeIsKilled(t *testing.T) {
 	require.Len(t, gaps.Handled(), deaths)
 }
 
-// TestMassSilence kills 40 components at once.
-func TestMassSilence(t *testing.T) {
+// TestOutage kills 40 components at once.
+func TestOutage(t *testing.T) {
 	s := newScene(t, quick)
 	gaps := s.consumer()
 	c := s.colony(50)
-	doomed := c.Names()[:40]
-	for _, name := range doomed {
+	victims := c.Names()[:40]
+	for _, name := range victims {
 		require.NoError(t, c.Kill(name))
 	}
-	mass := func() []consumer.Message {
+	outages := func() []consumer.Message {
 		var found []consumer.Message
 		for _, m := range gaps.Received() {
 			if m.Facts["gap_type"] == "heartbeat_mass_missing" {
@@ -90,23 +89,23 @@ func TestMassSilence(t *testing.T) {
 		}
 		return found
 	}
-	s.wait("the mass incident arrives", func() bool { return len(mass()) > 0 })
+	s.wait("the outage arrives", func() bool { return len(outages()) > 0 })
 	s.observe(2 * quickThreshold)
-	require.Len(t, gaps.Received(), 6, "mass_count and one for the rest")
-	require.Len(t, mass(), 1)
-	var told []string
+	require.Len(t, gaps.Received(), 6, "mass_count single gaps and the outage")
+	require.Len(t, outages(), 1)
+	var reported []string
 	for _, m := range gaps.Received() {
 		if members, many := m.Facts["members"].([]any); many {
 			for _, name := range members {
-				told = append(told, name.(string))
+				reported = append(reported, name.(string))
 			}
 		} else {
-			told = append(told, zooidsOf([]consumer.Message{m})...)
+			reported = append(reported, zooidsOf([]consumer.Message{m})...)
 		}
 	}
-	require.ElementsMatch(t, doomed, told, "each is told of once")
+	require.ElementsMatch(t, victims, reported, "each is reported once")
 
-	for _, name := range doomed {
+	for _, name := range victims {
 		require.NoError(t, c.Revive(name))
 	}
 	s.wait("every gap is closed", func() bool {
@@ -114,7 +113,7 @@ func TestMassSilence(t *testing.T) {
 	})
 }
 
-// TestAggregator gives Telegraf an aggregator, and so a second copy of the judge, behind it.
+// TestAggregator configures an aggregator, for which Telegraf starts a second copy of the processor.
 func TestAggregator(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "liveness.json")
 	s := newSceneWith(t, fmt.Sprintf(remembering, state), `
@@ -125,19 +124,19 @@ func TestAggregator(t *testing.T) {
 	gaps := s.consumer()
 	c := s.colony(10)
 	copies := strings.Count(s.telegraf.Output(), "[processors.execd] Starting process")
-	require.Equal(t, 2, copies, "Telegraf has not started a second copy; the test tests nothing")
+	require.Equal(t, 2, copies, "Telegraf has started no second copy")
 
 	require.NoError(t, c.Kill("audio_io"))
 	s.wait("the death is found", func() bool { return len(gaps.Received()) > 0 })
 	s.observe(8)
-	require.Equal(t, []string{"audio_io"}, zooidsOf(gaps.Received()), "told once, by one judge")
+	require.Equal(t, []string{"audio_io"}, zooidsOf(gaps.Received()), "published once")
 	require.NoError(t, c.Revive("audio_io"))
 	s.wait("it is up again", func() bool { return s.up("audio_io") == 1 })
 	require.Len(t, gaps.Received(), 1)
 }
 
-// TestRestartOfTelegraf stops Telegraf during an outage of a component and starts it again: the judge
-// knows the incident, which is neither told twice nor left open.
+// TestRestartOfTelegraf restarts Telegraf while a component is dead. The gap keeps its incident_id, is published once and
+// is closed afterwards.
 func TestRestartOfTelegraf(t *testing.T) {
 	s := newScene(t, fmt.Sprintf(remembering, filepath.Join(t.TempDir(), "liveness.json")))
 	gaps := s.consumer()

@@ -12,24 +12,24 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
-// TestKilledComponent is the main job, with short thresholds.
+// TestKilledComponent kills a component and revives it, with a short threshold.
 func TestKilledComponent(t *testing.T) {
 	killedComponent(newScene(t, quick), "1", quickThreshold, "meta_agent", "heal_executor")
 }
 
-// TestKilledComponentWithDefaults is the same with nothing configured, at the pace of the real colony.
+// TestKilledComponentWithDefaults does the same with the default options and the intervals of the real colony.
 func TestKilledComponentWithDefaults(t *testing.T) {
 	killedComponent(newScene(t, ""), "10", 30, "meta_agent", "heal_executor", "heartbeat_monitor")
 }
 
-// killedComponent kills audio_io and revives it; the others must live on.
+// killedComponent kills audio_io and revives it; the others must stay up.
 func killedComponent(s *scene, interval string, threshold float64, others ...string) {
 	gaps := s.python("consumer.py")
 	beats := s.listener("HEARTBEAT")
 	s.wait("the consumer listens", func() bool { return strings.Contains(gaps.Output(), "ready") })
 	s.python("emitter.py", "meta_agent", "consciousness", interval, "8")
 	s.python("emitter.py", "heal_executor", "system_healing", interval, "1")
-	victim := s.python("emitter.py", "audio_io", "voice", interval, "3")
+	victim := s.python("emitter.py", "audio_io", "audio", interval, "3")
 	for _, zooid := range append(others, "audio_io") {
 		s.wait(zooid+" is up", func() bool { return s.up(zooid) == 1 })
 	}
@@ -42,32 +42,32 @@ func killedComponent(s *scene, interval string, threshold float64, others ...str
 	s.Logf("the gap arrived %.1f s after the kill", time.Since(killed).Seconds())
 	requireGap(s, s.deliveries(gaps)[0], lastBeat(beats, "audio_io"), threshold)
 
-	s.wait("InfluxDB has it down", func() bool { return s.up("audio_io") == 0 })
+	s.wait("InfluxDB has it as down", func() bool { return s.up("audio_io") == 0 })
 	s.waitForGap("audio_io", true)
-	// The level is repeated at each report; nobody must hear of it again.
-	s.wait("the level was repeated", func() bool {
+	// The open gap is repeated at each report, but must not be published again.
+	s.wait("the open gap was repeated", func() bool {
 		return s.number(`SELECT count("open") AS value FROM liveness_gap WHERE zooid = 'audio_io'`) >= 3
 	})
 
-	s.python("emitter.py", "audio_io", "voice", interval, "3")
+	s.python("emitter.py", "audio_io", "audio", interval, "3")
 	s.wait("it is up again", func() bool { return s.up("audio_io") == 1 })
 	s.waitForGap("audio_io", false)
 	s.observe(0.4 * threshold)
 
-	require.Len(s, s.deliveries(gaps), 1, "one gap and nothing else, not even a copy")
+	require.Len(s, s.deliveries(gaps), 1, "one gap and no copy")
 	require.EqualValues(s, 1, s.number(`SELECT count("open") AS value FROM liveness_gap WHERE "open" = false`), "closed once")
 	for _, zooid := range others {
 		require.EqualValues(s, 1, s.number(`SELECT min("up") AS value FROM liveness WHERE zooid = '%s'`, zooid), zooid)
 		require.Positive(s, s.number(`SELECT count("beats") AS value FROM chembus_heartbeat WHERE zooid = '%s'`, zooid), zooid)
 	}
 	require.EqualValues(s, 0, s.number(`SELECT min("up") AS value FROM liveness WHERE zooid = 'audio_io'`))
-	require.Nil(s, s.value(`SELECT count(observed_s) AS value FROM chembus_tick`), "the judge consumes the ticks")
-	require.Nil(s, s.value(`SELECT count(uptime_s) AS value FROM chembus_heartbeat WHERE uptime_s > 1e6`), "an epoch time is no uptime")
-	require.Positive(s, s.number(`SELECT count(used) AS value FROM mem`), "other metrics of the agent arrive")
+	require.Nil(s, s.value(`SELECT count(observed_s) AS value FROM chembus_tick`), "the processor drops the ticks")
+	require.Nil(s, s.value(`SELECT count(uptime_s) AS value FROM chembus_heartbeat WHERE uptime_s > 1e6`), "an epoch time is not an uptime")
+	require.Positive(s, s.number(`SELECT count(used) AS value FROM mem`), "metrics of other inputs arrive")
 }
 
-// lastBeat is the ts of the last heartbeat of a component that the bus forwarded and that is no copy. It need not be the
-// latest ts: of two streams on a busy machine the one that took its time first may send second.
+// lastBeat returns the ts of the last heartbeat of a component that the bus has forwarded, without copies. It is not always
+// the greatest ts: on a busy machine, of two streams the first to read the clock may be the second to send.
 func lastBeat(beats *consumer.Consumer, zooid string) float64 {
 	var last float64
 	seen := make(map[string]bool)
@@ -80,7 +80,7 @@ func lastBeat(beats *consumer.Consumer, zooid string) float64 {
 	return last
 }
 
-// requireGap checks every key of the message and every fact.
+// requireGap checks the keys and the facts of a message.
 func requireGap(s *scene, d delivery, lastBeat, threshold float64) {
 	require.Empty(s, d.Malformed)
 	require.True(s, d.Handled)
@@ -134,6 +134,6 @@ func requireGap(s *scene, d delivery, lastBeat, threshold float64) {
 	require.Equal(s, lastBeat, m.Facts["last_seen"])
 	missing := m.Facts["missing_seconds"].(float64)
 	require.Greater(s, missing, threshold)
-	require.Less(s, missing, threshold+2, "found with the first tick that is past the deadline")
-	require.Less(s, m.TS-lastBeat, threshold+15, "the machine is too slow to say")
+	require.Less(s, missing, threshold+2, "found with the first tick after the deadline")
+	require.Less(s, m.TS-lastBeat, threshold+15, "the machine is too slow for this test")
 }

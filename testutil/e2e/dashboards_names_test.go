@@ -12,11 +12,11 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/grafana"
 )
 
-// written are the fields and tags of one measurement in InfluxDB.
+// written is the fields and tags of a measurement in InfluxDB.
 type written struct{ fields, tags []string }
 
-// requireWritten fails if a dashboard names a measurement, a field or a tag that the run has not written.
-func requireWritten(s *scene, ql, flux *grafana.Dashboard) {
+// requireNamesWritten requires that every measurement, field and tag in a dashboard was written by the run.
+func requireNamesWritten(s *scene, ql, flux *grafana.Dashboard) {
 	s.Helper()
 	measurements := make(map[string]written)
 	for _, measurement := range s.keys("SHOW MEASUREMENTS", "name") {
@@ -29,7 +29,7 @@ func requireWritten(s *scene, ql, flux *grafana.Dashboard) {
 		fill := grafana.Fill{Interval: 1e9, Values: map[string][]string{"host": grafana.All, "niche": grafana.All, "zooid": grafana.All}}
 		statement, err := influxql.ParseStatement(fill.InfluxQL(q, ql.Templating.List))
 		require.NoError(s, err, q)
-		requireWrittenQL(s, statement, measurements)
+		requireWrittenInfluxQL(s, statement, measurements)
 	}
 	for _, q := range queriesOf(flux) {
 		if !strings.HasPrefix(q, "buckets()") {
@@ -65,8 +65,8 @@ func queriesOf(d *grafana.Dashboard) []string {
 	return all
 }
 
-// requireWrittenQL checks every name in an InfluxQL statement.
-func requireWrittenQL(s *scene, statement influxql.Statement, measurements map[string]written) {
+// requireWrittenInfluxQL checks every name in an InfluxQL statement.
+func requireWrittenInfluxQL(s *scene, statement influxql.Statement, measurements map[string]written) {
 	s.Helper()
 	switch statement := statement.(type) {
 	case *influxql.SelectStatement:
@@ -78,7 +78,7 @@ func requireWrittenQL(s *scene, statement influxql.Statement, measurements map[s
 				names = append(names, measurements[source.Name].fields...)
 				names = append(names, measurements[source.Name].tags...)
 			case *influxql.SubQuery:
-				requireWrittenQL(s, source.Statement, measurements)
+				requireWrittenInfluxQL(s, source.Statement, measurements)
 				names = append(names, source.Statement.ColumnNames()...)
 				_, tags := source.Statement.Dimensions.Normalize()
 				names = append(names, tags...)
@@ -93,7 +93,7 @@ func requireWrittenQL(s *scene, statement influxql.Statement, measurements map[s
 		require.Contains(s, measurements[measurement].tags, statement.TagKeyExpr.(*influxql.StringLiteral).Val)
 		requireNames(s, statement.Condition, measurements[measurement].tags)
 	default:
-		require.Fail(s, "neither a query nor a variable", statement.String())
+		require.Fail(s, "unexpected statement", statement.String())
 	}
 }
 
@@ -113,10 +113,10 @@ var (
 	fluxColumns     = regexp.MustCompile(`columns?: (?:\[([^\]]*)\]|"(\w+)")`)
 	fluxQuoted      = regexp.MustCompile(`"(\w+)"`)
 	fluxRow         = regexp.MustCompile(`\br\.(\w+)`)
-	// Columns that a query makes: rename(columns: {old: "new"}), {r with new: …}, {new: …, new: …}.
+	// Columns that a query creates: rename(columns: {old: "new"}), {r with new: …}, {new: …, new: …}.
 	fluxRenamed = regexp.MustCompile(`(\w+): "(\w+)"`)
 	fluxRecord  = regexp.MustCompile(`=> \(\{(.*?)\}\)`)
-	fluxMade    = regexp.MustCompile(`(\w+): `)
+	fluxCreated = regexp.MustCompile(`(\w+): `)
 )
 
 // requireWrittenFlux checks every measurement, field, tag and column in a Flux query.
@@ -143,7 +143,7 @@ func requireWrittenFlux(s *scene, query string, measurements map[string]written)
 		known = append(known, m[2])
 	}
 	for _, record := range fluxRecord.FindAllString(query, -1) {
-		for _, m := range fluxMade.FindAllStringSubmatch(record, -1) {
+		for _, m := range fluxCreated.FindAllStringSubmatch(record, -1) {
 			known = append(known, m[1])
 		}
 	}
