@@ -11,7 +11,7 @@ import (
 )
 
 // detectorPackage has the benchmarks of the processor's logic.
-const detectorPackage = "plugins/processors/liveness/judge"
+const detectorPackage = "plugins/processors/liveness/detector"
 
 // growthCounts are the numbers of zooids in the benchmarks.
 var growthCounts = []int{100, 1_000, 10_000, 100_000, 1_000_000}

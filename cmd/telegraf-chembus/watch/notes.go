@@ -2,6 +2,8 @@ package watch
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,23 +19,31 @@ func fresh(state liveness.Recollection, now time.Time) bool {
 	return !state.Saved.IsZero() && now.Sub(state.Saved) < freshFor
 }
 
-// hostOf returns the host tag with which the saved state continues: the processor tells buses apart by host and
-// endpoint. It is that of the saved bus with this endpoint, preferably one on this host, else the name of this host.
-func hostOf(state liveness.Recollection, endpoint, hostname string) string {
-	host := hostname
-	found := false
-	for _, known := range [][]liveness.Sensor{state.Heard, state.Mute} {
-		for _, bus := range known {
-			if bus.Endpoint == endpoint && (!found || bus.Host == hostname) {
-				host, found = bus.Host, true
-			}
+// busTags returns the tags for the metrics of the input, so that the processor continues with what it has saved of this
+// bus. They are those of the saved bus with this endpoint: the one on this host, else the one heard last. Without a saved
+// bus it is the name of this host, which Telegraf adds.
+func busTags(state liveness.Recollection, endpoint, hostname string) map[string]string {
+	var found *liveness.RecalledBus
+	for i := range state.Buses {
+		bus := &state.Buses[i]
+		if saved, ok := bus.Tags["endpoint"]; ok && saved != endpoint {
+			continue
+		}
+		if found == nil || bus.Tags["host"] == hostname || found.Tags["host"] != hostname && bus.Heard.After(found.Heard) {
+			found = bus
 		}
 	}
-	return host
+	switch {
+	case found != nil:
+		return found.Tags
+	case hostname != "":
+		return map[string]string{"host": hostname}
+	}
+	return nil
 }
 
-// notes returns what a reader of a snapshot must know about the saved state.
-func notes(state liveness.Recollection, err error, own liveness.Sensor, started time.Time) []string {
+// notes returns what a reader of a snapshot must know about the saved state; own are the tags of the bus that is shown.
+func notes(state liveness.Recollection, err error, own map[string]string, started time.Time) []string {
 	const consequence = "Components that fell silent before the watch started are not shown."
 	if err != nil {
 		return []string{fmt.Sprintf("The state of the processor cannot be read: %v. %s "+
@@ -48,13 +58,22 @@ func notes(state liveness.Recollection, err error, own liveness.Sensor, started 
 			"Components without a lag are shown as of then.", span(started.Sub(state.Saved).Seconds())))
 	}
 	var others []string
-	for _, bus := range state.Heard {
-		if bus != own {
-			others = append(others, fmt.Sprintf("%q of host %q", bus.Endpoint, bus.Host))
+	for _, bus := range state.Buses {
+		if !maps.Equal(bus.Tags, own) && state.Saved.Sub(bus.Heard) < freshFor {
+			others = append(others, describe(bus.Tags))
 		}
 	}
 	if len(others) > 0 {
-		all = append(all, fmt.Sprintf("The processor also monitors %s. Components of these buses are shown as of the saved state.", strings.Join(others, ", ")))
+		all = append(all, fmt.Sprintf("The processor also monitors %s. The watch does not show other buses than its own.", strings.Join(others, ", ")))
 	}
 	return all
+}
+
+// describe formats the tags of a bus.
+func describe(tags map[string]string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		parts = append(parts, fmt.Sprintf("%s=%q", name, tags[name]))
+	}
+	return strings.Join(parts, " ")
 }

@@ -15,33 +15,35 @@ const retired = "retired"
 // view turns the metrics of the input and of the processor into snapshots. It decides nothing, reads no clock and does
 // no I/O.
 type view struct {
-	measurement string   // of heartbeats
-	identity    []string // the tags that identify a component
-	endpoint    string   // of the bus to show
+	measurement string            // of heartbeats
+	identity    []string          // the tags that identify a component
+	busNames    []string          // the tags that identify a bus
+	own         map[string]string // those of the bus to show
 	bus         Bus
 	zooids      map[string]Zooid   // reported by the processor since the last snapshot
 	lags        map[string]float64 // of the components that the input has received beats of, in seconds; NaN if unknown
 }
 
-func newView(measurement string, identity []string, endpoint string) *view {
+func newView(measurement string, identity, busNames []string, own map[string]string) *view {
 	return &view{
 		measurement: measurement,
 		identity:    identity,
-		endpoint:    endpoint,
+		busNames:    busNames,
+		own:         own,
 		zooids:      make(map[string]Zooid),
 		lags:        make(map[string]float64),
 	}
 }
 
-// Add takes a metric of the input or of the processor. Metrics of other buses are ignored.
+// Add takes a metric of the input or of the processor. Components of other buses are ignored.
 func (v *view) Add(m telegraf.Metric) {
-	if endpoint, ok := m.GetTag("endpoint"); ok && endpoint != v.endpoint {
-		return
-	}
 	switch m.Name() {
 	case "chembus_bus":
 		v.bus = busOf(m)
 	case "liveness":
+		if !v.isOwn(m) {
+			return
+		}
 		if z := v.zooidOf(m); z.State == retired {
 			delete(v.zooids, z.Name)
 		} else {
@@ -121,6 +123,16 @@ func (v *view) zooidOf(m telegraf.Metric) Zooid {
 		z.IntervalS, z.IntervalStddev = rounded(mean), rounded(float(m, "interval_stddev_s", 0))
 	}
 	return z
+}
+
+// isOwn reports whether a metric is of the bus to show.
+func (v *view) isOwn(m telegraf.Metric) bool {
+	for _, name := range v.busNames {
+		if value, _ := m.GetTag(name); value != v.own[name] {
+			return false
+		}
+	}
+	return true
 }
 
 // name joins the tags that identify a component; false if one is missing.

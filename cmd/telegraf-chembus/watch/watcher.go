@@ -25,8 +25,8 @@ import (
 type Watcher struct {
 	input     *chembus.ChemBus
 	processor *liveness.Liveness
-	endpoint  string
-	host      string // tag of the input's metrics
+	tags      map[string]string // added to the input's metrics
+	bus       map[string]string // tags of the bus that is shown
 	started   time.Time
 	fromInput telegraf.Accumulator
 	found     telegraf.Accumulator // of the processor
@@ -52,25 +52,38 @@ func Start(input *chembus.ChemBus, processor *liveness.Liveness) (*Watcher, erro
 	w := &Watcher{
 		input:     input,
 		processor: processor,
-		endpoint:  endpoint,
 		started:   time.Now(),
-		view:      newView(processor.Measurement, processor.Identity, endpoint),
 	}
-	w.fromInput = agent.NewAccumulator(sink(w.process), nil)
-	w.found = agent.NewAccumulator(sink(w.view.Add), nil)
 	w.state, w.stateErr = processor.Recall()
 	hostname, _ := os.Hostname() // after an error it is empty, as in Telegraf
-	w.host = hostOf(w.state, endpoint, hostname)
+	w.tags = busTags(w.state, endpoint, hostname)
+	w.bus = ownBus(processor.Bus, w.tags, endpoint)
+	w.view = newView(processor.Measurement, processor.Identity, processor.Bus, w.bus)
+	w.fromInput = agent.NewAccumulator(sink(w.process), nil)
+	w.found = agent.NewAccumulator(sink(w.view.Add), nil)
 	if err := input.Start(w.fromInput); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
+// ownBus returns the tags of the bus that the input listens to: those of names that its metrics have.
+func ownBus(names []string, tags map[string]string, endpoint string) map[string]string {
+	own := make(map[string]string)
+	for _, name := range names {
+		if value, ok := tags[name]; ok {
+			own[name] = value
+		} else if name == "endpoint" {
+			own[name] = endpoint
+		}
+	}
+	return own
+}
+
 // process passes a metric of the input to the view and the processor. It may be called from several goroutines.
 func (w *Watcher) process(m telegraf.Metric) {
-	if w.host != "" {
-		m.AddTag("host", w.host) // as Telegraf does
+	for name, value := range w.tags {
+		m.AddTag(name, value) // as Telegraf does with host
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,7 +105,7 @@ func (w *Watcher) Snapshot(now time.Time) (Snapshot, error) {
 	if saved := w.state.Saved.UTC(); !w.state.Saved.IsZero() {
 		s.Memory.Saved = &saved
 	}
-	s.Notes = append(s.Notes, notes(w.state, w.stateErr, liveness.Sensor{Host: w.host, Endpoint: w.endpoint}, w.started)...)
+	s.Notes = append(s.Notes, notes(w.state, w.stateErr, w.bus, w.started)...)
 	return s, nil
 }
 

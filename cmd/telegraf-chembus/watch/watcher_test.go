@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,7 +178,15 @@ func TestOnceShowsTheLatestState(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "up", seen.Zooids[0].State)
 
-	feed(t, processor, bus.XPub(), "meta_agent", 2, 8) // audio_io falls silent, and the state is saved
+	feed(t, processor, bus.XPub(), "meta_agent", 2, 8) // audio_io falls silent
+	second := 9
+	require.Eventually(t, func() bool {
+		feed(t, processor, bus.XPub(), "meta_agent", second, second)
+		second++
+		saved, err := os.ReadFile(state)
+		require.NoError(t, err)
+		return strings.Contains(string(saved), `"silent"`)
+	}, limit, poll, "the processor saves news within a second")
 	later := time.Now().Add(time.Second)
 	require.NoError(t, os.Chtimes(state, later, later)) // the file system may store coarse times
 	seen, err = w.Once(t.Context())
