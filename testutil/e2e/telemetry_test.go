@@ -32,11 +32,11 @@ const hearTelemetry = `
 [[outputs.chembus]]
 `
 
-// telemetryBlock is the drop-in's block for the files, with its comment signs removed by the command in the
-// README. What it reads gets a tag, by which the test tells the two ways apart.
+// telemetryBlock is the drop-in's block for the files, with its comment signs removed by the command in
+// D-REAM.md. What it reads gets a tag, by which the test tells the two ways apart.
 func telemetryBlock(t *testing.T, files string) string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(root, "plugins", "inputs", "chembus", "D-REAM.md"))
 	require.NoError(t, err)
 	const command = `sed '/^# \[\[inputs.tail/,$ s/^# \?//'`
 	require.Contains(t, string(readme), strings.Replace(command, "sed ", "sed -i ", 1)+" /etc/telegraf/telegraf.d/chembus.conf")

@@ -20,6 +20,9 @@ const (
 
 // TestShortCampaign is make soak with few faults.
 func TestShortCampaign(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED with -short: the campaign needs a Telegraf")
+	}
 	t.Parallel()
 	o := options{telegraf: os.Getenv("TELEGRAF"), plugins: t.TempDir(), dir: t.TempDir(), zooids: 50}
 	var err error
