@@ -1,6 +1,9 @@
 // Command soak does random faults to the real parts (a bus, a colony, a Telegraf with the drop-in, two
 // consumers) and compares what really happened to each zooid with what each consumer handled. It is what
 // make soak runs, and fails unless no gap was missed, doubled or false.
+//
+// With -monitors it does faults to three monitors on one bus: real outputs with a real proxy between them and a
+// consumer, on many buses at the same time. It fails if a failure was handled twice, or not at all.
 package main
 
 import (
@@ -23,12 +26,22 @@ func main() {
 	flag.StringVar(&o.telegraf, "telegraf", "bin/telegraf", "the Telegraf `program`")
 	flag.StringVar(&o.plugins, "plugins", "bin", "the `folder` of the program telegraf-chembus")
 	flag.StringVar(&o.dropIn, "drop-in", "sample.conf", "the drop-in `file`")
+	monitors := flag.Bool("monitors", false, "do the faults to three monitors on one bus instead of to one Telegraf")
+	stages := flag.Int("stages", 24, "with -monitors: on how many buses at the same time")
 	flag.Parse()
 	o.zooids = 50
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := soak(ctx, o, *n, *seed); err != nil {
+	var err error
+	if *monitors {
+		err = soakMonitors(ctx, monitorCampaign{
+			program: filepath.Join(o.plugins, "telegraf-chembus"), faults: *n, seed: *seed, stages: *stages,
+		})
+	} else {
+		err = soak(ctx, o, *n, *seed)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}

@@ -1,7 +1,7 @@
-"""What people would run instead: a small daemon that polls.
+"""A small daemon that polls, the usual alternative to telegraf-chembus.
 
-It keeps when each zooid was last heard, looks at all of them every --poll seconds, and publishes one gap
-for each that was silent for longer than --threshold. After --count beats it says "received".
+It stores when each zooid was last heard, checks all of them every --poll seconds, and publishes one gap for each that
+was silent for longer than --threshold. After --count beats it prints "received".
 """
 import argparse
 import json
@@ -13,8 +13,8 @@ import zmq
 
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--xpub", required=True, help="where to hear the bus")
-    arguments.add_argument("--xsub", help="where to publish gaps; without it none are published")
+    arguments.add_argument("--xpub", required=True, help="endpoint of the bus for subscribers")
+    arguments.add_argument("--xsub", help="endpoint of the bus for publishers; without it no gaps are published")
     arguments.add_argument("--signal", default="CAPABILITY_GAP")
     arguments.add_argument("--threshold", type=float, default=30)
     arguments.add_argument("--poll", type=float, default=15)

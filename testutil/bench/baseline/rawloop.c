@@ -1,5 +1,5 @@
-/* The limit: what libzmq itself takes to receive. Usage: rawloop ENDPOINT TOPIC COUNT
-   Says "received" after so many messages, and goes on until it is ended. */
+/* The lower limit: a loop around libzmq's receive call. Usage: rawloop ENDPOINT TOPIC COUNT
+   Prints "received" after COUNT messages and runs until it is stopped. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@ int main(int argc, char **argv)
         return 2;
     void *context = zmq_ctx_new();
     void *socket = zmq_socket(context, ZMQ_SUB);
-    int mark = 10000; /* the sensor's */
+    int mark = 10000; /* that of the input */
     zmq_setsockopt(socket, ZMQ_RCVHWM, &mark, sizeof mark);
     zmq_setsockopt(socket, ZMQ_SUBSCRIBE, argv[2], strlen(argv[2]));
     if (zmq_connect(socket, argv[1]) != 0) {
