@@ -110,10 +110,12 @@ test: deps telegraf $(INFLUXD) ## Run all tests, on real parts, with the race de
 	$(GO) vet ./...
 	$(GO) test -race -parallel 8 -timeout 15m ./...
 
-soak: build telegraf ## Run a campaign of N=100 random faults, SEED=1, and compare the reported gaps with what happened
-	$(GO) run ./testutil/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
+soak: build telegraf ## Run N=100 random faults on one monitor and twice as many on three (SEED=1), and check every gap
+	@$(GO) build -o $(BIN)/soak ./testutil/soak
+	$(BIN)/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
+	$(BIN)/soak -monitors -n $$((2 * $(N))) -seed $(SEED) -plugins $(BIN)
 
-bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,crowd,idle,delay,overload,growth)
+bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth)
 	@$(GO) build -o $(BIN)/bench ./testutil/bench
 	@exec $(BIN)/bench -telegraf $(TELEGRAF) -plugins $(BIN) -only "$(ONLY)"
 
