@@ -147,10 +147,10 @@ func buildNativeTelegraf(t *testing.T, dir string) error {
 	return nil
 }
 
-// readmeBlocks returns the code blocks of a language in the README's section about compiling the plugins in.
+// readmeBlocks returns the code blocks of a language in the section about compiling the plugins in.
 func readmeBlocks(t *testing.T, language string) []string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(root, "cmd", "telegraf-chembus", "README.md"))
 	require.NoError(t, err)
 	_, section, found := strings.Cut(string(readme), "\n## Compiled into Telegraf\n")
 	require.True(t, found)

@@ -162,10 +162,10 @@ func (s *scene) metricsURL() string {
 	return url
 }
 
-// readmeBlock returns the code block in the README that begins with a line.
+// readmeBlock returns the code block in the dashboards' README that begins with a line.
 func readmeBlock(t *testing.T, language, line string) string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(root, "cmd", "telegraf-chembus", "dashboards", "README.md"))
 	require.NoError(t, err)
 	_, block, found := strings.Cut(string(readme), "```"+language+"\n"+line)
 	require.True(t, found, "the README has no code block that begins with %q", line)

@@ -32,11 +32,11 @@ const telemetryOptions = `
 [[outputs.chembus]]
 `
 
-// telemetryBlock returns the drop-in's block for files, uncommented with the command in the README. Its metrics get a tag
+// telemetryBlock returns the drop-in's block for files, uncommented with the command in D-REAM.md. Its metrics get a tag
 // that distinguishes them from those of the bus.
 func telemetryBlock(t *testing.T, files string) string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(root, "plugins", "inputs", "chembus", "D-REAM.md"))
 	require.NoError(t, err)
 	const command = `sed '/^# \[\[inputs.tail/,$ s/^# \?//'`
 	require.Contains(t, string(readme), strings.Replace(command, "sed ", "sed -i ", 1)+" /etc/telegraf/telegraf.d/chembus.conf")
