@@ -126,7 +126,7 @@ func (l *monitorLedger) findings() []gapFinding {
 		i, ok := of[h.incident]
 		if !ok {
 			found = append(found, gapFinding{outcome: gapUnknown, stage: l.stage, failure: -1, name: h.incident,
-				reason: fmt.Sprintf("handled at %v, but no such failure", h.at)})
+				reason: fmt.Sprintf("handled at %.3f s, but no such failure", h.at.Seconds())})
 			continue
 		}
 		byFailure[i] = append(byFailure[i], h)
@@ -144,13 +144,13 @@ func (l *monitorLedger) outcome(i int, handled []handledGap) gapFinding {
 	found := l.foundAt(i)
 	switch {
 	case len(handled) == 0 && l.due(i):
-		return gapFinding{outcome: gapMissed, reason: fmt.Sprintf("found at %v, and not handled", found)}
+		return gapFinding{outcome: gapMissed, reason: fmt.Sprintf("found at %.3f s, and not handled", found.Seconds())}
 	case len(handled) == 0:
 		return gapFinding{outcome: gapNotDue}
 	case len(handled) > 1:
 		var times []string
 		for _, h := range handled {
-			times = append(times, fmt.Sprintf("at %v as %s", h.at, h.incident))
+			times = append(times, fmt.Sprintf("at %.3f s as %s", h.at.Seconds(), h.incident))
 		}
 		reason := fmt.Sprintf("handled %d times: %s", len(handled), strings.Join(times, ", "))
 		for _, again := range handled[1:] {
@@ -163,7 +163,7 @@ func (l *monitorLedger) outcome(i int, handled []handledGap) gapFinding {
 	h := handled[0]
 	if sent, ended, after := l.afterEnd(i, h); after {
 		return gapFinding{outcome: gapAfterEnd, reason: fmt.Sprintf(
-			"monitor %d published it at %v, and had its closed level at %v", sent.monitor, sent.stamp, ended)}
+			"monitor %d published it at %.3f s, and had its closed level at %.3f s", sent.monitor, sent.stamp.Seconds(), ended.Seconds())}
 	}
 	during := span{found, h.at}
 	return gapFinding{outcome: gapHandled, delay: h.at - found, calm: l.disturbed().outside(during).total() == during.to-during.from}

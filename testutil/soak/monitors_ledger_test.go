@@ -136,7 +136,10 @@ func TestMonitorThatStandsStill(t *testing.T) {
 }
 
 func TestExcerptTellsTheStory(t *testing.T) {
-	l := bookOf(foundByAll).with(busPaused, 0, 99*second, 105*second).with(busRestarted, 0, 300*second, 301*second)
+	former := foundByAll
+	former.lastSeen = [monitorsOnBus]time.Duration{second, second, second}
+	former.finds, former.back = [monitorsOnBus]time.Duration{never, 50 * second, never}, [monitorsOnBus]time.Duration{0, 99 * second, 0}
+	l := bookOf(foundByAll, former).with(busPaused, 0, 99*second, 105*second).with(busRestarted, 0, 300*second, 301*second)
 	l.publishLate(0, 100*second, 105*second).publish(1, 106*second)
 	l.private = []privateMessage{{at: 105 * second, topic: "private", payload: `{"claim":{"component":"z"}}`}}
 	r := newMonitorReport([]monitorLedger{*l})
@@ -151,6 +154,7 @@ func TestExcerptTellsTheStory(t *testing.T) {
 	one, other := foundByAll.incidentID(0), foundByAll.incidentID(1)
 	require.Equal(t, []string{
 		"99.000 bus paused for 0.000 s",
+		"99.000 monitor 1: closed, " + former.incidentID(1) + ", another failure of it",
 		"100.000 monitor 0: opened, " + one,
 		"100.000 monitor 2: opened, " + one,
 		"101.000 monitor 1: opened, " + other,

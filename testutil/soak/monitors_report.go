@@ -184,9 +184,13 @@ func (l *monitorLedger) excerpt(failure int) []string {
 	}
 	last := make(map[int]levelEvent)
 	for _, w := range l.levels {
-		if w.failure == failure && w.event != last[w.monitor] { // repetitions once
+		of := &l.failures[w.failure]
+		switch {
+		case w.failure == failure && w.event != last[w.monitor]: // repetitions once
 			last[w.monitor] = w.event
 			add(w.at, "monitor %d: %s, %s", w.monitor, w.event, ids[w.monitor])
+		case w.failure != failure && of.component == f.component && w.at >= within.from && w.at <= within.to:
+			add(w.at, "monitor %d: %s, %s, another failure of it", w.monitor, w.event, of.incidentID(w.monitor))
 		}
 	}
 	for _, s := range l.forwarded {

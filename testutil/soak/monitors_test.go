@@ -27,7 +27,7 @@ func TestShortMonitorCampaign(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
-	c := monitorCampaign{program: filepath.Join(plugins, "telegraf-chembus"), dir: t.TempDir(), faults: 30, seed: 1, stages: 20}
+	c := monitorCampaign{program: filepath.Join(plugins, "telegraf-chembus"), dir: t.TempDir(), faults: 30, seed: 1, stages: 24}
 	r, err := c.run(ctx, &out)
 	if err == nil {
 		r.print(&out)
