@@ -160,20 +160,10 @@ func (l *Liveness) restoreBus(tags []string, s *savedBus) error {
 // loadState restores what was known. It goes before what Telegraf's own statefile held, which is written at a stop
 // only and is of the stop before after a crash. A file that cannot be used is set aside.
 func (l *Liveness) loadState() {
-	var s savedState
-	found, err := l.state.Load(&s)
-	if err == nil && found {
+	statefile.Restore(l.state, l.Log, func(s *savedState) error {
 		l.reset()
-		err = l.restore(&s)
-	}
-	if err == nil {
-		return
-	}
-	aside, moveErr := l.state.SetAside()
-	if moveErr != nil {
-		err = errors.Join(err, moveErr)
-	}
-	l.Log.Errorf("Starting without the state in %q, which cannot be used and is kept as %q: %v", l.statePath, aside, err)
+		return l.restore(s)
+	})
 }
 
 // saveIfDue saves the state when it is time.
