@@ -240,6 +240,17 @@ func (s *scene) waitForGap(zooid string, open bool) {
 	})
 }
 
+// requireIncident requires that all gaps in InfluxDB are of one incident.
+func (s *scene) requireIncident(incident string) {
+	s.Helper()
+	rows, err := s.influx.Query(database, `SELECT incident_id FROM liveness_gap`)
+	require.NoError(s, err)
+	require.NotEmpty(s, rows)
+	for _, row := range rows {
+		require.Equal(s, incident, row["incident_id"])
+	}
+}
+
 func (s *scene) wait(what string, condition func() bool) {
 	s.Helper()
 	require.Eventually(s, condition, limit, poll, what)

@@ -78,11 +78,7 @@ func TestCompiledInRestarts(t *testing.T) {
 	s.observe(quickThreshold)
 	require.NoError(t, c.Revive("audio_io"))
 	s.waitForGap("audio_io", false)
-	rows, err := s.influx.Query(database, `SELECT incident_id FROM liveness_gap`)
-	require.NoError(t, err)
-	for _, row := range rows {
-		require.Equal(t, incident, row["incident_id"])
-	}
+	s.requireIncident(incident)
 	require.Len(t, gaps.Received(), 1, "published once")
 
 	require.NoError(t, c.Kill("meta_agent"))

@@ -149,10 +149,6 @@ func TestRestartOfTelegraf(t *testing.T) {
 	s.restart()
 	require.NoError(t, c.Revive("audio_io"))
 	s.waitForGap("audio_io", false)
-	rows, err := s.influx.Query(database, `SELECT incident_id FROM liveness_gap`)
-	require.NoError(t, err)
-	for _, row := range rows {
-		require.Equal(t, incident, row["incident_id"])
-	}
+	s.requireIncident(incident)
 	require.Len(t, gaps.Handled(), 1)
 }
