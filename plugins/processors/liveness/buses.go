@@ -59,7 +59,8 @@ func (s *buses) Key(m telegraf.Metric) (key []byte, complete bool) {
 	for _, tag := range s.tags {
 		value, ok := m.GetTag(tag)
 		complete = complete && ok
-		s.buffer = append(s.buffer, storable(value)...)
+		// The character that is between the values must be in none of them.
+		s.buffer = append(s.buffer, storable(strings.ReplaceAll(value, detector.KeySeparator, "\uFFFD"))...)
 		s.buffer = append(s.buffer, detector.KeySeparator...)
 	}
 	return s.buffer, complete

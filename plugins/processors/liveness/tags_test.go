@@ -1,0 +1,42 @@
+package liveness
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/metric"
+)
+
+// feedMetric adds a metric with any tags, and returns the gaps that it led to as "zooid type open".
+func (r *run) feedMetric(name string, tags map[string]string, run int64, at float64) []string {
+	r.t.Helper()
+	m := metric.New(name, tags, map[string]any{"observed_s": at, "run": run, "sent": 1e9 + at}, time.Unix(0, int64(at*1e9)))
+	r.at = m.Time()
+	r.acc.ClearMetrics()
+	require.NoError(r.t, r.Add(m, &r.acc))
+	var found []string
+	for _, g := range gaps(&r.acc) {
+		found = append(found, fmt.Sprint(g.Tags["zooid"], " ", g.Tags["gap_type"], " ", g.Fields["open"]))
+	}
+	return found
+}
+
+// TestSeparatorInATag has tags that hold the character with which keys are joined.
+func TestSeparatorInATag(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	for _, host := range []string{"a\x1fb", "a"} {
+		for at := range 10 {
+			r.feedMetric("chembus_heartbeat", map[string]string{"host": host, "endpoint": "e\x1fx", "zooid": "z"}, 1, float64(at))
+			r.feedMetric(tickMeasurement, map[string]string{"host": host, "endpoint": "e\x1fx"}, 1, float64(at))
+		}
+	}
+	require.Len(t, r.buses.all, 2)
+	r.Stop()
+	r = start(t, file)
+	r.feedMetric(tickMeasurement, map[string]string{"host": "a", "endpoint": "e\x1fx"}, 1, 10)
+	require.Len(t, r.buses.all, 2)
+}
