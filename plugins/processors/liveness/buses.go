@@ -24,6 +24,21 @@ type bus struct {
 // name is what tells the bus from others, as a person reads it.
 func (b *bus) name() string { return busName(b.values) }
 
+// agrees reports whether a key has the values of the bus, or none, for each tag.
+func (b *bus) agrees(key string) bool {
+	for i, value := range valuesOf(key) {
+		if value != "" && value != b.values[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// valuesOf are the values of the tags that a key is made of.
+func valuesOf(key string) []string {
+	return strings.Split(strings.TrimSuffix(key, detector.KeySeparator), detector.KeySeparator)
+}
+
 func busName(values []string) string { return strings.TrimSpace(strings.Join(values, " ")) }
 
 // latest is the time of its latest metric.
@@ -67,14 +82,14 @@ func (s *buses) Key(m telegraf.Metric) (key []byte, complete bool) {
 }
 
 // Find returns the bus with a key, and adds it if it is not known; nil if there is no room for it. A metric that
-// lacks a tag is of the only bus that has ticks, if there is only one.
+// lacks a tag is of the only bus that has ticks, if there is only one and the tags that the metric has are the same.
 func (s *buses) Find(key []byte, complete bool, at time.Time) *bus {
 	if at.After(s.latest) {
 		s.latest = at
 	}
 	b := s.byKey[string(key)]
 	if !complete && (b == nil || !b.detector.Ticked()) {
-		if only := s.onlyWithTicks(); only != nil {
+		if only := s.onlyWithTicks(); only != nil && only.agrees(string(key)) {
 			return only
 		}
 	}
@@ -109,7 +124,7 @@ func (s *buses) Add(key string) *bus {
 	if len(s.all) >= s.most && !s.makeRoom() {
 		return nil
 	}
-	values := strings.Split(strings.TrimSuffix(key, detector.KeySeparator), detector.KeySeparator)
+	values := valuesOf(key)
 	b := &bus{key: key, values: values, detector: s.create(busName(values))}
 	s.byKey[key] = b
 	s.all = append(s.all, b)

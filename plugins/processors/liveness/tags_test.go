@@ -40,3 +40,20 @@ func TestSeparatorInATag(t *testing.T) {
 	r.feedMetric(tickMeasurement, map[string]string{"host": "a", "endpoint": "e\x1fx"}, 1, 10)
 	require.Len(t, r.buses.all, 2)
 }
+
+// TestBusesWithoutTheTagHost has two buses of Telegrafs with omit_hostname = true.
+func TestBusesWithoutTheTagHost(t *testing.T) {
+	r := start(t, "")
+	var found []string
+	for at := range 20 {
+		for i, endpoint := range []string{"one", "two"} {
+			if at < 5 || i == 0 {
+				r.feedMetric("chembus_heartbeat", map[string]string{"endpoint": endpoint, "zooid": endpoint}, int64(i+1), float64(at))
+			}
+			found = append(found, r.feedMetric(tickMeasurement, map[string]string{"endpoint": endpoint}, int64(i+1), float64(at))...)
+		}
+	}
+	require.Len(t, r.buses.all, 2)
+	require.Contains(t, found, "two heartbeat_missing true")
+	require.NotContains(t, found, "one heartbeat_missing true")
+}
