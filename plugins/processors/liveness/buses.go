@@ -19,6 +19,7 @@ type bus struct {
 	heard    time.Time // time of the latest metric; zero: none came since the start
 	seen     time.Time // the same before the start
 	warned   bool      // that two inputs report it
+	jumps    int       // ticks in a row that came after one, as of the last tick
 }
 
 // name is what tells the bus from others, as a person reads it.

@@ -57,3 +57,15 @@ func TestBusesWithoutTheTagHost(t *testing.T) {
 	require.Contains(t, found, "two heartbeat_missing true")
 	require.NotContains(t, found, "one heartbeat_missing true")
 }
+
+// TestJumpsAreLoggedOnce has ticks come again while the clock stands still.
+func TestJumpsAreLoggedOnce(t *testing.T) {
+	r := start(t, "")
+	for i := range 11 {
+		r.feedMetric(tickMeasurement, map[string]string{"host": "h", "endpoint": "e"}, 1, float64(i*10))
+	}
+	for range 5 {
+		r.feedMetric(tickMeasurement, map[string]string{"host": "h", "endpoint": "e"}, 1, 100)
+	}
+	require.Len(t, r.log.Warnings(), 1)
+}
