@@ -12,7 +12,7 @@ import (
 // claim returns which of the deliveries that are due can be sent, and when to ask again by itself. Where there are other
 // monitors, it tells them first what is about to be told.
 func (p *publisher) claim(due []*delivery, now time.Time) ([]*delivery, time.Time, error) {
-	if others := p.subscriptions.Members > 1 || len(p.peers.heard) > 0; !others || !p.conversing() {
+	if others := p.out.Listeners.Members > 1 || len(p.peers.heard) > 0; !others || !p.conversing() {
 		return due, time.Time{}, nil
 	}
 	ready, claim, next := p.plugin.outbox.Claim(due, now)
@@ -36,14 +36,14 @@ func (p *publisher) claim(due []*delivery, now time.Time) ([]*delivery, time.Tim
 
 // conversing reports whether other monitors can be heard, and are told what this one says.
 func (p *publisher) conversing() bool {
-	return p.subscriptions.Has(p.presence) && p.subscriptions.Has(p.peerTopic)
+	return p.out.Listeners.Has(p.presence) && p.out.Listeners.Has(p.peerTopic)
 }
 
 // awaitPeers returns until when gaps have to wait for what other monitors know; zero: not at all. They are counted
 // by who listens, and this one hears them when it is counted itself. However often that is lost, gaps wait for
 // peerPatience and no longer.
 func (p *publisher) awaitPeers(now time.Time) time.Time {
-	if p.subscriptions.Has(p.presence) && p.peers.Awaited(p.subscriptions.Members-1, now).IsZero() {
+	if p.out.Listeners.Has(p.presence) && p.peers.Awaited(p.out.Listeners.Members-1, now).IsZero() {
 		p.awaitedSince = time.Time{}
 		return time.Time{}
 	}
@@ -80,5 +80,5 @@ func (p *publisher) say(m peerMessage) error {
 	if err != nil {
 		return err
 	}
-	return bus.Publish(p.socket, p.peerTopic, payload)
+	return p.out.Publish(p.peerTopic, payload)
 }

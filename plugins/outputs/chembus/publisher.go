@@ -30,8 +30,6 @@ const (
 	// one for each.
 	probeSize   = 1 << 10
 	receiveSize = 2 * peerPayload
-	// reconnectCheck is how often connections that were lost are looked at.
-	reconnectCheck = 200 * time.Millisecond
 )
 
 // errStopping ends the publisher: the plugin is being closed.
@@ -44,23 +42,19 @@ type publisher struct {
 	waits   waitLog
 	status  statusLog
 
-	socket        *zmq.Socket
-	connection    *bus.Connection
-	disconnects   uint64 // seen of the connection
-	subscriptions *bus.Subscriptions
-	coveredSince  time.Time // when somebody began to listen; zero: nobody does
+	out          *bus.Connection
+	losses       uint64    // seen of out
+	coveredSince time.Time // when somebody began to listen; zero: nobody does
 
-	returns    *zmq.Socket // hears the probes
-	hearing    *bus.Connection
+	returns    *bus.Connection // hears the probes
 	probeTopic string
 	probe      uint64 // number of the last one
 
-	others        *zmq.Socket // hears other monitors
-	hearingOthers *bus.Connection
-	peerTopic     string
-	presence      string
-	peers         peers
-	awaitedSince  time.Time // since when gaps wait, or would, for what other monitors know; zero: not at all
+	others       *bus.Connection // hears other monitors
+	peerTopic    string
+	presence     string
+	peers        peers
+	awaitedSince time.Time // since when gaps wait, or would, for what other monitors know; zero: not at all
 
 	poller *zmq.Poller
 }
@@ -94,63 +88,37 @@ func (p *publisher) open() error {
 	p.probeTopic = probeTopicPrefix + uuid.NewString()
 	family := presencePrefix + c.Signal + "."
 	p.presence = family + uuid.NewString()
-	if p.socket, err = bus.NewPublisher(p.context); err != nil {
-		return err
-	}
-	if p.connection, err = bus.WatchConnection(p.context, p.socket); err != nil {
-		return err
-	}
 	p.peerTopic, p.peers = peerTopicPrefix+c.Signal, newPeers()
-	if p.returns, err = bus.NewSubscriber(p.context, probeSize, p.probeTopic); err != nil {
+	if p.returns, err = bus.NewSubscriber(p.context, c.subscribeEndpoint, c.keys, probeSize, p.probeTopic); err != nil {
 		return err
 	}
-	if p.hearing, err = bus.WatchConnection(p.context, p.returns); err != nil {
+	if p.others, err = bus.NewSubscriber(p.context, c.subscribeEndpoint, c.keys, receiveSize, p.peerTopic, p.presence); err != nil {
 		return err
 	}
-	if p.others, err = bus.NewSubscriber(p.context, receiveSize, p.peerTopic, p.presence); err != nil {
+	if p.out, err = bus.NewPublisher(p.context, c.endpoint, c.keys, c.Signal, p.probeTopic, p.peerTopic, p.presence); err != nil {
 		return err
 	}
-	if p.hearingOthers, err = bus.WatchConnection(p.context, p.others); err != nil {
-		return err
-	}
-	if err = errors.Join(c.keys.Apply(p.socket), c.keys.Apply(p.returns), c.keys.Apply(p.others)); err != nil {
-		return err
-	}
-	p.disconnects, p.coveredSince, p.awaitedSince = 0, time.Time{}, time.Time{}
-	p.subscriptions = bus.NewSubscriptions(c.Signal, p.probeTopic, p.peerTopic, p.presence)
-	p.subscriptions.Family = family
+	p.losses, p.coveredSince, p.awaitedSince = 0, time.Time{}, time.Time{}
+	p.out.Listeners.Family = family
 	p.poller = zmq.NewPoller()
-	p.poller.Add(p.socket, zmq.POLLIN)
-	p.poller.Add(p.connection.Socket(), zmq.POLLIN)
-	p.poller.Add(p.returns, zmq.POLLIN)
-	p.poller.Add(p.hearing.Socket(), zmq.POLLIN)
-	p.poller.Add(p.others, zmq.POLLIN)
-	p.poller.Add(p.hearingOthers.Socket(), zmq.POLLIN)
+	p.out.AddTo(p.poller)
+	p.returns.AddTo(p.poller)
+	p.others.AddTo(p.poller)
 	p.poller.Add(c.waker.Socket(), zmq.POLLIN)
-	if err = errors.Join(bus.Connect(p.returns, c.subscribeEndpoint), bus.Connect(p.others, c.subscribeEndpoint)); err != nil {
-		return err
-	}
-	return bus.Connect(p.socket, c.endpoint)
+	return nil
 }
 
-// close closes the sockets; the publishing one goes on for a while to send what it had accepted.
+// close closes the connections; the publishing one goes on for a while to send what it had accepted.
 func (p *publisher) close(linger time.Duration) {
-	for _, connection := range []*bus.Connection{p.connection, p.hearing, p.hearingOthers} {
+	if p.out != nil {
+		p.out.Close(linger)
+	}
+	for _, connection := range []*bus.Connection{p.returns, p.others} {
 		if connection != nil {
-			connection.Close()
+			connection.Close(0)
 		}
 	}
-	// These fail only on a socket that is no socket. A negative time would be endless.
-	if p.socket != nil {
-		_ = p.socket.SetLinger(max(linger, 0))
-		_ = p.socket.Close()
-	}
-	for _, socket := range []*zmq.Socket{p.returns, p.others} {
-		if socket != nil {
-			_ = socket.Close()
-		}
-	}
-	p.socket, p.connection, p.returns, p.hearing, p.others, p.hearingOthers = nil, nil, nil, nil, nil, nil
+	p.out, p.returns, p.others = nil, nil, nil
 	p.plugin.mu.Lock()
 	p.plugin.outbox.Disconnected()
 	p.plugin.mu.Unlock()
@@ -182,15 +150,8 @@ func (p *publisher) step() error {
 
 // listen takes in who listens, what was proved, and whether the connection was lost.
 func (p *publisher) listen(now time.Time) error {
-	if err := bus.ReceiveSubscriptions(p.socket, p.subscriptions); err != nil {
-		return err
-	}
 	c := p.plugin
-	p.connection.Update()
-	p.hearing.Update()
-	p.hearingOthers.Update()
-	if err := errors.Join(p.connection.Reconnect(c.endpoint), p.hearing.Reconnect(c.subscribeEndpoint),
-		p.hearingOthers.Reconnect(c.subscribeEndpoint)); err != nil {
+	if err := errors.Join(p.out.Update(now), p.returns.Update(now), p.others.Update(now)); err != nil {
 		return err
 	}
 	if err := p.hear(p.returns, p.probeTopic, func(payload []byte) {
@@ -216,14 +177,14 @@ func (p *publisher) listen(now time.Time) error {
 	}); err != nil {
 		return err
 	}
-	if p.disconnects != p.connection.Disconnects {
-		p.disconnects, p.coveredSince = p.connection.Disconnects, time.Time{}
+	if p.losses != p.out.Losses() {
+		p.losses, p.coveredSince = p.out.Losses(), time.Time{}
 		c.mu.Lock()
 		c.outbox.Disconnected()
 		c.mu.Unlock()
 	}
 	// A recorder of everything covers the topic of the probes, too, but does not return them.
-	switch covered := p.subscriptions.Covers(c.Signal) && p.subscriptions.Has(p.probeTopic); {
+	switch covered := p.out.Listeners.Covers(c.Signal) && p.out.Listeners.Has(p.probeTopic); {
 	case !covered:
 		p.coveredSince = time.Time{}
 	case p.coveredSince.IsZero():
@@ -238,9 +199,9 @@ func (p *publisher) listen(now time.Time) error {
 }
 
 // hear takes what waits on a topic, up to a bound: then something else gets its turn.
-func (p *publisher) hear(socket *zmq.Socket, topic string, take func(payload []byte)) error {
+func (p *publisher) hear(from *bus.Connection, topic string, take func(payload []byte)) error {
 	for range peerBurst {
-		heard, payload, frames, err := bus.ReceiveMessage(socket)
+		heard, payload, frames, err := from.Receive()
 		if bus.Again(err) {
 			return nil
 		}
@@ -263,15 +224,11 @@ func (p *publisher) publish(now time.Time) (time.Time, error) {
 		return next, err
 	}
 	say, err := p.speak(now)
-	var check time.Time
-	if p.connection.Abandoned() || p.hearing.Abandoned() || p.hearingOthers.Abandoned() {
-		check = now.Add(reconnectCheck)
-	}
 	standing := c.standing()
 	for _, other := range []time.Time{
-		say, check, c.saveIfDue(now),
+		say, c.saveIfDue(now), p.out.NextUpdate(), p.returns.NextUpdate(), p.others.NextUpdate(),
 		p.status.Update(standing, now),
-		p.waits.Update(standing.Pending, p.connection.Up, p.hearing.Up, !p.coveredSince.IsZero(), now),
+		p.waits.Update(standing.Pending, p.out.Up(), p.returns.Up(), !p.coveredSince.IsZero(), now),
 	} {
 		next = earlier(next, other)
 	}
@@ -304,7 +261,7 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 	for _, d := range due {
 		payload, err := c.message(&d.gap, now).Encode()
 		if err == nil {
-			if err = bus.Publish(p.socket, c.Signal, payload); bus.Again(err) {
+			if err = p.out.Publish(c.Signal, payload); bus.Again(err) {
 				return now.Add(fullRetry), nil
 			}
 		}
@@ -317,7 +274,7 @@ func (p *publisher) send(now time.Time) (time.Time, error) {
 		}
 	}
 	// The bus keeps the order of one connection: when the probe is back, so are they.
-	if err := bus.Publish(p.socket, p.probeTopic, []byte(strconv.FormatUint(p.probe, 10))); err != nil && !bus.Again(err) {
+	if err := p.out.Publish(p.probeTopic, []byte(strconv.FormatUint(p.probe, 10))); err != nil && !bus.Again(err) {
 		return time.Time{}, err
 	}
 	return earlier(next, c.outbox.NextDeadline()), nil

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 // waitTolerance is how long gaps may wait before the operator is told.
@@ -17,31 +19,24 @@ type waitLog struct {
 	subscribeEndpoint string
 	signal            string
 
-	since time.Time // since when gaps wait; zero: none does
-	told  bool
+	problem logging.Problem
+}
+
+func newWaitLog(c *ChemBus) waitLog {
+	return waitLog{
+		log: c.Log, endpoint: c.endpoint, subscribeEndpoint: c.subscribeEndpoint, signal: c.Signal,
+		problem: logging.Problem{Tolerance: waitTolerance},
+	}
 }
 
 // Update takes the present state: whether there are connections to publish and to hear the bus, and whether somebody
 // listens to the gaps. It returns when it has to be asked again; zero: when that changes.
 func (w *waitLog) Update(pending int, connected, hearing, listened bool, now time.Time) time.Time {
-	if pending == 0 {
-		if w.told {
-			w.log.Infof("Gaps are being heard again, or are over")
-		}
-		w.since, w.told = time.Time{}, false
-		return time.Time{}
-	}
-	if w.since.IsZero() {
-		w.since = now
-	}
-	if w.told {
-		return time.Time{}
-	}
-	if due := w.since.Add(waitTolerance); now.Before(due) {
-		return due
-	}
-	w.told = true
+	change, next := w.problem.Update(pending > 0, now)
 	switch {
+	case change == logging.Ended:
+		w.log.Infof("Gaps are being heard again, or are over")
+	case change == logging.None:
 	case !connected:
 		w.log.Warnf("%d gaps wait: no connection to the bus at %q. Check that its proxy runs, and publish_endpoint", pending, w.endpoint)
 	case !hearing:
@@ -52,5 +47,5 @@ func (w *waitLog) Update(pending int, connected, hearing, listened bool, now tim
 	default:
 		w.log.Warnf("%d gaps wait: the bus at %q does not forward them. Check that it is not in maintenance", pending, w.endpoint)
 	}
-	return time.Time{}
+	return next
 }

@@ -19,7 +19,7 @@ func TestHeartbeatsWithoutTheTagOfIdentity(t *testing.T) {
 	require.Contains(t, r.log.Warnings()[0], `lacks a tag that identity = ["name", "host"] names`)
 }
 
-// TestOtherIdentityAfterARestart has the operator add a tag to identity: nobody beats under the old names any more, and
+// TestOtherIdentityAfterARestart has the operator add a tag to identity: no component beats under the old names any more, and
 // that is no silence.
 func TestOtherIdentityAfterARestart(t *testing.T) {
 	file := stateFile(t)

@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"slices"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -13,7 +14,7 @@ import (
 const renamedAfter = 30 * time.Second
 
 // renamed finds that a bus has another name since a restart: the host was renamed, or the endpoint is spelled another
-// way. Whoever died during the restart has to be found all the same.
+// way. A component that died during the restart has to be found all the same.
 type renamed struct {
 	former   *bus               // the only one that was known at the start; nil: it is settled whether it is renamed
 	snapshot *detector.Snapshot // of that
@@ -35,28 +36,92 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 		return
 	}
 	former := r.former
-	r.former = nil
-	found, err := b.detector.Inherit(r.snapshot)
-	if err != nil {
+	if err := l.inherit(acc, b, e); err != nil {
 		l.Log.Errorf("What was known of the bus %q cannot be used for %q: %v", former.name(), b.name(), err)
 		l.renamed = renamed{}
 		return
 	}
-	r.heir = b
+	r.former, r.heir = nil, b
 	l.buses.Remove(former)
 	l.Log.Warnf("The bus %q was not heard since the start, and %q is the only other one: it is taken to be the same bus under another name",
 		former.name(), b.name())
-	l.report(acc, b, found, e)
 }
 
-// undoRenamed gives a bus that was taken to be renamed, and is heard after all, what was known of it.
+// inherit gives a bus what was known of the former one: the time with which that ends is the one at which this began.
+func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
+	own, whole := b.detector.Snapshot(), *l.renamed.snapshot
+	began := whole.Clock.Now
+	whole.Clock, whole.Components = own.Clock, slices.Clone(whole.Components)
+	whole.Clock.Now += began
+	for i := range whole.Clock.Jumps {
+		whole.Clock.Jumps[i].At += began
+	}
+	if own.KilledAt != nil {
+		whole.KilledAt = new(*own.KilledAt + began)
+	}
+	known := make(map[string]*detector.ComponentSnapshot, len(whole.Components))
+	for i := range whole.Components {
+		c := &whole.Components[i]
+		c.Restarts = own.Clock.Restarts - 1 // its reading is of a former run
+		known[c.Key] = c
+	}
+	var heard []detector.Beat // of those that are known
+	for _, c := range own.Components {
+		beat := detector.Beat{Key: c.Key, Niche: c.Niche, Run: own.Clock.Run, Observed: c.Reading, LastSeen: c.LastSeen, Beats: int(c.Beats)}
+		switch before := known[c.Key]; {
+		case c.State == detector.Unseen:
+		case before == nil:
+			c.Last, c.Born, c.Since = c.Last+began, c.Born+began, c.Since+began
+			c.Incident, c.Flaps = "", nil
+			if c.State == detector.Silent {
+				c.State = detector.Late // its gap is opened again, under the same id
+			}
+			whole.Components = append(whole.Components, c)
+		case before.State == detector.Unseen:
+			beat.Observed = own.Clock.LastTick // the first beat that is heard is of now
+			heard = append(heard, beat)
+		default:
+			if c.State == detector.Killed {
+				before.State = c.State
+			}
+			heard = append(heard, beat)
+		}
+	}
+	d := l.buses.create(b.name())
+	for key, awaited := range l.expected.anywhere {
+		if awaited == b || awaited == l.renamed.former {
+			l.expected.anywhere[key] = b
+			d.Expect(key, false)
+		}
+	}
+	if err := d.Restore(&whole); err != nil {
+		return err
+	}
+	b.detector = d
+	for i := range heard {
+		l.report(acc, b, d.Beat(&heard[i]), e)
+	}
+	return nil
+}
+
+// undoRenamed gives a bus that was taken to be renamed, and is heard after all, what was known of it. The other keeps
+// what it heard itself. Gaps of before go on on the former bus, those opened since are closed.
 func (l *Liveness) undoRenamed(acc telegraf.Accumulator, key []byte, e *event) {
 	r := l.renamed
 	if r.heir == nil || string(key) != r.key {
 		return
 	}
 	l.renamed = renamed{}
-	l.report(acc, r.heir, r.heir.detector.GiveBack(r.snapshot), e)
+	own := make(map[string]detector.ComponentSnapshot)
+	for _, c := range r.heir.detector.Snapshot().Components {
+		own[c.Key] = c
+	}
+	for i := range r.snapshot.Components {
+		c := &r.snapshot.Components[i]
+		if is, known := own[c.Key]; known && is.Last == c.Last { // it was not heard since
+			l.report(acc, r.heir, r.heir.detector.Remove(c.Key, is.Incident == c.Incident), e)
+		}
+	}
 	b := l.buses.Add(r.key)
 	if b == nil {
 		return

@@ -20,8 +20,8 @@ const (
 	stateVersion = 2
 	// saveInterval is how often the state is saved.
 	saveInterval = 10 * time.Second
-	// newsInterval is how often it is saved when there is news: a component that is known to nobody
-	// else, or an incident, must not be forgotten.
+	// newsInterval is how often it is saved when there is news: a component that was just heard, or
+	// an incident, must not be lost.
 	newsInterval = time.Second
 	// saveShare and newsShare bound the time that saving a large state takes: a pause of so many times as long.
 	saveShare = 20
@@ -160,20 +160,10 @@ func (l *Liveness) restoreBus(tags []string, s *savedBus) error {
 // loadState restores what was known. It goes before what Telegraf's own statefile held, which is written at a stop
 // only and is of the stop before after a crash. A file that cannot be used is set aside.
 func (l *Liveness) loadState() {
-	var s savedState
-	found, err := l.state.Load(&s)
-	if err == nil && found {
+	statefile.Restore(l.state, l.Log, func(s *savedState) error {
 		l.reset()
-		err = l.restore(&s)
-	}
-	if err == nil {
-		return
-	}
-	aside, moveErr := l.state.SetAside()
-	if moveErr != nil {
-		err = errors.Join(err, moveErr)
-	}
-	l.Log.Errorf("Starting without the state in %q, which cannot be used and is kept as %q: %v", l.statePath, aside, err)
+		return l.restore(s)
+	})
 }
 
 // saveIfDue saves the state when it is time.
@@ -203,7 +193,7 @@ func (l *Liveness) save() {
 	err := l.state.Save(l.snapshot())
 	switch {
 	case err != nil && !l.saveFailed:
-		l.Log.Errorf("The state cannot be saved, and a restart would forget it: %v", err)
+		l.Log.Errorf("The state cannot be saved, and would be lost at a restart; check the disk and the permissions: %v", err)
 	case err == nil && l.saveFailed:
 		l.Log.Info("The state is saved again")
 	}
@@ -227,7 +217,7 @@ func (l *Liveness) GetState() interface{} {
 	}
 	state, err := json.Marshal(l.snapshot())
 	if err != nil {
-		l.Log.Errorf("The state cannot be saved, and a restart would forget it: %v", err)
+		l.Log.Errorf("The state cannot be encoded, and would be lost at a restart: %v", err)
 	}
 	return string(state)
 }

@@ -237,7 +237,7 @@ func TestDamagedStateIsSetAside(t *testing.T) {
 		require.Equal(t, damaged, string(kept))
 		lines := logged(r.log)
 		require.Len(t, lines, 1)
-		require.Regexp(t, `^E! Starting without the state in ".*liveness.json", which cannot be used and is kept as ".*liveness.json.damaged": `, lines[0])
+		require.Regexp(t, `^E! Starting without the saved state, because the state file ".*liveness.json" cannot be used: .* renamed to ".*liveness.json.damaged"`, lines[0])
 
 		r.Live(1, 3, "a")
 		r.Stop()
@@ -273,7 +273,7 @@ func TestCopyBehindAggregatorsNeverGetsTheLock(t *testing.T) {
 	require.Empty(t, behind.Beat("a", 30))
 }
 
-func TestKillBeforeTheFirstTickIsNotForgotten(t *testing.T) {
+func TestKillBeforeTheFirstTickIsNotLost(t *testing.T) {
 	file := stateFile(t)
 	first := start(t, file)
 	first.Live(0, 3, "a")
@@ -320,7 +320,7 @@ func TestFullDiskIsLoggedOnce(t *testing.T) {
 	r.Live(4, 60, "a")
 	lines := logged(r.log)
 	require.Len(t, lines, 1)
-	require.Regexp(t, `^E! The state cannot be saved, and a restart would forget it: `, lines[0])
+	require.Regexp(t, `^E! The state cannot be saved, and would be lost at a restart; check the disk and the permissions: `, lines[0])
 	require.NoError(t, os.Mkdir(directory, 0o700))
 	r.Live(61, 100, "a")
 	require.Equal(t, []string{"I! The state is saved again"}, logged(r.log))

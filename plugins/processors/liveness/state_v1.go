@@ -113,6 +113,9 @@ func (old *stateV1) convert(s *savedState) error {
 		for at, keys := range members {
 			saved := o.OutageSnapshot
 			saved.Members, saved.Reported, saved.Key = keys, o.Reported, o.Key
+			if !slices.Contains(keys, o.Key) {
+				saved.Key = keys[0]
+			}
 			s.Buses[at].Detector.Outages = append(s.Buses[at].Detector.Outages, saved)
 		}
 	}

@@ -19,18 +19,18 @@ const (
 // because metrics may have been lost there, and across a restart of the input. A reading from before the last one
 // does not move it.
 //
-// An input says with its run, the time of its start, which readings belong together. Within a run an earlier
-// reading is a copy. A run that was never seen is a restart of the input. A reading of an earlier run is a copy,
-// too, unless it is later than the last one of that run: then two inputs report the same bus. The one that counted
-// first goes on to count. The other takes over once it has advanced by more than blindAfter without a reading of the
-// first. A run of 0 is not known; then only a tick that goes back says that the input has restarted.
+// An input says with its run, the time of its start, which readings belong together. Within a run a tick that is not
+// later than the last one is a copy. A run that was never seen is a restart of the input. A reading of an earlier run
+// is a copy, too, unless it is later than the last one of that run: then two inputs report the same bus. The one that
+// counted first goes on to count. The other takes over once it has advanced by more than blindAfter without a reading
+// of the first. A run of 0 is not known; then only a tick that goes back says that the input has restarted.
 type clock struct {
 	blindAfter time.Duration
 
 	started  bool
 	now      time.Duration // what this clock shows
 	reading  time.Duration // the latest of the input's clock
-	lastTick time.Duration // the latest of a tick in this run
+	lastTick time.Duration // the latest of a tick in this run; -1: there was none
 	jumps    []jump        // the latest, oldest first
 
 	run       int64  // that counts
@@ -68,7 +68,7 @@ func (c *clock) Take(id int64, reading time.Duration, tick bool) bool {
 		if !c.admit(id, reading) {
 			return false
 		}
-	case tick && reading < c.lastTick:
+	case tick && reading <= c.lastTick:
 		return false
 	}
 	c.heard = true
@@ -125,7 +125,7 @@ func (c *clock) admit(id int64, reading time.Duration) bool {
 
 // restart says that the clock of the input, or of another one, began anew at a reading.
 func (c *clock) restart(id int64, reading time.Duration) {
-	c.started, c.run, c.reading, c.lastTick = true, id, reading, 0
+	c.started, c.run, c.reading, c.lastTick = true, id, reading, -1
 	c.restarts++
 	// Readings of before belong to another run.
 	c.jumps = append(c.jumps[:0], jump{From: -1 << 63, To: reading, At: c.now})

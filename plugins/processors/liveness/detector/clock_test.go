@@ -104,3 +104,54 @@ func TestClockSteadySince(t *testing.T) {
 	c.restart(0, 0)
 	require.False(t, c.SteadySince(3*s))
 }
+
+// TestClockTellsRunsApart feeds readings of several runs. A reading that does not count has no value in want.
+func TestClockTellsRunsApart(t *testing.T) {
+	const s = time.Second
+	const no = -s
+	type reading struct {
+		run      int64
+		at, want time.Duration
+	}
+	for _, test := range []struct {
+		name     string
+		readings []reading
+		two      bool
+	}{
+		{"an earlier tick is a copy", []reading{{1, 0, 0}, {1, s, s}, {1, 2 * s, 2 * s}, {1, s, no}, {1, 0, no}, {1, 3 * s, 3 * s}}, false},
+		{"without a run it is a restart", []reading{{0, 0, 0}, {0, 2 * s, 2 * s}, {0, s, 2 * s}, {0, 2 * s, 3 * s}}, false},
+		{"a run never seen is a restart", []reading{{1, 0, 0}, {1, 2 * s, 2 * s}, {2, 9 * s, 2 * s}, {2, 10 * s, 3 * s}}, false},
+		{"in no order", []reading{{9, 2 * s, 0}, {3, 0, 0}, {3, s, s}}, false},
+		{"of a former run come copies only", []reading{{1, 0, 0}, {1, 2 * s, 2 * s}, {2, 0, 2 * s}, {1, s, no}, {1, 2 * s, no}, {2, s, 3 * s}}, false},
+		{"of two inputs the first counts", []reading{{1, 0, 0}, {2, 5 * s, 0}, {1, s, 0}, {2, 6 * s, no}, {1, 2 * s, s}, {2, 7 * s, no}, {1, 3 * s, 2 * s}}, true},
+		{"until it is mute", []reading{
+			{1, 0, 0}, {2, 5 * s, 0}, {1, s, 0}, {2, 6 * s, no}, {2, 8 * s, no}, {2, 9 * s, 0}, {2, 10 * s, s}, {1, 2 * s, no}, {2, 11 * s, 2 * s},
+		}, true},
+		{"a version without runs comes after one with them", []reading{{1, 5 * s, 0}, {0, 0, 0}, {0, s, s}}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := clock{blindAfter: 3 * s}
+			for i, r := range test.readings {
+				require.Equal(t, r.want != no, c.Take(r.run, r.at, true), "reading %d", i)
+				if r.want != no {
+					require.Equal(t, r.want, c.now, "after reading %d", i)
+				}
+			}
+			require.Equal(t, test.two, c.duplicate)
+		})
+	}
+}
+
+func TestClockRemembersRuns(t *testing.T) {
+	const s = time.Second
+	c := clock{blindAfter: 3 * s}
+	for run := int64(1); run <= 100; run++ {
+		require.True(t, c.Take(run, 0, true))
+		require.True(t, c.Take(run, s, true))
+		for before := max(run-maxRuns+1, 1); before < run; before++ {
+			require.False(t, c.Take(before, s, true), "run %d after %d", before, run)
+		}
+	}
+	require.Len(t, c.runs, maxRuns)
+	require.Equal(t, 100*s, c.now)
+}

@@ -39,7 +39,6 @@ type component struct {
 	phase     phase
 	queued    bool // in the deadline queue, at queuedAt
 	abandoned bool // of a former run, and not to be judged any more
-	inherited bool // from a bus that was renamed, and not heard since
 	gaps      int32
 
 	queuedAt  time.Duration

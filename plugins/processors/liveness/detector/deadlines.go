@@ -105,16 +105,7 @@ func (d *deadlines) open(last int64) {
 	d.spare = waiting[:0]
 }
 
-// Len is how many entries there are, void ones too.
-func (d *deadlines) Len() int {
-	n := len(d.soon)
-	for _, waiting := range d.slots {
-		n += len(waiting)
-	}
-	return n
-}
-
-// queue is in the order of time, and of the name where that is the same: so it is the same in every judge.
+// queue is in the order of time, and of the name where that is the same: so it is the same in every detector.
 // It is a heap.Interface.
 type queue []deadline
 

@@ -27,7 +27,7 @@ func TestDeadlines(t *testing.T) {
 	require.Same(t, a, d.Expired(100))
 	require.Same(t, b, d.Expired(100))
 	require.Nil(t, d.Expired(100))
-	require.Zero(t, d.Len())
+	require.Zero(t, entries(&d))
 }
 
 // TestBeatsDoNotFillTheQueue shows that the queue stays small however many beats come.
@@ -37,5 +37,14 @@ func TestBeatsDoNotFillTheQueue(t *testing.T) {
 	for i := range 100_000 {
 		d.Beat(beatOf("a", time.Duration(i)*time.Millisecond))
 	}
-	require.LessOrEqual(t, d.deadlines.Len(), 2)
+	require.LessOrEqual(t, entries(&d.deadlines), 2)
+}
+
+// entries is how many entries there are, void ones too.
+func entries(d *deadlines) int {
+	n := len(d.soon)
+	for _, waiting := range d.slots {
+		n += len(waiting)
+	}
+	return n
 }

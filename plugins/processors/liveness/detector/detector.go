@@ -6,7 +6,10 @@
 // silent or never seen by a tick only, after every beat that was heard before it.
 package detector
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // killGrace is how long after a kill signal a beat can still be one that was on its way.
 const killGrace = 5 * time.Second
@@ -70,9 +73,6 @@ func New(config *Config, bus string) *Detector {
 // Now returns what the detector's clock shows.
 func (d *Detector) Now() time.Duration { return d.clock.now }
 
-// Run returns the run of the input whose readings count; 0: not known.
-func (d *Detector) Run() int64 { return d.clock.run }
-
 // Duplicate reports whether two inputs were found to report this bus.
 func (d *Detector) Duplicate() bool { return d.clock.duplicate }
 
@@ -93,12 +93,30 @@ func (d *Detector) Expect(key string, here bool) {
 
 // Unexpect takes Expect back for a component that appeared elsewhere. The findings are valid until the next call.
 func (d *Detector) Unexpect(key string) []Finding {
-	d.clearFindings()
 	delete(d.expected, key)
-	if c, known := d.components[key]; known && c.phase == unseen {
-		d.retire(c)
-		d.closeOutages()
+	if d.IsSeen(key) {
+		return nil
 	}
+	return d.Remove(key, false)
+}
+
+// Remove retires a component. Its gap is closed, unless it goes on elsewhere. The findings are valid until the next
+// call.
+func (d *Detector) Remove(key string, goesOn bool) []Finding {
+	d.clearFindings()
+	c, known := d.components[key]
+	if !known {
+		return nil
+	}
+	if goesOn {
+		d.outages = slices.DeleteFunc(d.outages, func(o *outage) bool {
+			delete(o.members, key)
+			return len(o.members) == 0
+		})
+		c.incident = ""
+	}
+	d.retire(c)
+	d.closeOutages()
 	return d.findings
 }
 
@@ -272,7 +290,7 @@ func (d *Detector) meet(c *component, b *Beat) {
 // prove takes a proof of life, at a time, of a component that has been heard before.
 func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	now := d.clock.now
-	c.abandoned, c.inherited = false, false
+	c.abandoned = false
 	steady := d.clock.SteadySince(c.last)
 	if b.Beats > 0 {
 		c.reading, c.restarts = b.Observed, d.clock.restarts

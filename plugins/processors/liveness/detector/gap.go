@@ -141,8 +141,8 @@ func (d *Detector) gap(c *component, kind GapType, id string, open bool, missing
 // incidentSpace is the namespace of the incident ids (RFC 9562, version 5).
 var incidentSpace = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("incident.chembus"))
 
-// incidentOf is the id of a failure of a component. Who is expected on several buses and on none of them appears
-// fails once on each.
+// incidentOf is the id of a failure of a component. A component that is expected on several buses and appears on none of
+// them fails once on each.
 func (d *Detector) incidentOf(kind GapType, c *component) string {
 	key := c.key
 	if kind == HeartbeatNeverSeen && d.expected[c.key] {

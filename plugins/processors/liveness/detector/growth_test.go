@@ -102,7 +102,7 @@ func benchmarkBeats(b *testing.B, adaptive, shuffled bool) {
 	}
 }
 
-// BenchmarkTick measures ticks at which nobody changes.
+// BenchmarkTick measures ticks at which no component changes.
 func BenchmarkTick(b *testing.B) {
 	for _, n := range growth {
 		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {

@@ -18,10 +18,10 @@ import (
 
 // The quality of service of failure detectors as Chen, Toueg and Aguilera measure it ("On the Quality of
 // Service of Failure Detectors", IEEE Transactions on Computers, 2002), in virtual time: components that
-// live, crash at a known time and come back are put before the judge with a fixed threshold, before the
+// live, crash at a known time and come back are put before a detector with a fixed threshold, before the
 // adaptive one, and before a model of a plain monitor that polls last-seen times. All three hear the same.
 //
-//	go test -run '^$' -bench QoS ./plugins/processors/liveness/judge
+//	go test -run '^$' -bench QoS ./plugins/processors/liveness/detector
 
 // The detectors.
 const (
@@ -38,7 +38,7 @@ const (
 	qosDown     = 5 * time.Minute // from a crash to the restart
 	pollEvery   = 15 * time.Second
 	pollLimit   = 30 * time.Second
-	longWait    = time.Second // a beat that waited longer on its way is dated back by the sensor
+	longWait    = time.Second // a beat that waited longer on its way is dated back by the input
 )
 
 // verdict is a change of a detector's mind.
@@ -47,10 +47,10 @@ type verdict struct {
 	suspect bool
 }
 
-// judged returns what the judge makes of a colony behind a sensor that ticks every second, tells of a
-// component's first beat after a tick at once and of the rest merged before the next tick, and dates
+// detected returns the verdicts of a detector on a colony behind an input that ticks every second, emits a
+// component's first beat after a tick at once and the rest merged before the next tick, and dates
 // beats that waited on their way back to when they were sent.
-func (c *colony) judged(adaptive *Adaptive) [][]verdict {
+func (c *colony) detected(adaptive *Adaptive) [][]verdict {
 	verdicts := make([][]verdict, len(c.lives))
 	config := configOf(Rule{Threshold: 30 * time.Second, LateAfter: 15 * time.Second})
 	config.ReportInterval = 1 << 62
@@ -72,7 +72,7 @@ func (c *colony) judged(adaptive *Adaptive) [][]verdict {
 	}
 	type heard struct {
 		Beat
-		told bool // since the last tick
+		emitted bool // since the last tick
 	}
 	table := make([]heard, len(c.lives))
 	for who := range table {
@@ -81,7 +81,7 @@ func (c *colony) judged(adaptive *Adaptive) [][]verdict {
 	var waiting []*heard
 	tell := func(at time.Duration, h *heard) {
 		hear(at, d.Beat(&h.Beat))
-		h.Beats, h.told = 0, true
+		h.Beats, h.emitted = 0, true
 	}
 	hear(0, d.Tick(0, 0))
 	next := 0
@@ -101,7 +101,7 @@ func (c *colony) judged(adaptive *Adaptive) [][]verdict {
 			h.LastSeen = a.sent.Seconds()
 			h.Beats++
 			switch {
-			case !h.told:
+			case !h.emitted:
 				tell(a.at, h)
 			case h.Beats == 1:
 				waiting = append(waiting, h)
@@ -113,7 +113,7 @@ func (c *colony) judged(adaptive *Adaptive) [][]verdict {
 		}
 		waiting = waiting[:0]
 		for who := range table {
-			table[who].told = false
+			table[who].emitted = false
 		}
 		hear(tick, d.Tick(0, c.observed(tick)))
 		tick = tick.Truncate(time.Second)
@@ -232,8 +232,8 @@ func simulate(t *trace, colonies int) [detectors]quality {
 			for n := half; n < colonies; n += 2 {
 				c := newColony(t, components, until, uint64(n))
 				r := &results[n]
-				r[fixedThreshold].measure(c, c.judged(nil))
-				r[adaptiveThreshold].measure(c, c.judged(&Adaptive{Phi: 8, Min: 5 * time.Second, Max: 2 * time.Minute}))
+				r[fixedThreshold].measure(c, c.detected(nil))
+				r[adaptiveThreshold].measure(c, c.detected(&Adaptive{Phi: 8, Min: 5 * time.Second, Max: 2 * time.Minute}))
 				r[poller].measure(c, c.polled())
 			}
 		})

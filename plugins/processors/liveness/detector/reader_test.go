@@ -19,20 +19,20 @@ type reader struct {
 	t       plain
 	w       *world
 	own     map[string]*Gap // open incidents of one component
-	mass    map[string]*Gap // open mass incidents
+	outages map[string]*Gap // open outages
 	members map[string]string
-	waiting map[string]time.Duration // since when somebody may be part of a mass incident that is not told yet
+	waiting map[string]time.Duration // since when a component may be part of an outage that is not reported yet
 	state   map[string]*Status
-	opened  []time.Duration // when incidents were, by the judge's clock
-	stopped []time.Duration // when somebody fell silent
+	opened  []time.Duration // when incidents were, by the detector's clock
+	stopped []time.Duration // when a component fell silent
 	changes []Finding       // of the last call
-	joined  map[string]bool // who was told of as one of many in it
+	joined  map[string]bool // which were reported as members of an outage in it
 }
 
 func newReader(t *rapid.T, w *world) *reader {
 	return &reader{
 		t: plain{t}, w: w,
-		own: make(map[string]*Gap), mass: make(map[string]*Gap), members: make(map[string]string),
+		own: make(map[string]*Gap), outages: make(map[string]*Gap), members: make(map[string]string),
 		waiting: make(map[string]time.Duration), state: make(map[string]*Status),
 	}
 }
@@ -52,7 +52,7 @@ func (r *reader) Take(findings []Finding, now time.Duration) {
 				delete(r.state, f.Key)
 			}
 			if _, waits := r.waiting[f.Key]; waits && f.Change == WasRetired && r.w.rules[f.Key].Gaps {
-				require.True(t, r.own[f.Key] != nil || r.members[f.Key] != "", "%q is forgotten and was not told of", f.Key)
+				require.True(t, r.own[f.Key] != nil || r.members[f.Key] != "", "%q is retired and was not reported", f.Key)
 			}
 			if f.Status.Alive || f.Change == WasKilled || f.Change == WasRetired {
 				delete(r.members, f.Key)
@@ -71,7 +71,7 @@ func (r *reader) Take(findings []Finding, now time.Duration) {
 		}
 		open, key := r.own, f.Key
 		if g.Type == HeartbeatOutage {
-			open, key = r.mass, g.IncidentID
+			open, key = r.outages, g.IncidentID
 		}
 		was := open[key]
 		switch {
@@ -89,7 +89,7 @@ func (r *reader) Take(findings []Finding, now time.Duration) {
 			require.Equal(t, was.IncidentID, g.IncidentID, "two open incidents of %q", key)
 			require.Equal(t, was.Type, g.Type)
 			require.Equal(t, Report, f.Change, "opened twice")
-			require.Subset(t, was.Members, g.Members, "nobody is told of who joins")
+			require.Subset(t, was.Members, g.Members, "a member that joins is not reported")
 		}
 		open[key] = g
 		if g.Type != HeartbeatOutage {

@@ -19,7 +19,7 @@ func restarted(t require.TestingT, c *Config, d *Detector) *Detector {
 	return restored
 }
 
-func TestRestoreForgetsWhoIsNotJudgedAnyMore(t *testing.T) {
+func TestRestoreRetiresWhatIsNotJudgedAnyMore(t *testing.T) {
 	before := config
 	before.Expected = []string{"missed", "awaited"}
 	d := New(&before, "")
@@ -135,7 +135,7 @@ func TestRestoreRefusesWhatCannotBe(t *testing.T) {
 	}
 }
 
-// FuzzRestore loads any state, and lets the judge go on from it.
+// FuzzRestore loads any state, and lets the detector go on from it.
 func FuzzRestore(f *testing.F) {
 	c := config
 	c.Expected = []string{"ghost"}
@@ -188,7 +188,7 @@ func FuzzRestore(f *testing.F) {
 	})
 }
 
-// TestSameKeyOfAnotherIdentity has identity change and the names stay: who beats before the first tick is there.
+// TestSameKeyOfAnotherIdentity changes identity and keeps the names: a component that beats before the first tick is up.
 func TestSameKeyOfAnotherIdentity(t *testing.T) {
 	c := config
 	c.Identity = "zooid"
@@ -208,7 +208,7 @@ func TestSameKeyOfAnotherIdentity(t *testing.T) {
 	require.Len(t, found, 3)
 }
 
-// TestAbandonedThatBeats has somebody beat, before the first tick, who was expected when the state was saved.
+// TestAbandonedThatBeats has a component beat before the first tick that was expected when the state was saved.
 func TestAbandonedThatBeats(t *testing.T) {
 	c := config
 	c.Expected = []string{"a"}
@@ -218,7 +218,7 @@ func TestAbandonedThatBeats(t *testing.T) {
 	d = New(&config, "")
 	require.NoError(t, d.Restore(saved))
 	require.Len(t, d.Beat(beatOf("a", second)), 1)
-	require.Empty(t, d.Tick(0, 2*second), "it is not forgotten")
+	require.Empty(t, d.Tick(0, 2*second), "it is not retired")
 }
 
 // TestOpeningsAreBounded has more gaps than a window can hold, with outages turned off.

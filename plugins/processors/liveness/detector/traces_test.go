@@ -128,7 +128,7 @@ func (c *colony) beats(t *trace, who int, life span, queued map[span]bool, rando
 	}
 }
 
-// observed is what a sensor's clock showed at a time: it stands still while the bus forwards nothing.
+// observed is what the input's clock showed at a time: it stands still while the bus forwards nothing.
 func (c *colony) observed(at time.Duration) time.Duration {
 	observed := at
 	for _, o := range c.outages {

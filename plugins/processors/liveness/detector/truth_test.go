@@ -77,7 +77,7 @@ func (tr *truth) beat(in input) {
 		}
 		limit := tr.w.rules[in.beat.Key].LateAfter
 		if tr.now-at > limit {
-			at = tr.now // nobody is condemned by being heard for the first time
+			at = tr.now // no component is silent because it is heard for the first time
 		}
 		if z.killed = z.killed || at <= tr.killedAt+killGrace; z.killed {
 			z.killed = at <= tr.killedAt || at <= tr.killedAt+killGrace && in.beat.Starts == 0
@@ -146,7 +146,7 @@ func (tr *truth) compare(in input) {
 			require.False(t, z.seen || z.killed)
 			z.missed = true
 		case WasRetired:
-			require.Greater(t, tr.now-z.last, tr.w.rules[f.Key].RetireAfter, "%q is forgotten too early", f.Key)
+			require.Greater(t, tr.now-z.last, tr.w.rules[f.Key].RetireAfter, "%q is retired too early", f.Key)
 			require.NotContains(t, tr.w.Expected, f.Key)
 			delete(tr.zooids, f.Key)
 		}
@@ -189,13 +189,13 @@ func (tr *truth) compare(in input) {
 		}
 		gathering := tr.own[name] == nil && tr.members[name] == "" && tr.Covered(name, tr.now) || tr.joined[name]
 		if (z.silent || z.killed) && !slices.Contains(tr.w.Expected, name) && !gathering {
-			require.LessOrEqual(t, silence, tr.w.rules[name].RetireAfter, "%q is not forgotten", name)
+			require.LessOrEqual(t, silence, tr.w.rules[name].RetireAfter, "%q is not retired", name)
 		}
 		if g := tr.own[name]; g != nil && g.Type == HeartbeatFlapping && !z.silent && !z.killed {
 			require.LessOrEqual(t, tr.now-z.back, tr.w.FlapWindow, "%q has been stable since %v", name, z.back)
 		}
 	}
 	for name := range tr.own {
-		require.NotNil(t, tr.zooids[name], "an incident of the forgotten %q", name)
+		require.NotNil(t, tr.zooids[name], "an incident of the retired %q", name)
 	}
 }

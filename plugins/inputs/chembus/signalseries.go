@@ -1,0 +1,80 @@
+package chembus
+
+import (
+	"hash/maphash"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	// maxSignalSeries bounds the combinations of tags that signals have; each of them is a series in
+	// a database.
+	maxSignalSeries = 10_000
+	// maxRecentSignals bounds the signals remembered to recognise copies.
+	maxRecentSignals = 4096
+)
+
+// newLRU returns a table of times that removes the oldest entry when there are more than size.
+func newLRU[Key comparable](size int) *simplelru.LRU[Key, time.Time] {
+	table, err := simplelru.NewLRU[Key, time.Time](size, nil)
+	if err != nil {
+		panic(err) // of a size below 1
+	}
+	return table
+}
+
+// signalSeries remembers which combinations of tags were heard.
+type signalSeries struct {
+	seed  maphash.Seed
+	heard *simplelru.LRU[uint64, time.Time] // when last
+}
+
+func newSignalSeries() signalSeries {
+	return signalSeries{seed: maphash.MakeSeed(), heard: newLRU[uint64](maxSignalSeries)}
+}
+
+// Admit reports whether there is room for these tags. Known ones are always admitted; one that was not heard for
+// evictAfter makes room.
+func (s *signalSeries) Admit(tags map[string]string, now time.Time) bool {
+	var hash maphash.Hash
+	hash.SetSeed(s.seed)
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		_, _ = hash.WriteString(key + "\x00" + tags[key] + "\x00") // never fails
+	}
+	id := hash.Sum64()
+	if !s.heard.Contains(id) && s.heard.Len() == maxSignalSeries {
+		if _, last, _ := s.heard.GetOldest(); now.Sub(last) <= evictAfter {
+			return false
+		}
+	}
+	s.heard.Add(id, now)
+	return true
+}
+
+// signalCopies recognises the second copy that publishers on the bus send of the first message of a topic.
+type signalCopies struct {
+	seed  maphash.Seed
+	heard *simplelru.LRU[uint64, time.Time]
+}
+
+func newSignalCopies() signalCopies {
+	return signalCopies{seed: maphash.MakeSeed(), heard: newLRU[uint64](maxRecentSignals)}
+}
+
+// Copied reports whether the message was heard before, and remembers it otherwise. What is dated and was
+// heard byte for byte is the same event, however late; what is not dated may happen again.
+func (c *signalCopies) Copied(topic string, payload []byte, dated bool, now time.Time) bool {
+	var hash maphash.Hash
+	hash.SetSeed(c.seed)
+	_, _ = hash.WriteString(topic + "\x00") // never fails
+	_, _ = hash.Write(payload)
+	id := hash.Sum64()
+	if heard, known := c.heard.Peek(id); known && (dated || now.Sub(heard) <= untimedTapWindow) {
+		return true
+	}
+	c.heard.Add(id, now)
+	return false
+}
