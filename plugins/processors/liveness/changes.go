@@ -6,44 +6,44 @@ import (
 
 	"github.com/influxdata/telegraf"
 
-	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
 // maxNamed is how many components one log line names.
 const maxNamed = 20
 
-// told are the changes that the operator is told of, in the order of a log.
-var told = []struct {
-	change judge.Change
+// logLines are the changes that are logged, in the order of a log.
+var logLines = []struct {
+	change detector.Change
 	text   string
 }{
-	{judge.Started, "Up, heard for the first time"},
-	{judge.Recovered, "Up again"},
-	{judge.Ended, "Killed on purpose"},
-	{judge.Stopped, "Silent"},
-	{judge.Missed, "Expected, but not heard"},
-	{judge.Forgotten, "Forgotten"},
+	{detector.FirstHeard, "Up, heard for the first time"},
+	{detector.CameBack, "Up again"},
+	{detector.WasKilled, "Stopped by the kill signal"},
+	{detector.WentSilent, "Silent"},
+	{detector.NeverSeen, "Expected, but not heard"},
+	{detector.WasRetired, "Retired after a long silence"},
 }
 
 // changeLog gathers changes, so that a colony that starts is one line and not a thousand.
 type changeLog struct {
 	log   telegraf.Logger
-	names map[judge.Change][]string
-	more  map[judge.Change]int
-	noted map[string]struct{} // everybody of whom there is a change
+	names map[detector.Change][]string
+	more  map[detector.Change]int
+	noted map[string]struct{} // of all of which there is a change
 }
 
-// Add notes a change of a component.
-func (l *changeLog) Add(change judge.Change, name string) {
+// Add notes a change of a component; the name is quoted.
+func (l *changeLog) Add(change detector.Change, name string) {
 	switch change {
-	case judge.Report, judge.Changed:
+	case detector.Report, detector.StateChanged:
 		return
 	}
 	if _, again := l.noted[name]; again {
-		l.Flush() // one log would not tell which of the two changes came first
+		l.Flush() // one line for each kind of change would not say which of the two came first
 	}
 	if l.names == nil {
-		l.names, l.more = make(map[judge.Change][]string), make(map[judge.Change]int)
+		l.names, l.more = make(map[detector.Change][]string), make(map[detector.Change]int)
 		l.noted = make(map[string]struct{})
 	}
 	l.noted[name] = struct{}{}
@@ -59,13 +59,12 @@ func (l *changeLog) Flush() {
 	if l.names == nil {
 		return
 	}
-	for _, t := range told {
+	for _, t := range logLines {
 		names := l.names[t.change]
 		if len(names) == 0 {
 			continue
 		}
-		line := fmt.Sprintf("%q", names)
-		line = t.text + ": " + strings.Trim(line, "[]")
+		line := t.text + ": " + strings.Join(names, ", ")
 		if n := l.more[t.change]; n > 0 {
 			line += fmt.Sprintf(" and %d more", n)
 		}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/influxdata/telegraf/testutil"
 
-	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
 // logged returns what was logged since the last call.
@@ -28,28 +28,28 @@ func TestChangesAreOneLineEach(t *testing.T) {
 	require.Empty(t, logged(log))
 
 	for i := range maxNamed + 3 {
-		changes.Add(judge.Started, fmt.Sprint("z", i))
+		changes.Add(detector.FirstHeard, fmt.Sprintf("%q", fmt.Sprint("z", i)))
 	}
-	changes.Add(judge.Stopped, `[odd" name]`)
-	changes.Add(judge.Report, "reported")
-	changes.Add(judge.Changed, "late")
+	changes.Add(detector.WentSilent, `"[odd\" name]"`)
+	changes.Add(detector.Report, "reported")
+	changes.Add(detector.StateChanged, "late")
 	require.Empty(t, logged(log), "until the flush")
 	changes.Flush()
 	require.Equal(t, []string{
-		`I! Up, heard for the first time: "z0" "z1" "z2" "z3" "z4" "z5" "z6" "z7" "z8" "z9" "z10" "z11" "z12" ` +
-			`"z13" "z14" "z15" "z16" "z17" "z18" "z19" and 3 more`,
+		`I! Up, heard for the first time: "z0", "z1", "z2", "z3", "z4", "z5", "z6", "z7", "z8", "z9", "z10", "z11", "z12", ` +
+			`"z13", "z14", "z15", "z16", "z17", "z18", "z19" and 3 more`,
 		`I! Silent: "[odd\" name]"`,
 	}, logged(log))
 	changes.Flush()
-	require.Empty(t, logged(log), "each change is told once")
+	require.Empty(t, logged(log), "each change is logged once")
 }
 
 func TestChangesOfOneComponentKeepTheirOrder(t *testing.T) {
 	log := &testutil.CaptureLogger{}
 	changes := changeLog{log: log}
-	for _, change := range []judge.Change{judge.Stopped, judge.Recovered, judge.Ended, judge.Recovered, judge.Stopped} {
-		changes.Add(change, "a")
+	for _, change := range []detector.Change{detector.WentSilent, detector.CameBack, detector.WasKilled, detector.CameBack, detector.WentSilent} {
+		changes.Add(change, `"a"`)
 	}
 	changes.Flush()
-	require.Equal(t, []string{`I! Silent: "a"`, `I! Up again: "a"`, `I! Killed on purpose: "a"`, `I! Up again: "a"`, `I! Silent: "a"`}, logged(log))
+	require.Equal(t, []string{`I! Silent: "a"`, `I! Up again: "a"`, `I! Stopped by the kill signal: "a"`, `I! Up again: "a"`, `I! Silent: "a"`}, logged(log))
 }

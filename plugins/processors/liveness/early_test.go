@@ -18,5 +18,5 @@ func TestMoreBeforeTheFirstTickThanIsKept(t *testing.T) {
 	require.Equal(t, []string{fmt.Sprint(maxEarly+1, " up")}, r.Beat(fmt.Sprint(maxEarly+1), 1), "it is judged from now on")
 	r.log.Clear()
 	r.Tick(2)
-	require.Empty(t, r.log.Warnings(), "it is told once")
+	require.Empty(t, r.log.Warnings(), "it is logged once")
 }

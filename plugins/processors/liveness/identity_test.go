@@ -15,11 +15,11 @@ func TestHeartbeatsWithoutTheTagOfIdentity(t *testing.T) {
 	r := start(t, "")
 	r.Identity = []string{"name", "host"}
 	require.Empty(t, r.Live(0, 3, "a", "b"))
-	require.Len(t, r.log.Warnings(), 1, "it is told once")
+	require.Len(t, r.log.Warnings(), 1, "it is logged once")
 	require.Contains(t, r.log.Warnings()[0], `lacks a tag that identity = ["name", "host"] names`)
 }
 
-// TestOtherIdentityAfterARestart has the operator add a tag to identity: nobody beats under the old names any more, and
+// TestOtherIdentityAfterARestart has the operator add a tag to identity: no component beats under the old names any more, and
 // that is no silence.
 func TestOtherIdentityAfterARestart(t *testing.T) {
 	file := stateFile(t)
@@ -57,5 +57,5 @@ func TestAdaptiveBesideAnOverride(t *testing.T) {
 		}
 		require.NotContains(t, r.Tick(float64(at)), "rare silent")
 	}
-	require.Greater(t, r.judge.Now(), 3*time.Hour)
+	require.Greater(t, r.buses.all[0].detector.Now(), 3*time.Hour)
 }

@@ -1,6 +1,6 @@
-// Package liveness is the judge's seat in Telegraf: it feeds the metrics of the sensor to the judge
-// and turns the judge's findings into metrics. It acts only inside Add: it has no goroutine, no timer
-// and no clock, so a recorded stream gives the same verdicts again.
+// Package liveness finds components that fell silent: it feeds the metrics of inputs.chembus to a detector for each
+// bus and turns what the detectors find into metrics. It acts only inside Add: it has no goroutine and no timer, so a
+// recorded stream gives the same verdicts again.
 package liveness
 
 import (
@@ -14,13 +14,13 @@ import (
 	"github.com/influxdata/telegraf/plugins/processors"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
-	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
 //go:embed sample.conf
 var sampleConfig string
 
-// The sensor's metrics that are no heartbeats.
+// The input's metrics that are no heartbeats.
 const (
 	tickMeasurement = "chembus_tick"
 	killMeasurement = "chembus_kill"
@@ -29,6 +29,8 @@ const (
 // Liveness is the processor's configuration and state.
 type Liveness struct {
 	Measurement        string           `toml:"measurement"`
+	Bus                []string         `toml:"bus"`
+	MaxBuses           int              `toml:"max_buses"`
 	Identity           []string         `toml:"identity"`
 	Threshold          config.Duration  `toml:"threshold"`
 	LateAfter          *config.Duration `toml:"late_after"`
@@ -52,33 +54,30 @@ type Liveness struct {
 	Overrides          []*Override      `toml:"override"`
 	Log                telegraf.Logger  `toml:"-"`
 
-	ignored globs
-	rules   ruleSet
-	judge   *judge.Judge // nil before Init
-	changes changeLog
+	ignored  globs
+	rules    ruleSet
+	expected expectations
+	buses    *buses // nil before Init
+	renamed  renamed
+	changes  changeLog
 
-	namelessTold bool // that a heartbeat has no name
+	namelessLogged bool // that a heartbeat has no name
 
-	statePath   string  // empty: nothing is kept
-	standby     bool    // nobody is judged: the state is not locked yet, or by another copy
-	standbyTold bool    // that it is another copy's
-	early       []early // heard before the first tick
-	earlyLost   int     // for want of room there
-	state       *statefile.File
-	news        bool          // since it was saved
-	saved       time.Duration // when, in observed time
-	saveTook    time.Duration
-	saveFailed  bool
+	statePath    string  // empty: nothing is kept
+	standby      bool    // nothing is judged: the state is not locked yet, or by another copy
+	copyLogged   bool    // that it is another copy's
+	early        []event // that came before the first tick
+	earlyDropped int     // for want of room there
+	state        *statefile.File
+	unsaved      bool             // whether there is news since the state was saved
+	now          func() time.Time // of saving
+	saved        time.Time
+	saveTook     time.Duration
+	saveFailed   bool
 }
 
-// leapsToTell is after how many ticks in a row with leaps before them the operator is told.
-const leapsToTell = 10
-
-// early is what the judge was to be told before the state was loaded.
-type early struct {
-	tell func() []judge.Finding
-	at   time.Time
-}
+// jumpsToLog is after how many ticks in a row with jumps before them a warning is logged.
+const jumpsToLog = 10
 
 // maxEarly bounds what is kept until the first tick, which comes within a second.
 const maxEarly = 10_000
@@ -93,9 +92,30 @@ func (l *Liveness) Init() error {
 	if err := l.checkOptions(); err != nil {
 		return err
 	}
-	l.judge = judge.New(l.judgeConfig())
 	l.changes = changeLog{log: l.Log}
+	l.reset()
 	return nil
+}
+
+// reset forgets all buses.
+func (l *Liveness) reset() {
+	config := l.detectorConfig()
+	l.renamed = renamed{}
+	l.buses = &buses{
+		tags: l.Bus, most: l.MaxBuses, retireAfter: time.Duration(l.RetireAfter), log: l.Log,
+		byKey: make(map[string]*bus),
+		create: func(name string) *detector.Detector {
+			d := detector.New(config, name)
+			for _, key := range l.expected.on[name] {
+				d.Expect(key, true)
+			}
+			return d
+		},
+		removed: l.forgetExpectations,
+	}
+	for key := range l.expected.anywhere {
+		l.expected.anywhere[key], l.expected.undecided = nil, true
+	}
 }
 
 // Start finds the place of the state. The state itself is locked and loaded with the first tick; a copy
@@ -104,101 +124,145 @@ func (l *Liveness) Start(telegraf.Accumulator) error {
 	return l.findState()
 }
 
-// Add takes one metric. Ticks end here, everything else is passed on, followed by what it made the
-// judge find.
+// event is what a metric says to a detector.
+type event struct {
+	kind detectorInput
+	key  string    // of the bus; only of one that is kept
+	at   time.Time // of the metric
+	beat detector.Beat
+}
+
+// detectorInput is what a detector takes.
+type detectorInput int
+
+const (
+	tick detectorInput = iota
+	kill
+	heartbeat
+)
+
+// Add takes one metric. Ticks end here, everything else is passed on, followed by what was found.
 func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
-	observed, timed := seconds(m, "observed_s")
-	if !timed {
-		acc.AddMetric(m)
+	e, judged := l.read(m)
+	var key []byte
+	var complete bool
+	if judged {
+		key, complete = l.buses.Key(m)
+	}
+	if judged && e.kind == tick {
+		m.Drop()
+	} else {
+		acc.AddMetric(m) // which belongs to others from now on
+	}
+	if !judged {
 		return nil
 	}
-	at := m.Time() // once it is passed on a metric belongs to others
-	switch m.Name() {
-	case tickMeasurement:
-		if l.standby {
-			l.takeOver(acc)
-		}
-		if l.standby {
-			m.Drop()
+	if l.standby {
+		if e.kind != tick {
+			l.keep(key, e)
 			return nil
 		}
-		from := sensorOf(m)
-		l.report(acc, l.judge.Tick(from, observed), at)
-		l.changes.Flush()
-		if l.judge.Leaps(from) == leapsToTell {
-			l.Log.Warnf("What sensor %q hears is judged late, or never: before each of its last %d ticks its clock leapt by more than "+
-				"blind_after, %v. Use a blind_after longer than the tick_interval of inputs.chembus, or see what holds its metrics up",
-				from, leapsToTell, time.Duration(l.BlindAfter))
-		}
-		m.Drop()
-		l.saveIfDue()
-	case killMeasurement:
-		from := sensorOf(m)
-		acc.AddMetric(m)
-		if l.standby {
-			l.later(at, func() []judge.Finding { return l.judge.Kill(from, observed) })
+		if l.takeOver(acc); l.standby {
 			return nil
 		}
-		l.report(acc, l.judge.Kill(from, observed), at)
-	case l.Measurement:
-		beat, ok := l.beat(m, observed)
-		acc.AddMetric(m)
-		switch {
-		case !ok:
-		case l.standby:
-			kept := beat
-			l.later(at, func() []judge.Finding { return l.judge.Beat(&kept) })
-		default:
-			l.report(acc, l.judge.Beat(&beat), at)
-		}
-	default:
-		acc.AddMetric(m)
+		key, complete = l.buses.Key(m)
+	}
+	l.undoRenamed(acc, key, &e)
+	if b := l.buses.Find(key, complete, e.at); b != nil {
+		l.feed(acc, b, &e)
 	}
 	return nil
 }
 
-// later keeps what the judge is to be told as soon as it knows what it knew before.
-func (l *Liveness) later(at time.Time, tell func() []judge.Finding) {
-	switch {
-	case l.standbyTold:
-	case len(l.early) == maxEarly:
-		l.earlyLost++
-	default:
-		l.early = append(l.early, early{tell: tell, at: at})
+// feed hands an event to the detector of a bus, and adds what was found.
+func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
+	switch e.kind {
+	case tick:
+		l.expectOn(b)
+		l.report(acc, b, b.detector.Tick(e.beat.Run, e.beat.Observed), e)
+		l.checkRenamed(acc, b, e)
+		l.changes.Flush()
+		l.warn(b)
+		l.saveIfDue()
+	case kill:
+		l.report(acc, b, b.detector.Kill(e.beat.Run, e.beat.Observed), e)
+	case heartbeat:
+		l.report(acc, b, b.detector.Beat(&e.beat), e)
 	}
 }
 
-// Stop saves the state, and says what has not been said yet. Metrics must not be added here: the shim
+// warn logs what keeps a detector from finding silence in time.
+func (l *Liveness) warn(b *bus) {
+	jumps := b.detector.Jumps()
+	if jumps == jumpsToLog && jumps != b.jumps { // a tick that does not count changes nothing
+		l.Log.Warnf("Silence on the bus %q is found late, or never: each of the last %d ticks came more than blind_after, %v, after the metric before it. "+
+			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics",
+			b.name(), jumpsToLog, time.Duration(l.BlindAfter))
+	}
+	b.jumps = jumps
+	if b.detector.Duplicate() && !b.warned {
+		b.warned = true
+		l.Log.Warnf("Two inputs report the bus %q; only one of them is judged. Let one input report it, or give them different tags and name these in bus", b.name())
+	}
+}
+
+// keep keeps an event until it is known what was known before.
+func (l *Liveness) keep(key []byte, e event) {
+	switch {
+	case l.copyLogged:
+	case len(l.early) == maxEarly:
+		l.earlyDropped++
+	default:
+		e.key = string(key)
+		l.early = append(l.early, e)
+	}
+}
+
+// Stop saves the state, and logs what has not been logged yet. Metrics must not be added here: the shim
 // has closed its channel by now.
 func (l *Liveness) Stop() {
 	l.changes.Flush()
 	l.closeState()
 }
 
-// beat reads a heartbeat; false if it is of nobody who is to be judged.
-func (l *Liveness) beat(m telegraf.Metric, observed time.Duration) (judge.Beat, bool) {
-	key, ok := l.key(m)
-	if !ok && !l.namelessTold {
-		l.namelessTold = true
-		l.Log.Warnf("A metric %q is of nobody, and not judged, for it lacks a tag that identity = [\"%s\"] names. Name the tags that its sensor sets",
+// read returns what a metric says to a detector; false if it says nothing.
+func (l *Liveness) read(m telegraf.Metric) (event, bool) {
+	observed, ok := seconds(m, "observed_s")
+	if !ok {
+		return event{}, false
+	}
+	e := event{at: m.Time()}
+	e.beat.Run, e.beat.Observed = integer(m, "run"), observed
+	switch m.Name() {
+	case tickMeasurement:
+		e.kind = tick
+	case killMeasurement:
+		e.kind = kill
+	case l.Measurement:
+		e.kind = heartbeat
+		return e, l.readBeat(m, &e.beat)
+	default:
+		return event{}, false
+	}
+	return e, true
+}
+
+// readBeat reads a heartbeat; false if it is of no component that is to be judged.
+func (l *Liveness) readBeat(m telegraf.Metric, b *detector.Beat) bool {
+	var ok bool
+	if b.Key, ok = l.key(m); !ok && !l.namelessLogged {
+		l.namelessLogged = true
+		l.Log.Warnf("A metric %q is not judged, since it lacks a tag that identity = [\"%s\"] names. Name the tags that its input sets",
 			m.Name(), strings.Join(l.Identity, `", "`))
 	}
-	if !ok || l.ignored.Match(judge.Name(key)) {
-		return judge.Beat{}, false
+	if !ok || l.ignored.Match(detector.Name(b.Key)) {
+		return false
 	}
-	niche, _ := m.GetTag("niche")
-	host, _ := m.GetTag("host")
-	return judge.Beat{
-		Sensor:   sensorOf(m),
-		Host:     host,
-		Key:      key,
-		Niche:    niche,
-		Observed: observed,
-		LastSeen: number(m, "sent", float64(m.Time().UnixNano())/1e9),
-		// A heartbeat that does not say how many it stands for is one.
-		Beats:  count(m, "beats", 1),
-		Starts: count(m, "starts", 0),
-	}, true
+	b.Niche, _ = m.GetTag("niche")
+	b.LastSeen = number(m, "sent", float64(m.Time().UnixNano())/1e9)
+	b.Beats = count(m, "beats", 1) // a heartbeat that does not say how many it stands for is one
+	b.Starts = count(m, "starts", 0)
+	return true
 }
 
 // key joins the tags that tell components apart; false if one of them is missing.
@@ -213,19 +277,12 @@ func (l *Liveness) key(m telegraf.Metric) (string, bool) {
 			return "", false
 		}
 	}
-	return storable(strings.Join(values, judge.KeySeparator)), true
+	return storable(strings.Join(values, detector.KeySeparator)), true
 }
 
 // storable is a name as the state file gives it back.
 func storable(name string) string {
 	return strings.ToValidUTF8(name, "\uFFFD")
-}
-
-// sensorOf names the sensor that a metric comes from: each has a clock of its own.
-func sensorOf(m telegraf.Metric) string {
-	host, _ := m.GetTag("host")
-	endpoint, _ := m.GetTag("endpoint")
-	return storable(host + " " + endpoint)
 }
 
 // seconds reads a duration in seconds; false if the metric has none.
@@ -244,6 +301,18 @@ const maxSeconds = float64(math.MaxInt64/time.Second) / 2
 // count reads how many there were of something.
 func count(m telegraf.Metric, field string, missing int) int {
 	return int(min(max(number(m, field, float64(missing)), 0), math.MaxInt32))
+}
+
+// integer reads a whole number; 0 if there is none.
+func integer(m telegraf.Metric, field string) int64 {
+	v, _ := m.GetField(field)
+	switch n := v.(type) {
+	case int64:
+		return n
+	case uint64:
+		return int64(n)
+	}
+	return 0
 }
 
 // number reads a field of any numeric type; without one that is finite it returns what stands for
@@ -267,6 +336,8 @@ func init() {
 	processors.AddStreaming("liveness", func() telegraf.StreamingProcessor {
 		return &Liveness{
 			Measurement:        "chembus_heartbeat",
+			Bus:                []string{"host", "endpoint"},
+			MaxBuses:           10_000,
 			Identity:           []string{"zooid"},
 			Threshold:          config.Duration(30 * time.Second),
 			BlindAfter:         config.Duration(3 * time.Second),
@@ -281,6 +352,7 @@ func init() {
 			Phi:                8,
 			MinThreshold:       config.Duration(5 * time.Second),
 			MaxThreshold:       config.Duration(2 * time.Minute),
+			now:                time.Now,
 		}
 	})
 }

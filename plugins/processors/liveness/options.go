@@ -9,7 +9,7 @@ import (
 	"github.com/influxdata/telegraf/config"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
-	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
 // checkOptions checks the options and compiles their globs.
@@ -20,11 +20,17 @@ func (l *Liveness) checkOptions() error {
 	if len(l.Identity) == 0 || slices.Contains(l.Identity, "") {
 		return &option.Error{Name: "identity", Problem: "is empty or names an empty tag", Allowed: `name the tags that tell components apart, such as ["zooid"]`}
 	}
+	if len(l.Bus) == 0 || slices.Contains(l.Bus, "") {
+		return &option.Error{Name: "bus", Problem: "is empty or names an empty tag", Allowed: `name the tags that together tell buses apart, such as ["host", "endpoint"]`}
+	}
+	if l.MaxBuses < 1 {
+		return &option.Error{Name: "max_buses", Problem: "allows no bus at all", Allowed: "use at least 1"}
+	}
 	if err := l.checkDurations(); err != nil {
 		return err
 	}
 	if l.MassCount < 1 {
-		return &option.Error{Name: "mass_count", Problem: "is below 1", Allowed: "use at least 1; a large number turns mass incidents off"}
+		return &option.Error{Name: "mass_count", Problem: "is below 1", Allowed: "use at least 1; a large number turns outages off"}
 	}
 	if l.FlapCount < 2 {
 		return &option.Error{Name: "flap_count", Problem: "is below 2", Allowed: "use at least 2; a large number turns flapping off"}
@@ -32,23 +38,12 @@ func (l *Liveness) checkOptions() error {
 	if !(l.Phi > 0.5 && l.Phi <= 300) {
 		return &option.Error{Name: "phi", Problem: fmt.Sprintf("%g is no level that a forecast reaches", l.Phi), Allowed: "use 1 to 300, such as 8"}
 	}
-	if slices.Contains(l.Expected, "") {
-		return &option.Error{Name: "expected", Problem: "holds an empty name", Allowed: `use names such as ["meta_agent"]`}
-	}
 	var err error
 	if l.ignored, err = compileGlobs(l.Ignore); err != nil {
 		return &option.Error{Name: "ignore", Problem: err.Error(), Allowed: `use globs such as ["test_*"]`}
 	}
-	for _, name := range l.Expected {
-		if strings.ContainsAny(name, "*?") {
-			return &option.Error{Name: "expected", Problem: fmt.Sprintf("%q is a glob", name), Allowed: "name each component that must appear"}
-		}
-		if strings.Count(name, "/") < len(l.Identity)-1 {
-			return &option.Error{Name: "expected", Problem: fmt.Sprintf("%q is no name", name), Allowed: `with several identity tags use their values with "/" between`}
-		}
-		if l.ignored.Match(name) {
-			return &option.Error{Name: "expected", Problem: fmt.Sprintf("%q is ignored", name), Allowed: "leave out of ignore who is expected"}
-		}
+	if l.expected, err = l.parseExpected(); err != nil {
+		return err
 	}
 	l.rules, err = l.compileRules()
 	return err
@@ -84,31 +79,25 @@ func (l *Liveness) checkDurations() error {
 	return nil
 }
 
-// judgeConfig is what the judge goes by; the options must have been checked.
-func (l *Liveness) judgeConfig() judge.Config {
-	c := judge.Config{
+// detectorConfig is what the detectors go by; the options must have been checked.
+func (l *Liveness) detectorConfig() *detector.Config {
+	c := &detector.Config{
 		BlindAfter:     time.Duration(l.BlindAfter),
-		Identity:       strings.Join(l.Identity, judge.KeySeparator),
+		Identity:       strings.Join(l.Identity, detector.KeySeparator),
 		ReportInterval: time.Duration(l.ReportInterval),
 		Rule:           l.rules.For,
+		Expected:       l.expected.everywhere,
 		ExpectWithin:   time.Duration(l.ExpectWithin),
-		MassCount:      l.MassCount,
-		MassWindow:     time.Duration(l.MassWindow),
+		OutageCount:    l.MassCount,
+		OutageWindow:   time.Duration(l.MassWindow),
 		FlapCount:      l.FlapCount,
 		FlapWindow:     time.Duration(l.FlapWindow),
 	}
 	if l.ignored.filter != nil {
-		c.Ignored = func(key string) bool { return l.ignored.Match(judge.Name(key)) }
-	}
-	for _, name := range l.Expected {
-		if len(l.Identity) > 1 {
-			// The last one may have a "/" in it.
-			name = strings.Replace(name, "/", judge.KeySeparator, len(l.Identity)-1)
-		}
-		c.Expected = append(c.Expected, name)
+		c.Ignored = func(key string) bool { return l.ignored.Match(detector.Name(key)) }
 	}
 	if l.Adaptive {
-		c.Adaptive = &judge.Adaptive{Phi: l.Phi, Min: time.Duration(l.MinThreshold), Max: time.Duration(l.MaxThreshold)}
+		c.Adaptive = &detector.Adaptive{Phi: l.Phi, Min: time.Duration(l.MinThreshold), Max: time.Duration(l.MaxThreshold)}
 	}
 	return c
 }

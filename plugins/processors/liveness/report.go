@@ -4,53 +4,68 @@ import (
 	"encoding/json"
 	"maps"
 	"strings"
-	"time"
 
 	"github.com/influxdata/telegraf"
 
-	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
-// report turns findings into metrics of the given time.
-func (l *Liveness) report(acc telegraf.Accumulator, findings []judge.Finding, at time.Time) {
+// report turns what was found on a bus into metrics of the time of an event.
+func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.Finding, e *event) {
 	opened := false
 	for i := range findings {
 		f := &findings[i]
-		l.news = l.news || f.Change != judge.Report && f.Change != judge.Changed
-		opened = opened || f.Gap != nil && f.Gap.Open && f.Change != judge.Report
+		l.unsaved = l.unsaved || f.Change != detector.Report && f.Change != detector.StateChanged
+		opened = opened || f.Gap != nil && f.Gap.Open && f.Change != detector.Report
 	}
 	if opened {
-		// First of all: a judge that dies now must know after its restart under which id it was told. Where
-		// saving takes long, that is up to half of the time.
+		// First of all: a processor that is killed now must know after its restart under which id the gap was opened.
+		// Where saving takes long, that is up to half of the time.
 		l.saveAfter(l.saveTook)
 	}
 	for i := range findings {
 		f := &findings[i]
-		tags := l.tags(f)
+		tags := l.tags(b, f)
 		if f.Status != nil {
-			acc.AddFields("liveness", statusFields(f.Status), tags, at)
-			l.changes.Add(f.Change, judge.Name(f.Key))
+			acc.AddFields("liveness", statusFields(f.Status), tags, e.at)
+			l.changes.Add(f.Change, l.buses.Describe(b, f.Key))
 		}
 		if f.Gap != nil {
 			tags = maps.Clone(tags)
 			tags["gap_type"] = string(f.Gap.Type)
-			acc.AddFields("liveness_gap", l.gapFields(f), tags, at)
+			acc.AddFields("liveness_gap", l.gapFields(f), tags, e.at)
+		}
+	}
+	if len(l.expected.anywhere) == 0 {
+		return
+	}
+	for i := range findings {
+		if c := findings[i].Change; c == detector.FirstHeard || c == detector.WasKilled {
+			l.foundOn(acc, b, findings[i].Key, e)
 		}
 	}
 }
 
-// tags names the component of a finding as its heartbeats did.
-func (l *Liveness) tags(f *judge.Finding) map[string]string {
-	tags := make(map[string]string, len(l.Identity)+2)
-	values := strings.SplitN(f.Key, judge.KeySeparator, len(l.Identity))
+// tags names the bus and the component of a finding as its heartbeats did.
+func (l *Liveness) tags(b *bus, f *detector.Finding) map[string]string {
+	tags := l.busTags(b)
+	values := strings.SplitN(f.Key, detector.KeySeparator, len(l.Identity))
 	for i, value := range values {
 		tags[l.Identity[i]] = value
 	}
 	if f.Niche != "" {
 		tags["niche"] = f.Niche
 	}
-	if f.Host != "" {
-		tags["host"] = f.Host
+	return tags
+}
+
+// busTags are the tags of a bus.
+func (l *Liveness) busTags(b *bus) map[string]string {
+	tags := make(map[string]string, len(l.Bus)+len(l.Identity)+2) // room for those of a component
+	for i, value := range b.values {
+		if value != "" {
+			tags[l.Bus[i]] = value
+		}
 	}
 	return tags
 }
@@ -58,17 +73,17 @@ func (l *Liveness) tags(f *judge.Finding) map[string]string {
 // stateCodes are the states as numbers, for destinations that keep no text. The more a state asks for
 // somebody to look, the higher: the maximum over some time or some components is the worst of it. They are
 // stored and alerted on, so they never change.
-var stateCodes = map[judge.State]int{
-	judge.Up:       0,
-	judge.Late:     1,
-	judge.Killed:   2,
-	judge.Retired:  3,
-	judge.Unseen:   4,
-	judge.Flapping: 5,
-	judge.Silent:   6,
+var stateCodes = map[detector.State]int{
+	detector.Up:       0,
+	detector.Late:     1,
+	detector.Killed:   2,
+	detector.Retired:  3,
+	detector.Unseen:   4,
+	detector.Flapping: 5,
+	detector.Silent:   6,
 }
 
-func statusFields(s *judge.Status) map[string]any {
+func statusFields(s *detector.Status) map[string]any {
 	up := 0
 	if s.Alive {
 		up = 1
@@ -89,7 +104,7 @@ func statusFields(s *judge.Status) map[string]any {
 	}
 }
 
-func (l *Liveness) gapFields(f *judge.Finding) map[string]any {
+func (l *Liveness) gapFields(f *detector.Finding) map[string]any {
 	g := f.Gap
 	fields := map[string]any{
 		"incident_id":     g.IncidentID,
@@ -102,9 +117,9 @@ func (l *Liveness) gapFields(f *judge.Finding) map[string]any {
 	}
 	if len(l.Identity) > 1 {
 		// No single tag names it then, and which of them do so a reader of the metric cannot know.
-		fields["component"] = judge.Name(f.Key)
+		fields["component"] = detector.Name(f.Key)
 	}
-	if g.Type == judge.HeartbeatMassMissing {
+	if g.Type == detector.HeartbeatOutage {
 		// A field of line protocol is no list; JSON keeps names apart whatever is in them.
 		members, err := json.Marshal(g.Members)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/influxdata/telegraf/config"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
-	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
 // defaultSeverity is the severity of the gaps that no override speaks of.
@@ -40,7 +40,7 @@ type compiledOverride struct {
 
 // rulePair is a rule for components that have a name, and for those that do not.
 type rulePair struct {
-	named, unnamed *judge.Rule
+	named, unnamed *detector.Rule
 }
 
 // unnamed is how a component is called that was given no name: by its process id, so that after each
@@ -48,8 +48,8 @@ type rulePair struct {
 var unnamed = regexp.MustCompile(`^zooid_[0-9]+$`)
 
 // For returns the rule of a component: that of the first override that matches.
-func (s ruleSet) For(key, niche string) *judge.Rule {
-	name := judge.Name(key)
+func (s ruleSet) For(key, niche string) *detector.Rule {
+	name := detector.Name(key)
 	rules := s.otherwise
 	for _, o := range s.overrides {
 		if (o.zooid.filter == nil || o.zooid.Match(name)) && (o.niche.filter == nil || o.niche.Match(niche)) {
@@ -57,7 +57,7 @@ func (s ruleSet) For(key, niche string) *judge.Rule {
 			break
 		}
 	}
-	if slices.ContainsFunc(strings.Split(key, judge.KeySeparator), unnamed.MatchString) {
+	if slices.ContainsFunc(strings.Split(key, detector.KeySeparator), unnamed.MatchString) {
 		return rules.unnamed
 	}
 	return rules.named
@@ -161,7 +161,7 @@ func (l *Liveness) rulePair(o *Override) (rulePair, error) {
 			}
 		}
 	}
-	named := &judge.Rule{
+	named := &detector.Rule{
 		Threshold:   time.Duration(threshold),
 		LateAfter:   time.Duration(lateAfter),
 		RetireAfter: time.Duration(l.RetireAfter),

@@ -12,11 +12,11 @@ import (
 	"github.com/influxdata/telegraf/testutil"
 )
 
-// saved is an accumulator that keeps what the state file held when gaps were told of.
+// saved is an accumulator that keeps what the state file held when gaps were opened.
 type saved struct {
 	testutil.Accumulator
 	file  string
-	known map[string]string // the file, by incident, when that was told of first
+	known map[string]string // the file, by incident, when that was opened
 }
 
 func (s *saved) AddFields(measurement string, fields map[string]any, tags map[string]string, at ...time.Time) {
@@ -30,8 +30,8 @@ func (s *saved) AddFields(measurement string, fields map[string]any, tags map[st
 	}
 }
 
-// A judge that is killed just after it told of a gap has to know under which id.
-func TestGapIsSavedBeforeItIsTold(t *testing.T) {
+// A processor that is killed just after it opened a gap has to know under which id.
+func TestGapIsSavedBeforeItIsOpened(t *testing.T) {
 	file := stateFile(t)
 	r := start(t, file)
 	r.Live(0, 1, "dies", "lives")

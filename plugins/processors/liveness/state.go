@@ -4,31 +4,34 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/influxdata/telegraf"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
-	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/judge"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
 const (
 	// stateName is the file in the default directory.
 	stateName = "liveness.json"
-	// saveInterval is how often the state is saved, in observed time.
+	// stateVersion is the version of its form.
+	stateVersion = 2
+	// saveInterval is how often the state is saved.
 	saveInterval = 10 * time.Second
-	// newsInterval is how often it is saved when there is news: a component that is known to nobody
-	// else, or an incident, must not be forgotten.
+	// newsInterval is how often it is saved when there is news: a component that was just heard, or
+	// an incident, must not be lost.
 	newsInterval = time.Second
 	// saveShare and newsShare bound the time that saving a large state takes: a pause of so many times as long.
 	saveShare = 20
 	newsShare = 4
 )
 
-// findState decides where the state is kept, and reports what makes that impossible. The state is loaded
+// findState decides where the state is kept, and returns what makes that impossible. The state is loaded
 // and locked with the first tick only: of the two copies that Telegraf starts of a processor when it has an
 // aggregator, the one behind the aggregators must not be the one that gets the lock. It never sees a tick,
-// for ticks end at the judge.
+// for ticks end at the first copy.
 func (l *Liveness) findState() error {
 	path, ok := statefile.Path(l.StateFile, stateName)
 	if !ok {
@@ -51,67 +54,146 @@ func (l *Liveness) findState() error {
 func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 	file, err := statefile.Open(l.statePath)
 	if err != nil {
-		l.early, l.earlyLost = nil, 0
-		if !l.standbyTold {
-			l.standbyTold = true
+		l.early, l.earlyDropped = nil, 0
+		if !l.copyLogged {
+			l.copyLogged = true
 			if errors.Is(err, statefile.ErrLocked) {
-				l.Log.Infof("Another copy judges with %q; this one stands by", l.statePath)
+				l.Log.Infof("Another copy uses the state file %q; this one judges nothing until that ends", l.statePath)
 			} else {
-				l.Log.Errorf("Nobody is judged, since the state cannot be used: %v", err)
+				l.Log.Errorf("No component is judged, because the state file cannot be used: %v", err)
 			}
 		}
 		return
 	}
-	if l.standbyTold {
-		l.Log.Infof("The state in %q is free now, and this copy judges from now on", l.statePath)
+	if l.copyLogged {
+		l.Log.Infof("The other copy has released the state file %q; this one judges from now on", l.statePath)
 	}
 	l.standby, l.state = false, file
 	l.loadState()
-	for _, e := range l.early {
-		l.report(acc, e.tell(), e.at)
+	for i := range l.early {
+		e := &l.early[i]
+		l.undoRenamed(acc, []byte(e.key), e)
+		if b := l.buses.Find([]byte(e.key), true, e.at); b != nil {
+			l.feed(acc, b, e)
+		}
 	}
-	if l.earlyLost > 0 {
-		l.Log.Warnf("%d metrics that came before the sensor's first tick were not judged, for %d are kept; whose they were is judged "+
-			"from the next heartbeat on", l.earlyLost, maxEarly)
+	if l.earlyDropped > 0 {
+		l.Log.Warnf("%d metrics that came before the first tick were dropped, for only %d are kept; their components are judged "+
+			"from the next heartbeat on", l.earlyDropped, maxEarly)
 	}
-	l.early, l.earlyLost = nil, 0
+	l.early, l.earlyDropped = nil, 0
 }
 
-// loadState restores what the judge knew. It goes before what Telegraf's own statefile held, which is
-// written at a stop only and is of the stop before after a crash. A file that is of no use is set aside.
+// savedState is the form in which the state is saved.
+type savedState struct {
+	Version int        `json:"version"`
+	Bus     []string   `json:"bus"` // the option
+	Buses   []savedBus `json:"buses"`
+}
+
+// savedBus is one bus.
+type savedBus struct {
+	Values   []string           `json:"values"` // of the tags
+	Heard    time.Time          `json:"heard"`  // time of the last metric
+	Detector *detector.Snapshot `json:"detector"`
+}
+
+// snapshot returns what is to be saved.
+func (l *Liveness) snapshot() *savedState {
+	s := &savedState{Version: stateVersion, Bus: l.Bus}
+	all := l.buses.all
+	if former := l.renamed.former; former != nil {
+		all = []*bus{former} // so that it is the only one after a further restart, too
+	}
+	for _, b := range all {
+		s.Buses = append(s.Buses, savedBus{Values: b.values, Heard: b.latest(), Detector: b.detector.Snapshot()})
+	}
+	return s
+}
+
+// restore takes what was saved. After an error nothing is known.
+func (l *Liveness) restore(s *savedState) error {
+	if s.Version != stateVersion {
+		return fmt.Errorf("it is of version %d, and this program reads versions up to %d", s.Version, stateVersion)
+	}
+	for i := range s.Buses {
+		if err := l.restoreBus(s.Bus, &s.Buses[i]); err != nil {
+			l.reset()
+			return err
+		}
+	}
+	if len(l.buses.all) == 1 {
+		l.renamed = renamed{former: l.buses.all[0], key: l.buses.all[0].key, snapshot: s.Buses[0].Detector}
+	}
+	return nil
+}
+
+func (l *Liveness) restoreBus(tags []string, s *savedBus) error {
+	if s.Detector == nil || len(s.Values) != len(tags) {
+		return errors.New("it has a bus without a name or a detector")
+	}
+	key := ""
+	for _, tag := range l.Bus {
+		if i := slices.Index(tags, tag); i >= 0 { // else the option is another today
+			key += s.Values[i]
+		}
+		key += detector.KeySeparator
+	}
+	if l.buses.byKey[key] != nil {
+		return nil // by today's option it is the same as one before
+	}
+	b := l.buses.Add(key)
+	if b == nil {
+		return nil // max_buses is lower today
+	}
+	for _, c := range s.Detector.Components {
+		awaited, expected := l.expected.anywhere[c.Key]
+		if expected && (awaited == nil || c.State != detector.Unseen) {
+			l.expected.anywhere[c.Key] = b
+			b.detector.Expect(c.Key, false)
+		}
+	}
+	b.seen = s.Heard
+	return b.detector.Restore(s.Detector)
+}
+
+// loadState restores what was known. It goes before what Telegraf's own statefile held, which is written at a stop
+// only and is of the stop before after a crash. A file that cannot be used is set aside.
 func (l *Liveness) loadState() {
-	statefile.Restore(l.state, l.Log, l.judge.Restore)
+	statefile.Restore(l.state, l.Log, func(s *savedState) error {
+		l.reset()
+		return l.restore(s)
+	})
 }
 
 // saveIfDue saves the state when it is time.
 func (l *Liveness) saveIfDue() {
-	if l.news {
+	if l.unsaved {
 		l.saveAfter(max(newsInterval, newsShare*l.saveTook))
 	} else {
 		l.saveAfter(max(saveInterval, saveShare*l.saveTook))
 	}
 }
 
-// saveAfter saves the state if the last time is so long ago. Time is the judge's, so that sensors whose hosts
-// disagree about the hour do no harm; only how long saving takes is measured.
+// saveAfter saves the state if the last time is so long ago.
 func (l *Liveness) saveAfter(interval time.Duration) {
 	if l.state == nil {
 		return
 	}
-	now := l.judge.Now()
-	if now-l.saved < interval {
+	start := l.now()
+	if !l.saved.IsZero() && start.Sub(l.saved) < interval {
 		return
 	}
-	start := time.Now()
 	l.save()
-	l.saved, l.saveTook, l.news = now, time.Since(start), false
+	l.saved, l.unsaved = l.now(), false
+	l.saveTook = l.saved.Sub(start)
 }
 
 func (l *Liveness) save() {
-	err := l.state.Save(l.judge.Memory())
+	err := l.state.Save(l.snapshot())
 	switch {
 	case err != nil && !l.saveFailed:
-		l.Log.Errorf("The state cannot be saved, and a restart would forget it: %v", err)
+		l.Log.Errorf("The state cannot be saved, and would be lost at a restart; check the disk and the permissions: %v", err)
 	case err == nil && l.saveFailed:
 		l.Log.Info("The state is saved again")
 	}
@@ -127,36 +209,36 @@ func (l *Liveness) closeState() {
 	l.state = nil
 }
 
-// GetState returns what the judge knows, for Telegraf's own statefile; nothing if there is no judge. Telegraf
-// asks the copy behind the aggregators, too, even if it never initialised it.
+// GetState returns what is known, for Telegraf's own statefile; nothing before Init. Telegraf asks the copy behind the
+// aggregators, too, even if it never initialised it.
 func (l *Liveness) GetState() interface{} {
-	if l.judge == nil {
+	if l.buses == nil {
 		return ""
 	}
-	state, err := json.Marshal(l.judge.Memory())
+	state, err := json.Marshal(l.snapshot())
 	if err != nil {
-		l.Log.Errorf("The state cannot be saved, and a restart would forget it: %v", err)
+		l.Log.Errorf("The state cannot be encoded, and would be lost at a restart: %v", err)
 	}
 	return string(state)
 }
 
-// SetState takes what GetState returned in a former run. A state of no use is no error, which would keep all of
-// Telegraf from starting.
+// SetState takes what GetState returned in a former run. A state that cannot be used is no error, which would keep all
+// of Telegraf from starting.
 func (l *Liveness) SetState(state interface{}) error {
 	text, ok := state.(string)
 	if !ok {
 		return fmt.Errorf("state has wrong type %T", state)
 	}
-	if l.judge == nil || text == "" {
+	if l.buses == nil || text == "" {
 		return nil
 	}
-	var memory judge.Memory
-	err := json.Unmarshal([]byte(text), &memory)
+	var s savedState
+	err := json.Unmarshal([]byte(text), &s)
 	if err == nil {
-		err = l.judge.Restore(&memory)
+		err = l.restore(&s)
 	}
 	if err != nil {
-		l.Log.Errorf("Starting without it, for the state in Telegraf's statefile cannot be used: %v", err)
+		l.Log.Errorf("Starting without the state in Telegraf's statefile, which cannot be used: %v", err)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type run struct {
 	t   *testing.T
 	acc testutil.Accumulator
 	log *testutil.CaptureLogger
+	at  time.Time // what its clock shows: as much as the input has observed
 }
 
 // start starts a processor that keeps its state in a file; without one it keeps none.
@@ -31,6 +32,7 @@ func start(t *testing.T, file string, configure ...func(*Liveness)) *run {
 	t.Helper()
 	r := &run{Liveness: standard(), t: t, log: &testutil.CaptureLogger{}}
 	r.Log = r.log
+	r.now = func() time.Time { return r.at }
 	r.Threshold = config.Duration(5 * time.Second)
 	r.ReportInterval = config.Duration(4 * time.Second)
 	r.StateFile = file
@@ -65,8 +67,8 @@ func (r *run) add(name, zooid string, observed float64) []string {
 		tags["zooid"] = zooid
 	}
 	r.acc.ClearMetrics()
-	require.NoError(r.t, r.Add(metric.New(name, tags, map[string]any{"observed_s": observed, "sent": 1000 + observed},
-		time.Unix(0, int64(observed*1e9))), &r.acc))
+	r.at = time.Unix(0, int64(observed*1e9))
+	require.NoError(r.t, r.Add(metric.New(name, tags, map[string]any{"observed_s": observed, "sent": 1000 + observed}, r.at), &r.acc))
 	var found []string
 	for _, m := range r.acc.Metrics {
 		switch m.Measurement {
@@ -79,7 +81,7 @@ func (r *run) add(name, zooid string, observed float64) []string {
 	return found
 }
 
-// Live lets some beat each second, up to a time of the sensor's clock. It returns what was found.
+// Live lets some beat each second, up to a time of the input's clock. It returns what was found.
 func (r *run) Live(from, to int, zooids ...string) []string {
 	r.t.Helper()
 	var found []string
@@ -97,7 +99,7 @@ func stateFile(t *testing.T) string {
 	return filepath.Join(t.TempDir(), "liveness.json")
 }
 
-func TestKilledJudgeKnowsEverythingAgain(t *testing.T) {
+func TestKilledProcessorKnowsEverythingAgain(t *testing.T) {
 	file := stateFile(t)
 	first := start(t, file)
 	first.Live(0, 1, "up", "dies", "silent")
@@ -106,7 +108,7 @@ func TestKilledJudgeKnowsEverythingAgain(t *testing.T) {
 	require.Regexp(t, "^silent .* true$", opened)
 	first.Kill()
 
-	// The sensor went on for a minute; "dies" did not.
+	// The input went on for a minute; "dies" did not.
 	second := start(t, file)
 	require.Empty(t, second.Beat("up", 70), "known, be it before the first tick")
 	found = second.Live(70, 76, "up")
@@ -126,18 +128,18 @@ func TestKilledJudgeKnowsEverythingAgain(t *testing.T) {
 	}
 }
 
-func TestTimeOfTheJudgesAbsenceIsNoSilence(t *testing.T) {
+func TestTimeWithoutTheProcessorIsNoSilence(t *testing.T) {
 	file := stateFile(t)
 	first := start(t, file)
 	first.Live(0, 10, "a")
 	first.Tick(13)
-	first.Kill()
+	first.Stop()
 	second := start(t, file)
 	require.NotContains(t, second.Live(100, 101), "a silent")
 	require.Contains(t, second.Live(102, 104), "a silent")
 }
 
-func TestStoppedJudgeGoesOnAsIfNothingHappened(t *testing.T) {
+func TestStoppedProcessorGoesOnAsIfNothingHappened(t *testing.T) {
 	whole, file := start(t, ""), stateFile(t)
 	pieces := start(t, file)
 	for at := range 60 {
@@ -184,14 +186,14 @@ func TestUselessStateOfTelegraf(t *testing.T) {
 		require.NoError(t, r.SetState(useless))
 		lines := logged(r.log)
 		require.Len(t, lines, 1)
-		require.Regexp(t, `^E! Starting without it, for the state in Telegraf's statefile cannot be used: `, lines[0])
+		require.Regexp(t, `^E! Starting without the state in Telegraf's statefile, which cannot be used: `, lines[0])
 		require.Equal(t, []string{"a up"}, append(r.Tick(0), r.Beat("a", 0.5)...))
 	}
 }
 
-// TestStateOfTelegrafWithoutAJudge is of the copy behind the aggregators, which Telegraf does not initialise
+// TestStateOfTelegrafBeforeInit is of the copy behind the aggregators, which Telegraf does not initialise
 // with skip_processors_after_aggregators and has in its statefile all the same.
-func TestStateOfTelegrafWithoutAJudge(t *testing.T) {
+func TestStateOfTelegrafBeforeInit(t *testing.T) {
 	copied := standard()
 	state := copied.GetState()
 	require.NoError(t, copied.SetState(state))
@@ -202,7 +204,7 @@ func TestStateOfTelegrafWithoutAJudge(t *testing.T) {
 	require.Empty(t, logged(r.log))
 }
 
-// TestOwnStateGoesFirst restarts a judge after a crash: Telegraf's statefile is of the stop before.
+// TestOwnStateGoesFirst restarts a processor after a crash: Telegraf's statefile is of the stop before.
 func TestOwnStateGoesFirst(t *testing.T) {
 	file := stateFile(t)
 	first := start(t, file)
@@ -224,7 +226,7 @@ func TestOwnStateGoesFirst(t *testing.T) {
 }
 
 func TestDamagedStateIsSetAside(t *testing.T) {
-	for _, damaged := range []string{"", "{", "null", `{"version":99}`, `{"version":1,"components":[{"key":"a","phase":77}]}`, "\x00\xff"} {
+	for _, damaged := range []string{"", "{", "null", `{"version":99}`, `{"version":1,"sensors":{"all":[{"id":"h "}]},"components":[{"key":"a","phase":77}]}`, "\x00\xff"} {
 		file := stateFile(t)
 		require.NoError(t, os.WriteFile(file, []byte(damaged), 0o600))
 		r := start(t, file)
@@ -255,23 +257,23 @@ func TestSecondCopyStandsBy(t *testing.T) {
 	require.Len(t, second.acc.Metrics, 1, "all else is passed on")
 	lines := logged(second.log)
 	require.Len(t, lines, 1)
-	require.Regexp(t, `^I! Another copy judges with `, lines[0])
+	require.Regexp(t, `^I! Another copy uses the state file `, lines[0])
 
 	gap := first.Live(4, 12, "b")
 	first.Stop()
 	require.Equal(t, gap[len(gap)-1], second.Live(13, 16, "b")[2], "it takes over, and knows what was known")
-	require.Regexp(t, `^I! The state in ".*" is free now`, logged(second.log)[0])
+	require.Regexp(t, `^I! The other copy has released the state file ".*"`, logged(second.log)[0])
 }
 
 func TestCopyBehindAggregatorsNeverGetsTheLock(t *testing.T) {
 	file := stateFile(t)
-	behind, judge := start(t, file), start(t, file)
+	behind, first := start(t, file), start(t, file)
 	behind.Beat("a", 0)
-	require.Equal(t, []string{"a up"}, append(judge.Tick(0), judge.Beat("a", 0)...))
+	require.Equal(t, []string{"a up"}, append(first.Tick(0), first.Beat("a", 0)...))
 	require.Empty(t, behind.Beat("a", 30))
 }
 
-func TestKillBeforeTheFirstTickIsNotForgotten(t *testing.T) {
+func TestKillBeforeTheFirstTickIsNotLost(t *testing.T) {
 	file := stateFile(t)
 	first := start(t, file)
 	first.Live(0, 3, "a")
@@ -287,22 +289,14 @@ func TestStateIsSavedOftenEnough(t *testing.T) {
 	r := start(t, file)
 	saved := func() time.Duration {
 		content, err := os.ReadFile(file)
-		if os.IsNotExist(err) {
-			return 0
-		}
 		require.NoError(t, err)
-		var state struct {
-			Sensors struct{ Now time.Duration }
-		}
+		var state savedState
 		require.NoError(t, json.Unmarshal(content, &state))
-		return state.Sensors.Now
+		return state.Buses[0].Detector.Clock.Now
 	}
 	saves, last := 0, time.Duration(0)
 	for at := range 100 {
-		// Two sensors whose hosts disagree about the hour.
 		r.Live(at, at, "a")
-		m := metric.New(tickMeasurement, map[string]string{"host": "other"}, map[string]any{"observed_s": float64(at)}, time.Unix(int64(at)-3600, 0))
-		require.NoError(t, r.Add(m, &r.acc))
 		now := saved()
 		require.LessOrEqual(t, time.Duration(at)*time.Second-now, saveInterval)
 		if now != last {
@@ -316,7 +310,7 @@ func TestStateIsSavedOftenEnough(t *testing.T) {
 	require.GreaterOrEqual(t, saved(), 105*time.Second, "an incident is news")
 }
 
-func TestFullDiskIsToldOfOnce(t *testing.T) {
+func TestFullDiskIsLoggedOnce(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "state")
 	require.NoError(t, os.Mkdir(directory, 0o700))
 	r := start(t, filepath.Join(directory, "liveness.json"))
@@ -326,7 +320,7 @@ func TestFullDiskIsToldOfOnce(t *testing.T) {
 	r.Live(4, 60, "a")
 	lines := logged(r.log)
 	require.Len(t, lines, 1)
-	require.Regexp(t, `^E! The state cannot be saved, and a restart would forget it: `, lines[0])
+	require.Regexp(t, `^E! The state cannot be saved, and would be lost at a restart; check the disk and the permissions: `, lines[0])
 	require.NoError(t, os.Mkdir(directory, 0o700))
 	r.Live(61, 100, "a")
 	require.Equal(t, []string{"I! The state is saved again"}, logged(r.log))
@@ -350,7 +344,7 @@ func TestNamesSurviveTheStateFile(t *testing.T) {
 	require.Empty(t, logged(second.log), "they are known, and the state is of use")
 }
 
-func TestEmptyNameIsNobody(t *testing.T) {
+func TestEmptyNameIsNoComponent(t *testing.T) {
 	r := start(t, "")
 	m := metric.New("chembus_heartbeat", nil, map[string]any{"observed_s": 1.0}, time.Unix(1, 0))
 	m.AddTag("zooid", "")

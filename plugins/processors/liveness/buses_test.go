@@ -1,0 +1,242 @@
+package liveness
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/metric"
+	"github.com/influxdata/telegraf/testutil"
+)
+
+func newMetric(name, host, zooid string, run int64, at float64) telegraf.Metric {
+	tags := map[string]string{"host": host, "endpoint": "tcp://127.0.0.1:5559"}
+	if zooid != "" {
+		tags["zooid"] = zooid
+	}
+	return metric.New(name, tags, map[string]any{"observed_s": at, "run": run, "sent": 1e9 + at}, time.Unix(0, int64(at*1e9)))
+}
+
+// life is what happens on one bus in a minute and a half: components beat every second or two, some die, some come
+// back, the input restarts, and there is a kill signal now and then.
+func life(random *rand.Rand, host string) []telegraf.Metric {
+	var all []telegraf.Metric
+	names := []string{"a", "b", "c", "d", "e"}[:1+random.IntN(5)]
+	death, back := make([]int, len(names)), make([]int, len(names))
+	for i := range names {
+		death[i] = random.IntN(120)
+		back[i] = death[i] + 3 + random.IntN(60)
+	}
+	restart, signal := random.IntN(180), random.IntN(300)
+	run, observed := int64(1), 0.0
+	for second := range 90 {
+		if second == restart {
+			run, observed = run+1, 0
+		}
+		for i, name := range names {
+			if second%(1+i%2) == 0 && (second < death[i] || second >= back[i]) {
+				all = append(all, newMetric("chembus_heartbeat", host, name, run, observed))
+			}
+		}
+		if second == signal {
+			all = append(all, newMetric(killMeasurement, host, "", run, observed))
+		}
+		all = append(all, newMetric(tickMeasurement, host, "", run, observed))
+		observed++
+	}
+	return all
+}
+
+// verdicts are the metrics that a processor adds to those that pass, by host.
+func verdicts(t *testing.T, metrics []telegraf.Metric) map[string][]string {
+	t.Helper()
+	l := standard()
+	l.Threshold = config.Duration(5 * time.Second)
+	l.ReportInterval = config.Duration(20 * time.Second)
+	l.MassCount, l.MassWindow = 3, config.Duration(4*time.Second)
+	l.FlapCount, l.FlapWindow = 3, config.Duration(time.Minute)
+	l.Expected = []string{"*/a", "*/ghost"}
+	require.NoError(t, l.Init())
+	found := make(map[string][]string)
+	for _, m := range metrics {
+		var acc testutil.Accumulator
+		require.NoError(t, l.Add(m.Copy(), &acc))
+		for _, m := range acc.Metrics {
+			if strings.HasPrefix(m.Measurement, "liveness") {
+				found[m.Tags["host"]] = append(found[m.Tags["host"]], m.String())
+			}
+		}
+	}
+	return found
+}
+
+// shuffle interleaves the metrics of several buses. Each bus keeps its order, and comes in batches of up to so many
+// metrics.
+func shuffle(random *rand.Rand, buses [][]telegraf.Metric, most int) []telegraf.Metric {
+	var all []telegraf.Metric
+	left := slices.Clone(buses)
+	for len(left) > 0 {
+		i := random.IntN(len(left))
+		n := min(1+random.IntN(most), len(left[i]))
+		all = append(all, left[i][:n]...)
+		if left[i] = left[i][n:]; len(left[i]) == 0 {
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	return all
+}
+
+// TestBusesAreJudgedApart compares one processor of many buses with a processor for each of them: whatever the order
+// of their metrics and the size of the batches, it finds the same.
+func TestBusesAreJudgedApart(t *testing.T) {
+	counts := []int{2, 10, 100, 1000}
+	if testing.Short() {
+		counts = counts[:3]
+	}
+	for _, n := range counts {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(uint64(n), 1))
+			var buses [][]telegraf.Metric
+			want := make(map[string][]string)
+			gaps := 0
+			for i := range n {
+				host := fmt.Sprint("h", i)
+				buses = append(buses, life(random, host))
+				for host, found := range verdicts(t, buses[i]) {
+					want[host] = found
+					gaps += strings.Count(strings.Join(found, ""), "liveness_gap")
+				}
+			}
+			require.Greater(t, gaps, n, "too peaceful to show anything")
+			for _, most := range []int{1, 60, 400} {
+				got := verdicts(t, shuffle(random, buses, most))
+				require.Equal(t, len(want), len(got))
+				for host := range want {
+					require.Equal(t, want[host], got[host], "%s, batches of up to %d", host, most)
+				}
+			}
+		})
+	}
+}
+
+// TestCopiesChangeNothing has the metrics of several buses come again, from any earlier point.
+func TestCopiesChangeNothing(t *testing.T) {
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		var buses [][]telegraf.Metric
+		for i := range 3 {
+			buses = append(buses, life(random, fmt.Sprint("h", i)))
+		}
+		once := shuffle(random, buses, 30)
+		var copied []telegraf.Metric
+		for i, m := range once {
+			copied = append(copied, m)
+			if random.IntN(20) == 0 {
+				from := random.IntN(i + 1)
+				copied = append(copied, once[from:from+random.IntN(i-from+1)]...)
+			}
+		}
+		require.Equal(t, verdicts(t, once), verdicts(t, copied), "seed %d", seed)
+	}
+}
+
+func TestFullOfBuses(t *testing.T) {
+	r := start(t, "")
+	r.buses.most = 2
+	hour := int64(time.Hour)
+	add := func(host string, at int64) int {
+		r.acc.ClearMetrics()
+		m := newMetric("chembus_heartbeat", host, "a", 1, 0)
+		m.SetTime(time.Unix(0, at))
+		require.NoError(t, r.Add(m, &r.acc))
+		return len(r.acc.Metrics) - 1
+	}
+	require.Equal(t, 1, add("first", 0))
+	require.Equal(t, 1, add("second", 2*hour))
+	for at := 3 * hour; at < 24*hour; at += hour {
+		require.Zero(t, add("third", at), "passed on, and not judged")
+	}
+	require.Len(t, r.log.Warnings(), 1)
+	require.Contains(t, r.log.Warnings()[0], "max_buses = 2")
+	require.Equal(t, 1, add("third", 25*hour), "the first was not heard for retire_after")
+	require.Zero(t, add("first", 25*hour))
+	require.Zero(t, add("second", 25*hour), "known, and no news")
+}
+
+func TestNamesOfBusesInTheLog(t *testing.T) {
+	r := start(t, "")
+	for at := range 10 {
+		for _, host := range []string{"one", "two"} {
+			if at == 0 {
+				require.NoError(t, r.Add(newMetric("chembus_heartbeat", host, "a", 1, 0), &r.acc))
+			}
+			require.NoError(t, r.Add(newMetric(tickMeasurement, host, "", 1, float64(at)), &r.acc))
+		}
+	}
+	require.Contains(t, logged(r.log), `I! Silent: "a" on "two tcp://127.0.0.1:5559"`)
+}
+
+// BenchmarkBuses measures a beat, with its share of the ticks, of 100 000 components in all on so many buses, each of
+// which comes in batches of 10 s.
+//
+//	go test -run '^$' -bench Buses ./plugins/processors/liveness
+func BenchmarkBuses(b *testing.B) {
+	const components = 100_000
+	for _, n := range []int{1, 60, 200, 1000} {
+		b.Run(fmt.Sprintf("buses=%d", n), func(b *testing.B) {
+			l := standard()
+			l.ReportInterval = config.Duration(24 * time.Hour)
+			require.NoError(b, l.Init())
+			each := components / n
+			beats, ticks := make([][]telegraf.Metric, n), make([]telegraf.Metric, n)
+			for i := range n {
+				host := fmt.Sprint("host", i)
+				ticks[i] = newMetric(tickMeasurement, host, "", 1, 0)
+				for k := range each {
+					beats[i] = append(beats[i], newMetric("chembus_heartbeat", host, fmt.Sprint("component_", k), 1, 0))
+				}
+			}
+			acc := &testutil.NopAccumulator{}
+			batch := func(i int, from float64) {
+				for second := range 10 {
+					observed := from + float64(second)
+					for k := second * each / 10; k < (second+1)*each/10; k++ {
+						beats[i][k].AddField("observed_s", observed)
+						beats[i][k].AddField("sent", 1e9+observed)
+						_ = l.Add(beats[i][k], acc)
+					}
+					ticks[i].AddField("observed_s", observed)
+					_ = l.Add(ticks[i], acc)
+				}
+			}
+			at := 0.0
+			for range 2 {
+				for i := range n {
+					batch(i, at)
+				}
+				at += 10
+			}
+			b.ReportAllocs()
+			i, left := 0, 0
+			for b.Loop() { // a beat each, counted by batches
+				if left > 0 {
+					left--
+					continue
+				}
+				batch(i, at)
+				left = each - 1
+				if i++; i == n {
+					i, at = 0, at+10
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,182 @@
+package detector
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// maxJumps bounds how many jumps of the input's clock can be looked back across.
+	maxJumps = 32
+	// maxRuns bounds how many runs of inputs are remembered.
+	maxRuns = 8
+)
+
+// clock is the detector's observation clock. Silence is measured in it and in nothing else.
+//
+// It follows the observation clock of one input, whose readings come with beats, ticks and kill signals. Between
+// two readings at most blindAfter apart it advances by the difference. It stands still across a longer step,
+// because metrics may have been lost there, and across a restart of the input. A reading from before the last one
+// does not move it.
+//
+// An input says with its run, the time of its start, which readings belong together. Within a run a tick that is not
+// later than the last one is a copy. A run that was never seen is a restart of the input. A reading of an earlier run
+// is a copy, too, unless it is later than the last one of that run: then two inputs report the same bus. The one that
+// counted first goes on to count. The other takes over once it has advanced by more than blindAfter without a reading
+// of the first. A run of 0 is not known; then only a tick that goes back says that the input has restarted.
+type clock struct {
+	blindAfter time.Duration
+
+	started  bool
+	now      time.Duration // what this clock shows
+	reading  time.Duration // the latest of the input's clock
+	lastTick time.Duration // the latest of a tick in this run; -1: there was none
+	jumps    []jump        // the latest, oldest first
+
+	run       int64  // that counts
+	runs      []run  // that were seen, the one that counted first at the front
+	restarts  uint32 // how often the input restarted or another took over
+	heard     bool   // whether the run that counts was heard since another was
+	duplicate bool   // two inputs report this bus
+
+	jumped     bool // since the last tick
+	jumpsInRow int  // how many ticks in a row, the latest, came after a jump
+}
+
+// jump is a step of the input's clock from one reading to another while this clock showed at.
+type jump struct {
+	From time.Duration `json:"from"`
+	To   time.Duration `json:"to"`
+	At   time.Duration `json:"at"`
+}
+
+// run is one run of an input.
+type run struct {
+	ID      int64         `json:"id"`
+	Reading time.Duration `json:"reading"` // the latest of its clock; of the run that counts, when another was heard
+	mark    time.Duration // the same, when the run that counts was heard last
+}
+
+// Take takes a reading of the input's clock, and reports whether it counts: a copy does not, nor does a second input.
+func (c *clock) Take(id int64, reading time.Duration, tick bool) bool {
+	switch {
+	case id == 0:
+		if tick && c.started && reading < c.reading {
+			c.restart(0, reading)
+		}
+	case !c.started || id != c.run:
+		if !c.admit(id, reading) {
+			return false
+		}
+	case tick && reading <= c.lastTick:
+		return false
+	}
+	c.heard = true
+	c.forward(reading)
+	if tick {
+		c.lastTick = reading
+		c.jumpsInRow++
+		if !c.jumped {
+			c.jumpsInRow = 0
+		}
+		c.jumped = false
+	}
+	return true
+}
+
+// admit takes a reading of a run other than the one that counts, and reports whether that run counts from now on.
+func (c *clock) admit(id int64, reading time.Duration) bool {
+	at, counts := c.indexOf(id), c.indexOf(c.run)
+	if counts >= 0 {
+		c.runs[counts].Reading = c.reading
+	}
+	if at < 0 {
+		if len(c.runs) == maxRuns {
+			oldest := 0
+			if counts == 0 {
+				oldest = 1
+			}
+			c.runs = slices.Delete(c.runs, oldest, oldest+1)
+		}
+		c.runs = append(c.runs, run{ID: id})
+		c.restart(id, reading)
+		return true
+	}
+	r := &c.runs[at]
+	if reading <= r.Reading {
+		return false
+	}
+	c.duplicate = true
+	if c.heard {
+		c.heard = false
+		for i := range c.runs {
+			c.runs[i].mark = c.runs[i].Reading
+		}
+	}
+	r.Reading = reading
+	if at > counts && reading-r.mark <= c.blindAfter {
+		return false
+	}
+	moved := *r
+	c.runs = slices.Insert(slices.Delete(c.runs, at, at+1), 0, moved)
+	c.restart(id, reading)
+	return true
+}
+
+// restart says that the clock of the input, or of another one, began anew at a reading.
+func (c *clock) restart(id int64, reading time.Duration) {
+	c.started, c.run, c.reading, c.lastTick = true, id, reading, -1
+	c.restarts++
+	// Readings of before belong to another run.
+	c.jumps = append(c.jumps[:0], jump{From: -1 << 63, To: reading, At: c.now})
+}
+
+// forward takes a reading of the run that counts.
+func (c *clock) forward(reading time.Duration) {
+	if !c.started {
+		c.restart(0, reading)
+	}
+	step := reading - c.reading
+	switch {
+	case step <= 0:
+		return
+	case step > c.blindAfter:
+		c.jumped = true
+		c.addJump(jump{From: c.reading, To: reading, At: c.now})
+	default:
+		c.now += step
+	}
+	c.reading = reading
+}
+
+// indexOf returns the place of a run among those that were seen, -1 if it is none of them.
+func (c *clock) indexOf(id int64) int {
+	return slices.IndexFunc(c.runs, func(r run) bool { return r.ID == id })
+}
+
+func (c *clock) addJump(j jump) {
+	if len(c.jumps) >= maxJumps {
+		c.jumps = append(c.jumps[:0], c.jumps[len(c.jumps)-maxJumps+1:]...)
+		// Readings from before the oldest jump that is kept are taken to be of that jump: too late rather than too early.
+		c.jumps[0].From = -1 << 63
+	}
+	c.jumps = append(c.jumps, j)
+}
+
+// SteadySince reports whether the input was heard without a jump since a time of this clock.
+func (c *clock) SteadySince(at time.Duration) bool {
+	return len(c.jumps) == 0 || c.jumps[len(c.jumps)-1].At < at
+}
+
+// At returns what this clock showed when the input's clock showed a reading.
+func (c *clock) At(reading time.Duration) time.Duration {
+	now, last := c.now, c.reading
+	for i := len(c.jumps) - 1; i >= 0 && reading < c.jumps[i].To; i-- {
+		j := c.jumps[i]
+		if reading > j.From {
+			return j.At
+		}
+		now, last = j.At, j.From
+	}
+	return now - max(last-reading, 0)
+}

@@ -1,0 +1,37 @@
+package detector
+
+import "time"
+
+// Config is what detectors go by; every duration is observed time.
+type Config struct {
+	BlindAfter     time.Duration // a longer step of an input's clock adds nothing
+	ReportInterval time.Duration
+
+	// Rule returns what applies to a component. It must give the same answer for the same question.
+	Rule func(key, niche string) *Rule
+
+	// Ignored says which components are not judged. No beats of them come, but a former run may have
+	// judged them. Nil: there are none.
+	Ignored func(key string) bool
+
+	Identity     string        // what keys are made of; those of a former run with another are not judged
+	Expected     []string      // keys of components that must appear on every bus
+	ExpectWithin time.Duration // and how soon
+
+	OutageCount  int           // this many gaps
+	OutageWindow time.Duration // in this time: what follows is one incident
+	FlapCount    int           // this many gaps of one component
+	FlapWindow   time.Duration // in this time: it is flapping, until it is stable for as long
+
+	Adaptive *Adaptive // nil: every component is judged by its rule's threshold
+}
+
+// Rule is what applies to a component.
+type Rule struct {
+	Threshold   time.Duration // silence longer than this is a gap
+	LateAfter   time.Duration // silence longer than this is late; at most Threshold
+	RetireAfter time.Duration // after silence longer than this it is retired
+	AdaptUpTo   time.Duration // the threshold may be adapted up to here, if that is more than Adaptive.Max
+	Severity    string        // of its gaps
+	Gaps        bool          // false: its silence is no gap
+}

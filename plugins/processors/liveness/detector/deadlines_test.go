@@ -1,0 +1,50 @@
+package detector
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDeadlines(t *testing.T) {
+	var d deadlines
+	a, b := &component{key: "a"}, &component{key: "b"}
+	require.Nil(t, d.Expired(100))
+
+	d.Add(a, 10)
+	d.Add(b, 20)
+	require.Nil(t, d.Expired(10), "not past its time yet")
+	require.Same(t, a, d.Expired(11))
+	require.Nil(t, d.Expired(11), "each once")
+
+	d.Add(a, 30)
+	d.Add(b, 15) // earlier than before: counts
+	d.Add(b, 40) // later: it stays where it is
+	require.Same(t, b, d.Expired(16))
+	d.Add(b, 50)
+	require.Nil(t, d.Expired(25), "the entry of b at 20 was overtaken")
+	require.Same(t, a, d.Expired(100))
+	require.Same(t, b, d.Expired(100))
+	require.Nil(t, d.Expired(100))
+	require.Zero(t, entries(&d))
+}
+
+// TestBeatsDoNotFillTheQueue shows that the queue stays small however many beats come.
+func TestBeatsDoNotFillTheQueue(t *testing.T) {
+	d := New(&config, "")
+	d.Tick(0, 0)
+	for i := range 100_000 {
+		d.Beat(beatOf("a", time.Duration(i)*time.Millisecond))
+	}
+	require.LessOrEqual(t, entries(&d.deadlines), 2)
+}
+
+// entries is how many entries there are, void ones too.
+func entries(d *deadlines) int {
+	n := len(d.soon)
+	for _, waiting := range d.slots {
+		n += len(waiting)
+	}
+	return n
+}

@@ -1,0 +1,108 @@
+package detector
+
+import "time"
+
+// Change says why a finding was made.
+type Change int
+
+// The reasons: a periodic report, a change of state, or one of the changes that are logged.
+const (
+	Report       Change = iota
+	StateChanged        // to a state that is not logged
+	FirstHeard
+	WentSilent
+	CameBack
+	WasKilled  // on purpose
+	NeverSeen  // although it is expected
+	WasRetired // after a long silence
+)
+
+// Finding is the status of a component, and the level of its gap if that changed or is repeated.
+type Finding struct {
+	Key, Niche string
+
+	Change Change
+	Status *Status // nil: there is only a gap
+	Gap    *Gap    // nil: there is none
+}
+
+// Status is what is known of a component.
+type Status struct {
+	State        State
+	Alive        bool
+	Silence      time.Duration
+	Life         time.Duration // how long this life lasts, or lasted
+	Beats        int64
+	IntervalMean float64 // seconds
+	IntervalDev  float64 // standard deviation, seconds
+	Phi          float64
+	Threshold    time.Duration
+	Gaps         int64
+	Availability float64 // 0..1 of the observed time
+}
+
+// Report returns the status of every component and the level of every open gap, as a tick does when a report
+// is due. It changes no verdict. The findings are valid until the next call.
+func (d *Detector) Report() []Finding {
+	d.clearFindings()
+	d.report()
+	return d.findings
+}
+
+func (d *Detector) report() {
+	outages := make(map[string]bool, len(d.outages))
+	for _, o := range d.outages {
+		outages[o.id] = true
+	}
+	for _, c := range d.order {
+		if c.phase == retired {
+			continue
+		}
+		var gap *Gap
+		switch {
+		case c.flapping():
+			gap = d.gap(c, HeartbeatFlapping, c.flaps.incident, true, d.silence(c))
+		case c.incident != "" && !outages[c.incident]:
+			gap = d.gap(c, c.gapType(), c.incident, true, d.silence(c))
+		}
+		d.add(c, Report, gap)
+	}
+	for _, o := range d.outages {
+		if o.reported && len(o.members) > 0 {
+			d.addOutage(o, Report, true)
+		}
+	}
+}
+
+func (d *Detector) addOutage(o *outage, change Change, open bool) {
+	d.findings = append(d.findings, Finding{Key: o.key, Niche: o.niche, Change: change, Gap: d.outageGap(o, open)})
+}
+
+// add makes a finding of a component.
+func (d *Detector) add(c *component, change Change, gap *Gap) {
+	now := d.clock.now
+	c.account(now)
+	silence := d.silence(c)
+	ends := now
+	if !c.alive() {
+		ends = c.last
+	}
+	d.findings = append(d.findings, Finding{
+		Key: c.key, Niche: c.niche,
+		Change: change,
+		Status: &Status{
+			State:        c.state(),
+			Alive:        c.alive(),
+			Silence:      silence,
+			Life:         max(ends-c.born, 0),
+			Beats:        c.beats,
+			IntervalMean: c.intervals.Mean,
+			IntervalDev:  c.intervals.stddev(),
+			Phi:          c.intervals.phi(silence),
+			Threshold:    c.threshold,
+			Gaps:         int64(c.gaps),
+			Availability: c.availability(),
+		},
+		Gap: gap,
+	})
+}

@@ -1,0 +1,170 @@
+package detector
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// GapType says what is missing.
+type GapType string
+
+// The types of gaps.
+const (
+	HeartbeatMissing   GapType = "heartbeat_missing"      // heard, then silent
+	HeartbeatNeverSeen GapType = "heartbeat_never_seen"   // expected, not heard in time
+	HeartbeatOutage    GapType = "heartbeat_mass_missing" // many silent at once
+	HeartbeatFlapping  GapType = "heartbeat_flapping"     // silent and back, again and again
+)
+
+// Gap is the level of one incident: open, and for how long, or closed.
+type Gap struct {
+	IncidentID string
+	Type       GapType
+	Open       bool
+	LastSeen   float64       // epoch seconds of the last beat by the clock of who sent it; 0: never
+	Missing    time.Duration // observed silence since then
+	Threshold  time.Duration
+	Severity   string
+	Reason     string   // for a person
+	Members    []string // names; of an outage only, and not more than maxMembers of them
+	Size       int      // number of members
+}
+
+// flaps is what is known of the recent gaps of one component.
+type flaps struct {
+	times    []time.Duration // of the gaps within the window, or before
+	incident string          // open flapping incident
+	since    time.Duration   // since when it is stable
+}
+
+// openGap opens a gap for a component that has just fallen silent, or has not appeared in time. It returns nil if
+// the component has none of its own: it is flapping already, part of an outage, or its silence is no gap.
+func (d *Detector) openGap(c *component, kind GapType) *Gap {
+	if _, expected := d.expected[c.key]; !c.rule.Gaps && !expected {
+		return nil
+	}
+	c.gaps++
+	flapping := false
+	if kind == HeartbeatMissing {
+		if c.flaps == nil {
+			c.flaps = &flaps{}
+		}
+		if c.flapping() {
+			return nil
+		}
+		now := d.clock.now
+		c.flaps.times = slices.DeleteFunc(c.flaps.times, func(t time.Duration) bool { return now-t >= d.config.FlapWindow })
+		c.flaps.times = append(c.flaps.times, now)
+		flapping = len(c.flaps.times) >= d.config.FlapCount
+	}
+	if d.isOutage() {
+		d.joinOutage(c)
+		return nil
+	}
+	if flapping {
+		kind = HeartbeatFlapping
+		c.flaps.times = nil
+	}
+	id := d.incidentOf(kind, c)
+	if flapping {
+		c.flaps.incident = id
+	} else {
+		c.incident = id
+	}
+	return d.gap(c, kind, id, true, d.silence(c))
+}
+
+// closeGap closes the gap of a component that is back, or retired. It returns nil if it has none of its own.
+func (d *Detector) closeGap(c *component, missing time.Duration) *Gap {
+	id := c.incident
+	if id == "" {
+		return nil
+	}
+	c.incident = ""
+	for _, o := range d.outages {
+		if o.id == id {
+			delete(o.members, c.key)
+			return nil
+		}
+	}
+	return d.gap(c, c.gapType(), id, false, missing)
+}
+
+// gapType is the type of a gap of its own.
+func (c *component) gapType() GapType {
+	if c.phase == unseen {
+		return HeartbeatNeverSeen
+	}
+	return HeartbeatMissing
+}
+
+// endFlapping closes the flapping incident of a component that has been stable for a whole window. It returns nil if
+// there is none.
+func (d *Detector) endFlapping(c *component) *Gap {
+	if !c.flapping() || !c.alive() || d.clock.now-c.flaps.since <= d.config.FlapWindow {
+		return nil
+	}
+	gap := d.gap(c, HeartbeatFlapping, c.flaps.incident, false, d.silence(c))
+	c.flaps = nil
+	return gap
+}
+
+// gap is the level of a component's own incident; missing is how long it has been silent.
+func (d *Detector) gap(c *component, kind GapType, id string, open bool, missing time.Duration) *Gap {
+	g := &Gap{
+		IncidentID: id,
+		Type:       kind,
+		Open:       open,
+		LastSeen:   c.lastSeen,
+		Missing:    missing,
+		Threshold:  c.threshold,
+		Severity:   c.rule.Severity,
+	}
+	name := Name(c.key)
+	switch kind {
+	case HeartbeatNeverSeen:
+		g.Threshold = d.config.ExpectWithin
+		g.Reason = fmt.Sprintf("no heartbeat from %q yet, expected within %g s", name, g.Threshold.Seconds())
+	case HeartbeatFlapping:
+		g.Reason = fmt.Sprintf("the heartbeat of %q comes and goes, %d gaps within %g s", name, d.config.FlapCount, d.config.FlapWindow.Seconds())
+	default:
+		g.Reason = fmt.Sprintf("no heartbeat from %q for %.1f s, threshold %g s", name, missing.Seconds(), c.threshold.Seconds())
+	}
+	return g
+}
+
+// incidentSpace is the namespace of the incident ids (RFC 9562, version 5).
+var incidentSpace = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("incident.chembus"))
+
+// incidentOf is the id of a failure of a component. A component that is expected on several buses and appears on none of
+// them fails once on each.
+func (d *Detector) incidentOf(kind GapType, c *component) string {
+	key := c.key
+	if kind == HeartbeatNeverSeen && d.expected[c.key] {
+		key = d.bus + "\x00" + key
+	}
+	return incidentID(kind, key, c.lastSeen)
+}
+
+// incidentID depends on nothing but the failure itself, so that a restarted monitor and a second one on another host
+// give the same failure the same id.
+func incidentID(kind GapType, key string, lastSeen float64) string {
+	name := string(kind) + "\x00" + key
+	if kind != HeartbeatNeverSeen {
+		name += "\x00" + strconv.FormatFloat(lastSeen, 'g', -1, 64)
+	}
+	return uuid.NewSHA1(incidentSpace, []byte(name)).String()
+}
+
+// KeySeparator is between the parts of a component's identity in its key.
+const KeySeparator = "\x1f"
+
+// Name is a key as a person reads it.
+func Name(key string) string {
+	return strings.ReplaceAll(key, KeySeparator, "/")
+}

@@ -1,0 +1,147 @@
+package detector
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// maxMembers is how many members of an outage are named, and maxMembersLength the length of all these names, in
+// bytes: a metric for an output plugin has to fit in one line of 64 KiB.
+const (
+	maxMembers       = 100
+	maxMembersLength = 8 << 10
+)
+
+// outage is one incident of many components. It opens after OutageCount gaps within OutageWindow, and collects
+// members for a window before it is reported. It is named after the member that was silent for longest then.
+type outage struct {
+	id       string // of the failure with which it opened
+	opened   time.Duration
+	reported bool
+	members  map[string]bool
+
+	// Of the component that it is named after.
+	key       string
+	niche     string
+	lastSeen  float64
+	since     time.Duration // when its silence began
+	threshold time.Duration
+	severity  string
+}
+
+// isOutage notes a gap and reports whether OutageCount others came within OutageWindow before it.
+func (d *Detector) isOutage() bool {
+	now := d.clock.now
+	opened := slices.DeleteFunc(d.opened, func(at time.Duration) bool { return now-at >= d.config.OutageWindow })
+	full := len(opened) == d.config.OutageCount
+	if full {
+		opened = slices.Delete(opened, 0, 1)
+	}
+	d.opened = append(opened, now)
+	return full
+}
+
+// joinOutage makes a component a member of the outage that collects members, or of a new one.
+func (d *Detector) joinOutage(c *component) {
+	o := d.collecting()
+	if o == nil {
+		o = &outage{
+			id:      incidentID(HeartbeatOutage, c.key, c.lastSeen),
+			opened:  d.clock.now,
+			members: make(map[string]bool),
+		}
+		d.outages = append(d.outages, o)
+	}
+	o.members[c.key] = true
+	c.incident = o.id
+}
+
+// collecting returns the outage that is not reported yet, nil if there is none.
+func (d *Detector) collecting() *outage {
+	if n := len(d.outages); n > 0 && !d.outages[n-1].reported {
+		return d.outages[n-1]
+	}
+	return nil
+}
+
+// isCollected reports whether a component is a member of an outage that is not reported yet.
+func (d *Detector) isCollected(c *component) bool {
+	o := d.collecting()
+	return o != nil && o.id == c.incident
+}
+
+// closeOutages closes the outages that have no member any more.
+func (d *Detector) closeOutages() {
+	d.outages = slices.DeleteFunc(d.outages, func(o *outage) bool {
+		if len(o.members) == 0 && o.reported {
+			d.addOutage(o, CameBack, false)
+		}
+		return len(o.members) == 0
+	})
+}
+
+// openOutage reports the outage that has collected members for a whole window, if there is one. Consumers act on the first message
+// and never hear of a member that joins later, so none does. Since the next one begins to collect only then, two are
+// never opened in the same window.
+func (d *Detector) openOutage() (opened bool) {
+	o := d.collecting()
+	if o == nil || d.clock.now-o.opened < d.config.OutageWindow {
+		return false
+	}
+	o.reported = true
+	o.nameAfter(d.longestSilent(o.members), d.config)
+	d.addOutage(o, WentSilent, true)
+	for key := range o.members {
+		c := d.components[key]
+		d.await(c, d.nextChange(c))
+	}
+	return true
+}
+
+func (o *outage) nameAfter(c *component, config *Config) {
+	o.key, o.niche = c.key, c.niche
+	o.lastSeen, o.since = c.lastSeen, c.last
+	o.threshold, o.severity = c.threshold, c.rule.Severity
+	if c.phase == unseen {
+		o.threshold = config.ExpectWithin
+	}
+}
+
+// longestSilent returns the component that has been silent for the longest time.
+func (d *Detector) longestSilent(keys map[string]bool) *component {
+	return d.components[slices.MinFunc(slices.Collect(maps.Keys(keys)), func(a, b string) int {
+		return cmp.Or(cmp.Compare(d.components[a].last, d.components[b].last), cmp.Compare(a, b))
+	})]
+}
+
+// outageGap is the level of an outage.
+func (d *Detector) outageGap(o *outage, open bool) *Gap {
+	g := &Gap{
+		IncidentID: o.id,
+		Type:       HeartbeatOutage,
+		Open:       open,
+		LastSeen:   o.lastSeen,
+		Missing:    d.clock.now - o.since,
+		Threshold:  o.threshold,
+		Severity:   o.severity,
+		Size:       len(o.members),
+		Members:    []string{},
+		Reason: fmt.Sprintf("no heartbeat from %d more components, %q among them, after %d others within %g s",
+			len(o.members), Name(o.key), d.config.OutageCount, d.config.OutageWindow.Seconds()),
+	}
+	if !open {
+		g.Reason = fmt.Sprintf("%q and the others that were silent with it are back, or retired", Name(o.key))
+	}
+	length := 0
+	for _, key := range slices.Sorted(maps.Keys(o.members)) {
+		name := Name(key)
+		if length += len(name); len(g.Members) == maxMembers || length > maxMembersLength {
+			break
+		}
+		g.Members = append(g.Members, name)
+	}
+	return g
+}

@@ -1,0 +1,214 @@
+package detector
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Snapshot is what a detector knows, in a form to be saved as JSON. Durations are nanoseconds of its clock.
+type Snapshot struct {
+	Clock      ClockSnapshot       `json:"clock"`
+	Components []ComponentSnapshot `json:"components,omitempty"`
+	Opened     []time.Duration     `json:"opened,omitempty"` // when the latest gaps did
+	Outages    []OutageSnapshot    `json:"outages,omitempty"`
+	NextReport time.Duration       `json:"next_report"`
+	KilledAt   *time.Duration      `json:"killed_at,omitempty"` // when the last kill signal came
+	Identity   string              `json:"identity,omitempty"`  // empty: not known
+}
+
+// ClockSnapshot is a detector's clock.
+type ClockSnapshot struct {
+	Started  bool          `json:"started"`
+	Now      time.Duration `json:"now"`
+	Reading  time.Duration `json:"reading"` // of the input's clock
+	LastTick time.Duration `json:"last_tick"`
+	Jumps    []jump        `json:"jumps,omitempty"`
+	Run      int64         `json:"run,omitempty"`
+	Runs     []run         `json:"runs,omitempty"`
+	Restarts uint32        `json:"restarts,omitempty"`
+}
+
+// ComponentSnapshot is a component.
+type ComponentSnapshot struct {
+	Key       string         `json:"key"`
+	Niche     string         `json:"niche,omitempty"`
+	State     State          `json:"state"` // up, late, silent, killed or unseen
+	Last      time.Duration  `json:"last"`
+	LastSeen  float64        `json:"last_seen,omitempty"`
+	Born      time.Duration  `json:"born"`
+	Threshold time.Duration  `json:"threshold"`
+	Beats     int64          `json:"beats,omitempty"`
+	Gaps      int32          `json:"gaps,omitempty"`
+	Intervals intervals      `json:"intervals,omitzero"`
+	Reading   time.Duration  `json:"reading,omitempty"`
+	Restarts  uint32         `json:"restarts,omitempty"`
+	Incident  string         `json:"incident,omitempty"`
+	Flaps     *FlapsSnapshot `json:"flaps,omitempty"`
+	AliveFor  time.Duration  `json:"alive_for"`
+	SilentFor time.Duration  `json:"silent_for,omitempty"`
+	Since     time.Duration  `json:"since"`
+}
+
+// FlapsSnapshot is the recent gaps of a component.
+type FlapsSnapshot struct {
+	Times    []time.Duration `json:"times,omitempty"`
+	Incident string          `json:"incident,omitempty"`
+	Since    time.Duration   `json:"since,omitempty"`
+}
+
+// OutageSnapshot is an open outage.
+type OutageSnapshot struct {
+	ID        string        `json:"id"`
+	Opened    time.Duration `json:"opened"`
+	Reported  bool          `json:"reported,omitempty"`
+	Members   []string      `json:"members"`
+	Key       string        `json:"key,omitempty"`
+	Niche     string        `json:"niche,omitempty"`
+	LastSeen  float64       `json:"last_seen,omitempty"`
+	Since     time.Duration `json:"since,omitempty"`
+	Threshold time.Duration `json:"threshold,omitempty"`
+	Severity  string        `json:"severity,omitempty"`
+}
+
+// Snapshot returns what the detector knows. It shares nothing that changes with the detector.
+func (d *Detector) Snapshot() *Snapshot {
+	s := &Snapshot{
+		Clock: ClockSnapshot{
+			Started: d.clock.started, Now: d.clock.now, Reading: d.clock.reading, LastTick: d.clock.lastTick,
+			Jumps: slices.Clone(d.clock.jumps), Run: d.clock.run, Runs: slices.Clone(d.clock.runs), Restarts: d.clock.restarts,
+		},
+		Opened:     slices.Clone(d.opened),
+		NextReport: d.nextReport,
+		Identity:   d.identity,
+	}
+	if d.wasKilled {
+		s.KilledAt = new(d.killedAt)
+	}
+	for _, o := range d.outages {
+		s.Outages = append(s.Outages, OutageSnapshot{
+			ID: o.id, Opened: o.opened, Reported: o.reported, Members: slices.Sorted(maps.Keys(o.members)),
+			Key: o.key, Niche: o.niche, LastSeen: o.lastSeen, Since: o.since, Threshold: o.threshold, Severity: o.severity,
+		})
+	}
+	s.Components = make([]ComponentSnapshot, 0, len(d.components))
+	for _, c := range d.order {
+		if c.phase != retired {
+			s.Components = append(s.Components, c.snapshot())
+		}
+	}
+	return s
+}
+
+func (c *component) snapshot() ComponentSnapshot {
+	s := ComponentSnapshot{
+		Key: c.key, Niche: c.niche, State: states[c.phase], Last: c.last, LastSeen: c.lastSeen, Born: c.born,
+		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Intervals: c.intervals, Reading: c.reading, Restarts: c.restarts,
+		Incident: c.incident, AliveFor: c.aliveFor, SilentFor: c.silentFor, Since: c.since,
+	}
+	if c.flaps != nil {
+		s.Flaps = &FlapsSnapshot{Times: slices.Clone(c.flaps.times), Incident: c.flaps.incident, Since: c.flaps.since}
+	}
+	return s
+}
+
+// problem says what cannot be true of a snapshot; empty if it can be restored.
+func (s *Snapshot) problem() string {
+	if !possible(s.Clock.Now, s.Clock.Reading) {
+		return "its clock shows an impossible time"
+	}
+	incidents := make(map[string]string, len(s.Components))
+	for i := range s.Components {
+		c := &s.Components[i]
+		_, twice := incidents[c.Key]
+		p := slices.Index(states[:], c.State)
+		switch {
+		case c.Key == "" || twice:
+			return fmt.Sprintf("there is a component %q without a name, or twice", c.Key)
+		case p < 0 || phase(p) == retired:
+			return fmt.Sprintf("component %q is in the unknown state %q", c.Key, c.State)
+		case c.Last-time.Hour > s.Clock.Now || !c.Intervals.sane() || !possible(c.Last, c.Born, c.Since, c.Threshold):
+			return fmt.Sprintf("component %q has impossible values", c.Key)
+		}
+		incidents[c.Key] = c.Incident
+	}
+	for _, o := range s.Outages {
+		for _, key := range o.Members {
+			if incidents[key] != o.ID || o.ID == "" {
+				return fmt.Sprintf("outage %q has %q as a member, which is not in it", o.ID, key)
+			}
+		}
+	}
+	return ""
+}
+
+// possible reports whether times can be those of a clock, so that no sum of them overflows.
+func possible(times ...time.Duration) bool {
+	return !slices.ContainsFunc(times, func(at time.Duration) bool { return at < -never/4 || at > never/4 })
+}
+
+// Restore gives a detector that has heard nothing yet what another one knew. The time since then does not count as
+// silence. After an error, which says what is wrong with the snapshot, the detector is unchanged.
+func (d *Detector) Restore(s *Snapshot) error {
+	if problem := s.problem(); problem != "" {
+		return fmt.Errorf("the saved state cannot be true: %s", problem)
+	}
+	c := s.Clock
+	d.clock = clock{
+		blindAfter: d.config.BlindAfter,
+		started:    c.Started, now: c.Now, reading: c.Reading, lastTick: c.LastTick,
+		jumps: slices.Clone(c.Jumps), run: c.Run, runs: slices.Clone(c.Runs), restarts: c.Restarts, heard: true,
+	}
+	if len(d.clock.runs) > maxRuns {
+		d.clock.runs = d.clock.runs[:maxRuns]
+	}
+	d.identity = s.Identity
+	d.opened = slices.Clone(s.Opened)[max(len(s.Opened)-d.config.OutageCount, 0):]
+	d.nextReport = min(s.NextReport, d.reportAfter(c.Now)) // the interval may be another today
+	d.wasKilled = s.KilledAt != nil
+	if d.wasKilled {
+		d.killedAt = *s.KilledAt
+	}
+	d.outages = nil
+	for _, o := range s.Outages {
+		members := make(map[string]bool, len(o.Members))
+		for _, key := range o.Members {
+			members[key] = true
+		}
+		d.outages = append(d.outages, &outage{
+			id: o.ID, opened: o.Opened, reported: o.Reported, members: members,
+			key: o.Key, niche: o.Niche, lastSeen: o.LastSeen, since: o.Since, threshold: o.Threshold, severity: o.Severity,
+		})
+	}
+	d.components = make(map[string]*component, len(s.Components))
+	d.order, d.retired = make([]*component, 0, len(s.Components)), 0
+	d.deadlines = deadlines{Next: d.nextChange}
+	for i := range s.Components {
+		d.restore(&s.Components[i])
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.expected)) {
+		d.addUnseen(key)
+	}
+	return nil
+}
+
+func (d *Detector) restore(s *ComponentSnapshot) {
+	c := &component{
+		key: s.Key, phase: phase(slices.Index(states[:], s.State)), last: s.Last, lastSeen: s.LastSeen, born: s.Born,
+		beats: s.Beats, gaps: s.Gaps, intervals: s.Intervals, reading: s.Reading, restarts: s.Restarts,
+		incident: s.Incident, aliveFor: s.AliveFor, silentFor: s.SilentFor, since: s.Since,
+	}
+	if s.Flaps != nil {
+		c.flaps = &flaps{times: slices.Clone(s.Flaps.Times), incident: s.Flaps.Incident, since: s.Flaps.Since}
+	}
+	d.setNiche(c, s.Niche)
+	d.enlist(c)
+	if d.config.Adaptive != nil && c.intervals.N < enoughIntervals && s.Threshold > c.threshold {
+		c.threshold = min(s.Threshold, d.longest(c)) // see learn
+	}
+	_, expected := d.expected[c.key]
+	foreign := d.identity != "" && d.identity != d.config.Identity // no component beats under these keys any more
+	c.abandoned = (foreign || c.phase == unseen) && !expected || d.config.Ignored != nil && d.config.Ignored(c.key)
+	d.await(c, d.nextChange(c))
+}

@@ -1,0 +1,75 @@
+package liveness
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/config"
+)
+
+func expecting(t *testing.T, file string, names ...string) *run {
+	t.Helper()
+	return start(t, file, func(l *Liveness) {
+		l.Expected, l.ExpectWithin = names, config.Duration(10*time.Second)
+	})
+}
+
+// both lets some components beat on the first of two buses only.
+func (r *run) both(from, to int, names ...string) []string {
+	r.t.Helper()
+	var found []string
+	for at := from; at <= to; at++ {
+		found = append(found, r.hear("one", 1, at, at, names...)...)
+		found = append(found, r.hear("two", 1, at, at)...)
+	}
+	return found
+}
+
+func TestExpectedOnAnyBus(t *testing.T) {
+	r := expecting(t, "", "a", "ghost")
+	require.Equal(t, []string{"one/ghost heartbeat_never_seen true"}, r.both(0, 11, "a"), "once in the process")
+
+	r = expecting(t, "", "a")
+	require.Empty(t, r.both(0, 5))
+	require.Empty(t, r.hear("two", 1, 6, 20, "a"), "it appeared on the second bus")
+	require.Empty(t, r.hear("one", 1, 6, 20), "and is not missed on the first")
+}
+
+func TestExpectedThatAppearsElsewhereTooLate(t *testing.T) {
+	r := expecting(t, "", "a")
+	require.Equal(t, []string{"one/a heartbeat_never_seen true"}, r.both(0, 11))
+	require.Equal(t, []string{"one/a heartbeat_never_seen false"}, r.hear("two", 1, 12, 13, "a"))
+	require.Empty(t, r.hear("one", 1, 12, 40))
+}
+
+func TestExpectedOnOneBus(t *testing.T) {
+	r := expecting(t, "", "two tcp://127.0.0.1:5559/a")
+	require.Equal(t, []string{"two/a heartbeat_never_seen true"}, r.both(0, 11, "a"), "it is heard on the first bus only")
+}
+
+func TestExpectedOnEveryBus(t *testing.T) {
+	r := expecting(t, "", "*/a")
+	require.Equal(t, []string{"one/a heartbeat_never_seen true", "two/a heartbeat_never_seen true"}, r.both(0, 11))
+	ids := make(map[any]bool)
+	for _, host := range []string{"one", "two"} {
+		r.hear(host, 1, 12, 12)
+		for _, g := range gaps(&r.acc) {
+			ids[g.Fields["incident_id"]] = true
+		}
+	}
+	require.Len(t, ids, 2, "one failure for each bus")
+}
+
+func TestExpectedIsRememberedWhereItWasHeard(t *testing.T) {
+	file := stateFile(t)
+	r := expecting(t, file, "a")
+	r.both(0, 2)
+	r.hear("two", 1, 3, 9, "a")
+	r.Stop()
+	r = expecting(t, file, "a")
+	found := r.both(10, 30)
+	require.Equal(t, []string{"two/a heartbeat_missing true"}, slices.Compact(found), "and never_seen on no bus")
+}

@@ -1,0 +1,146 @@
+package liveness
+
+import (
+	"slices"
+	"time"
+
+	"github.com/influxdata/telegraf"
+
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
+)
+
+// renamedAfter is how long the only bus that was known at the start is awaited, by the clock of the only one that is
+// heard, before it is taken to be the same bus under another name.
+const renamedAfter = 30 * time.Second
+
+// renamed finds that a bus has another name since a restart: the host was renamed, or the endpoint is spelled another
+// way. A component that died during the restart has to be found all the same.
+type renamed struct {
+	former   *bus               // the only one that was known at the start; nil: it is settled whether it is renamed
+	snapshot *detector.Snapshot // of that
+	key      string             // of that
+	heir     *bus               // that inherited what was known of it; nil: none did
+}
+
+// checkRenamed lets a bus inherit what was known of the former one, if that is not heard.
+func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
+	r := &l.renamed
+	if r.former == nil {
+		return
+	}
+	if len(l.buses.all) > 2 || !r.former.heard.IsZero() {
+		l.renamed = renamed{}
+		return
+	}
+	if b == r.former || b.detector.Now() < renamedAfter {
+		return
+	}
+	former := r.former
+	if err := l.inherit(acc, b, e); err != nil {
+		l.Log.Errorf("What was known of the bus %q cannot be used for %q: %v", former.name(), b.name(), err)
+		l.renamed = renamed{}
+		return
+	}
+	r.former, r.heir = nil, b
+	l.buses.Remove(former)
+	l.Log.Warnf("The bus %q was not heard since the start, and %q is the only other one: it is taken to be the same bus under another name",
+		former.name(), b.name())
+}
+
+// inherit gives a bus what was known of the former one: the time with which that ends is the one at which this began.
+func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
+	own, whole := b.detector.Snapshot(), *l.renamed.snapshot
+	began := whole.Clock.Now
+	whole.Clock, whole.Components = own.Clock, slices.Clone(whole.Components)
+	whole.Clock.Now += began
+	for i := range whole.Clock.Jumps {
+		whole.Clock.Jumps[i].At += began
+	}
+	if own.KilledAt != nil {
+		whole.KilledAt = new(*own.KilledAt + began)
+	}
+	known := make(map[string]*detector.ComponentSnapshot, len(whole.Components))
+	for i := range whole.Components {
+		c := &whole.Components[i]
+		c.Restarts = own.Clock.Restarts - 1 // its reading is of a former run
+		known[c.Key] = c
+	}
+	if own.KilledAt != nil { // those that were not heard were killed, too; the others say so themselves
+		here := make(map[string]bool, len(own.Components))
+		for i := range own.Components {
+			here[own.Components[i].Key] = own.Components[i].State != detector.Unseen
+		}
+		for i := range whole.Components {
+			c := &whole.Components[i]
+			alive := c.State == detector.Up || c.State == detector.Late
+			if !here[c.Key] && (alive || c.State == detector.Unseen && c.Incident == "") {
+				c.State = detector.Killed
+			}
+		}
+	}
+	var heard []detector.Beat // of those that are known
+	for _, c := range own.Components {
+		beat := detector.Beat{Key: c.Key, Niche: c.Niche, Run: own.Clock.Run, Observed: c.Reading, LastSeen: c.LastSeen, Beats: int(c.Beats)}
+		switch before := known[c.Key]; {
+		case c.State == detector.Unseen:
+		case before == nil:
+			c.Last, c.Born, c.Since = c.Last+began, c.Born+began, c.Since+began
+			c.Incident, c.Flaps = "", nil
+			if c.State == detector.Silent {
+				c.State = detector.Late // its gap is opened again, under the same id
+			}
+			whole.Components = append(whole.Components, c)
+		case before.State == detector.Unseen:
+			beat.Observed = own.Clock.LastTick // the first beat that is heard is of now
+			heard = append(heard, beat)
+		default:
+			if c.State == detector.Killed {
+				before.State = c.State
+			}
+			heard = append(heard, beat)
+		}
+	}
+	d := l.buses.create(b.name())
+	for key, awaited := range l.expected.anywhere {
+		if awaited == b || awaited == l.renamed.former {
+			l.expected.anywhere[key] = b
+			d.Expect(key, false)
+		}
+	}
+	if err := d.Restore(&whole); err != nil {
+		return err
+	}
+	b.detector = d
+	for i := range heard {
+		l.report(acc, b, d.Beat(&heard[i]), e)
+	}
+	return nil
+}
+
+// undoRenamed gives a bus that was taken to be renamed, and is heard after all, what was known of it. The other keeps
+// what it heard itself. Gaps of before go on on the former bus, those opened since are closed.
+func (l *Liveness) undoRenamed(acc telegraf.Accumulator, key []byte, e *event) {
+	r := l.renamed
+	if r.heir == nil || string(key) != r.key {
+		return
+	}
+	l.renamed = renamed{}
+	own := make(map[string]detector.ComponentSnapshot)
+	for _, c := range r.heir.detector.Snapshot().Components {
+		own[c.Key] = c
+	}
+	for i := range r.snapshot.Components {
+		c := &r.snapshot.Components[i]
+		if is, known := own[c.Key]; known && is.Last == c.Last { // it was not heard since
+			l.report(acc, r.heir, r.heir.detector.Remove(c.Key, is.Incident == c.Incident), e)
+		}
+	}
+	b := l.buses.Add(r.key)
+	if b == nil {
+		return
+	}
+	l.Log.Warnf("The bus %q is heard after all: it is not the same as %q", b.name(), r.heir.name())
+	if err := b.detector.Restore(r.snapshot); err != nil {
+		l.Log.Errorf("What was known of the bus %q cannot be used: %v", b.name(), err)
+	}
+}

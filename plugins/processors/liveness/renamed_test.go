@@ -1,0 +1,98 @@
+package liveness
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hear lets some components beat on a bus each second. It returns what was found, of gaps as "host/component type open".
+func (r *run) hear(host string, run int64, from, to int, names ...string) []string {
+	r.t.Helper()
+	var found []string
+	for at := from; at <= to; at++ {
+		for _, name := range append(names, "") {
+			m := newMetric("chembus_heartbeat", host, name, run, float64(at))
+			if name == "" {
+				m = newMetric(tickMeasurement, host, "", run, float64(at))
+			}
+			r.at = m.Time()
+			r.acc.ClearMetrics()
+			require.NoError(r.t, r.Add(m, &r.acc))
+			for _, g := range gaps(&r.acc) {
+				found = append(found, fmt.Sprint(g.Tags["host"], "/", g.Tags["zooid"], " ", g.Tags["gap_type"], " ", g.Fields["open"]))
+			}
+		}
+	}
+	return found
+}
+
+// renamedHost is a processor whose host has another name since a restart. Of three components one died before it, and
+// one during it.
+func renamedHost(t *testing.T, file string) *run {
+	t.Helper()
+	first := start(t, file)
+	first.hear("old", 1, 0, 3, "lives", "dies", "silent")
+	require.Contains(t, first.hear("old", 1, 4, 12, "lives", "dies"), "old/silent heartbeat_missing true")
+	first.Stop()
+	return start(t, file)
+}
+
+func TestRenamedBusInherits(t *testing.T) {
+	r := renamedHost(t, stateFile(t))
+	found := r.hear("new", 2, 0, 29, "lives")
+	require.Empty(t, found, "the former bus is awaited")
+	found = r.hear("new", 2, 30, 32, "lives")
+	require.Contains(t, found, "new/dies heartbeat_missing true")
+	require.Contains(t, found, "new/silent heartbeat_missing true", "the same incident, repeated")
+	require.NotContains(t, found, "new/lives heartbeat_missing true")
+	require.Contains(t, logged(r.log), `W! The bus "old tcp://127.0.0.1:5559" was not heard since the start, and "new tcp://127.0.0.1:5559" `+
+		`is the only other one: it is taken to be the same bus under another name`)
+	require.Contains(t, r.hear("new", 2, 33, 33, "dies", "silent"), "new/silent heartbeat_missing false")
+	require.Len(t, r.buses.all, 1)
+}
+
+func TestRenamedBusIsInheritedAfterTwoRestarts(t *testing.T) {
+	file := stateFile(t)
+	r := renamedHost(t, file)
+	r.hear("new", 2, 0, 20, "lives")
+	r.Stop()
+	r = start(t, file)
+	require.Contains(t, r.hear("new", 2, 21, 60, "lives"), "new/dies heartbeat_missing true")
+}
+
+func TestRenamedBusThatIsHeardAfterAll(t *testing.T) {
+	r := renamedHost(t, stateFile(t))
+	r.hear("new", 2, 0, 32, "lives", "only here")
+	found := r.hear("old", 3, 0, 1, "lives", "dies")
+	require.Contains(t, found, "new/dies heartbeat_missing false", "it was not silent")
+	require.NotContains(t, found, "new/silent heartbeat_missing false", "it goes on on the former bus")
+	require.Contains(t, r.hear("old", 3, 2, 10, "lives", "dies"), "old/silent heartbeat_missing true")
+	require.Empty(t, r.hear("new", 2, 33, 40, "lives", "only here"))
+	require.Len(t, r.buses.all, 2)
+}
+
+func TestSecondBusIsNotTheRenamedOne(t *testing.T) {
+	r := renamedHost(t, stateFile(t))
+	for at := range 40 {
+		require.NotContains(t, r.hear("new", 2, at, at, "lives"), "new/dies heartbeat_missing true")
+		r.hear("old", 3, at, at, "lives", "dies")
+	}
+
+	r = renamedHost(t, stateFile(t))
+	for at := range 40 {
+		for _, host := range []string{"one", "two"} {
+			require.Empty(t, r.hear(host, 2, at, at, "lives"), "nothing says which of the two it is")
+		}
+	}
+}
+
+// TestSeenAgainOnTheRenamedBus has components that were silent before, or appear for the first time, beat before the
+// former bus is given up.
+func TestSeenAgainOnTheRenamedBus(t *testing.T) {
+	r := renamedHost(t, stateFile(t))
+	found := r.hear("new", 2, 0, 31, "lives", "dies", "silent", "appears")
+	require.Equal(t, []string{"new/silent heartbeat_missing false"}, found)
+	require.Contains(t, r.hear("new", 2, 32, 40, "lives", "dies", "silent"), "new/appears heartbeat_missing true")
+}
