@@ -136,12 +136,13 @@ func (s *monitorStage) run(ctx context.Context) error {
 	disturbing.Wait()
 	cancel()
 	writing.Wait()
+	err := errors.Join(errs...)
 	for _, m := range s.monitors {
 		if m.ended() {
-			errs = append(errs, fmt.Errorf("stage %d: monitor %d ended by itself", s.number, m.number))
+			err = errors.Join(err, fmt.Errorf("stage %d: monitor %d ended by itself", s.number, m.number))
 		}
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // wait waits for a moment of the plan; false if the context ends before.
