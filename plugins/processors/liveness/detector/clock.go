@@ -10,6 +10,8 @@ const (
 	maxJumps = 32
 	// maxRuns bounds how many runs of inputs are remembered.
 	maxRuns = 8
+	// maxLag bounds how far behind a run is taken to be: inputs whose metrics come in batches that are longer take turns.
+	maxLag = time.Minute
 )
 
 // clock is the detector's observation clock. Silence is measured in it and in nothing else.
@@ -22,8 +24,9 @@ const (
 // An input says with its run, the time of its start, which readings belong together. Within a run a tick that is not
 // later than the last one is a copy. A run that was never seen is a restart of the input. A reading of an earlier run
 // is a copy, too, unless it is later than the last one of that run: then two inputs report the same bus. The one that
-// counted first goes on to count. The other takes over once it has advanced by more than blindAfter without a reading
-// of the first. A run of 0 is not known; then only a tick that goes back says that the input has restarted.
+// counted first goes on to count, once it has made up for what the other counted. The other takes over once it has
+// advanced by more than blindAfter further than the first. A run of 0 is not known; then only a tick that goes back says
+// that the input has restarted.
 type clock struct {
 	blindAfter time.Duration
 
@@ -36,7 +39,6 @@ type clock struct {
 	run       int64  // that counts
 	runs      []run  // that were seen, the one that counted first at the front
 	restarts  uint32 // how often the input restarted or another took over
-	heard     bool   // whether the run that counts was heard since another was
 	duplicate bool   // two inputs report this bus
 
 	jumped     bool // since the last tick
@@ -53,8 +55,8 @@ type jump struct {
 // run is one run of an input.
 type run struct {
 	ID      int64         `json:"id"`
-	Reading time.Duration `json:"reading"` // the latest of its clock; of the run that counts, when another was heard
-	mark    time.Duration // the same, when the run that counts was heard last
+	Reading time.Duration `json:"reading"`        // the latest of its clock; of the run that counts, when another was heard
+	Lead    time.Duration `json:"lead,omitempty"` // how much further it has advanced than the run that counts, of late
 }
 
 // Take takes a reading of the input's clock, and reports whether it counts: a copy does not, nor does a second input.
@@ -71,7 +73,6 @@ func (c *clock) Take(id int64, reading time.Duration, tick bool) bool {
 	case tick && reading <= c.lastTick:
 		return false
 	}
-	c.heard = true
 	c.forward(reading)
 	if tick {
 		c.lastTick = reading
@@ -107,17 +108,19 @@ func (c *clock) admit(id int64, reading time.Duration) bool {
 		return false
 	}
 	c.duplicate = true
-	if c.heard {
-		c.heard = false
-		for i := range c.runs {
-			c.runs[i].mark = c.runs[i].Reading
-		}
-	}
+	r.Lead += reading - r.Reading
 	r.Reading = reading
-	if at > counts && reading-r.mark <= c.blindAfter {
+	if at < counts && r.Lead < 0 || at > counts && r.Lead <= c.blindAfter {
 		return false
 	}
-	moved := *r
+	lead := r.Lead
+	if at < counts && len(c.jumps) > 0 {
+		lead = c.reading - c.jumps[0].To // it has just made up for what the other counted
+	}
+	for i := range c.runs {
+		c.runs[i].Lead = max(c.runs[i].Lead-lead, -maxLag)
+	}
+	moved := run{ID: id, Reading: reading}
 	c.runs = slices.Insert(slices.Delete(c.runs, at, at+1), 0, moved)
 	c.restart(id, reading)
 	return true
@@ -137,9 +140,15 @@ func (c *clock) forward(reading time.Duration) {
 		c.restart(0, reading)
 	}
 	step := reading - c.reading
-	switch {
-	case step <= 0:
+	if step <= 0 {
 		return
+	}
+	for i := range c.runs {
+		if r := &c.runs[i]; r.ID != c.run {
+			r.Lead = max(min(r.Lead, 0)-step, -maxLag) // what was heard of it before does not add up
+		}
+	}
+	switch {
 	case step > c.blindAfter:
 		c.jumped = true
 		c.addJump(jump{From: c.reading, To: reading, At: c.now})
