@@ -43,21 +43,6 @@ func TestEvictedBus(t *testing.T) {
 	require.Equal(t, false, closed[0].Fields["open"])
 }
 
-// TestMoreInputsThanRuns has nine inputs report one bus: nothing is judged, and that must be said.
-func TestMoreInputsThanRuns(t *testing.T) {
-	r := start(t, "")
-	var found []string
-	for at := range 60 {
-		for run := range int64(9) {
-			if at < 5 {
-				r.feedMetric("chembus_heartbeat", map[string]string{"host": "h", "endpoint": "e", "zooid": "a"}, run+1, float64(at))
-			}
-			found = append(found, r.feedMetric(tickMeasurement, map[string]string{"host": "h", "endpoint": "e"}, run+1, float64(at))...)
-		}
-	}
-	require.True(t, len(found) > 0 || len(r.log.Warnings()) > 0, "neither found nor warned")
-}
-
 // TestOneClockInTheFuture has a single bus whose host's clock is years ahead.
 func TestOneClockInTheFuture(t *testing.T) {
 	r := start(t, "", func(l *Liveness) { l.MaxBuses = 2 })

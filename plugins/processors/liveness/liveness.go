@@ -195,8 +195,8 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 func (l *Liveness) warn(b *bus) {
 	jumps := b.detector.Jumps()
 	if jumps == jumpsToLog && jumps != b.jumps { // a tick that does not count changes nothing
-		l.Log.Warnf("Silence on the bus %q is found late, or never: each of the last %d ticks came more than blind_after, %v, after the metric before it. "+
-			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics",
+		l.Log.Warnf("Silence on the bus %q is found late, or never: before each of the last %d ticks observed_s went on by more than blind_after, %v, or began anew. "+
+			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics, or whether several inputs report this bus",
 			b.name(), jumpsToLog, time.Duration(l.BlindAfter))
 	}
 	b.jumps = jumps

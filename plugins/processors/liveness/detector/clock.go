@@ -41,8 +41,8 @@ type clock struct {
 	restarts  uint32 // how often the input restarted or another took over
 	duplicate bool   // two inputs report this bus
 
-	jumped     bool // since the last tick
-	jumpsInRow int  // how many ticks in a row, the latest, came after a jump
+	jumped     bool // or restarted, since the last tick
+	jumpsInRow int  // how many ticks in a row, the latest, came after that
 }
 
 // jump is a step of the input's clock from one reading to another while this clock showed at.
@@ -128,6 +128,7 @@ func (c *clock) admit(id int64, reading time.Duration) bool {
 
 // restart says that the clock of the input, or of another one, began anew at a reading.
 func (c *clock) restart(id int64, reading time.Duration) {
+	c.jumped = c.started
 	c.started, c.run, c.reading, c.lastTick = true, id, reading, -1
 	c.restarts++
 	// Readings of before belong to another run.

@@ -79,8 +79,8 @@ func (d *Detector) Duplicate() bool { return d.clock.duplicate }
 // Ticked reports whether a tick was heard.
 func (d *Detector) Ticked() bool { return d.ticked }
 
-// Jumps returns how many ticks in a row, the latest, came after a step of the input's clock longer than BlindAfter:
-// while it grows with each of them only a part of the silence is measured, or none.
+// Jumps returns how many ticks in a row, the latest, came after a restart or a step of the input's clock longer than
+// BlindAfter: while it grows with each of them only a part of the silence is measured, or none.
 func (d *Detector) Jumps() int { return d.clock.jumpsInRow }
 
 // Expect adds a component that has to appear: on this bus, as others may have to on other buses, or anywhere.
