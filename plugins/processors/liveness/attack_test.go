@@ -77,19 +77,3 @@ func TestStateOfABusOptionThatIsShorterToday(t *testing.T) {
 	require.Contains(t, found, "two heartbeat_missing true")
 }
 
-// TestExpectedOnTheRenamedBusThatIsHeardAfterAll has an expected component that was never heard.
-func TestExpectedOnTheRenamedBusThatIsHeardAfterAll(t *testing.T) {
-	file := stateFile(t)
-	r := expecting(t, file, "ghost", "a")
-	require.Contains(t, r.hear("old", 1, 0, 12, "a"), "old/ghost heartbeat_never_seen true")
-	r.Stop()
-	r = expecting(t, file, "ghost", "a")
-	r.hear("new", 2, 0, 32, "b")
-	found := r.hear("old", 3, 0, 10, "a")
-	require.NotContains(t, found, "old/ghost heartbeat_never_seen false", "it was not heard")
-	require.NotContains(t, found, "new/ghost heartbeat_never_seen false", "it goes on")
-	require.Contains(t, found, "old/ghost heartbeat_never_seen true")
-	for _, key := range []string{"ghost", "a"} {
-		require.Equal(t, "old", r.expected.anywhere[key].values[0], key)
-	}
-}

@@ -124,23 +124,38 @@ func (l *Liveness) undoRenamed(acc telegraf.Accumulator, key []byte, e *event) {
 	if r.heir == nil || string(key) != r.key {
 		return
 	}
-	l.renamed = renamed{}
-	own := make(map[string]detector.ComponentSnapshot)
-	for _, c := range r.heir.detector.Snapshot().Components {
-		own[c.Key] = c
-	}
-	for i := range r.snapshot.Components {
-		c := &r.snapshot.Components[i]
-		if is, known := own[c.Key]; known && is.Last == c.Last { // it was not heard since
-			l.report(acc, r.heir, r.heir.detector.Remove(c.Key, is.Incident == c.Incident), e)
-		}
-	}
 	b := l.buses.Add(r.key)
 	if b == nil {
 		return
+	}
+	l.renamed = renamed{}
+	own := make(map[string]*detector.ComponentSnapshot)
+	heard := r.heir.detector.Snapshot().Components
+	for i := range heard {
+		own[heard[i].Key] = &heard[i]
+	}
+	for i := range r.snapshot.Components {
+		c := &r.snapshot.Components[i]
+		is, known := own[c.Key]
+		if !known || is.Last != c.Last { // it was heard since
+			continue
+		}
+		if l.expected.anywhere[c.Key] == r.heir {
+			l.expected.anywhere[c.Key] = b
+			b.detector.Expect(c.Key, false)
+		}
+		l.report(acc, r.heir, r.heir.detector.Remove(c.Key, openIncident(is) == openIncident(c)), e)
 	}
 	l.Log.Warnf("The bus %q is heard after all: it is not the same as %q", b.name(), r.heir.name())
 	if err := b.detector.Restore(r.snapshot); err != nil {
 		l.Log.Errorf("What was known of the bus %q cannot be used: %v", b.name(), err)
 	}
+}
+
+// openIncident is the id of the open incident of a component, its flapping or another; empty: there is none.
+func openIncident(c *detector.ComponentSnapshot) string {
+	if c.Flaps != nil && c.Flaps.Incident != "" {
+		return c.Flaps.Incident
+	}
+	return c.Incident
 }

@@ -113,7 +113,7 @@ func (d *Detector) Remove(key string, goesOn bool) []Finding {
 			delete(o.members, key)
 			return len(o.members) == 0
 		})
-		c.incident = ""
+		c.incident, c.flaps = "", nil
 	}
 	d.retire(c)
 	d.closeOutages()
