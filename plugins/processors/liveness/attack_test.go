@@ -29,34 +29,6 @@ func TestBeatsWithoutTagsBeforeTheFirstTick(t *testing.T) {
 	require.Len(t, r.buses.all, 1)
 }
 
-// TestEvictedBus has a bus with an open gap removed to make room.
-func TestEvictedBus(t *testing.T) {
-	r := start(t, "", func(l *Liveness) { l.MaxBuses = 1 })
-	r.hear("gone", 1, 0, 0, "a")
-	require.Contains(t, r.hear("gone", 1, 1, 8), "gone/a heartbeat_missing true")
-	m := newMetric(tickMeasurement, "next", "", 1, 0)
-	m.SetTime(time.Unix(25*3600, 0))
-	r.acc.ClearMetrics()
-	require.NoError(t, r.Add(m, &r.acc))
-	closed := gaps(&r.acc)
-	require.Len(t, closed, 1, "nobody else will ever close it")
-	require.Equal(t, false, closed[0].Fields["open"])
-}
-
-// TestOneClockInTheFuture has a single bus whose host's clock is years ahead.
-func TestOneClockInTheFuture(t *testing.T) {
-	r := start(t, "", func(l *Liveness) { l.MaxBuses = 2 })
-	add := func(host string, at time.Time) {
-		m := newMetric(tickMeasurement, host, "", 1, float64(at.Unix()%1000))
-		m.SetTime(at)
-		require.NoError(t, r.Add(m, &r.acc))
-	}
-	add("good", time.Unix(1000, 0))
-	add("ahead", time.Unix(1e9, 0))
-	add("third", time.Unix(1001, 0))
-	require.NotNil(t, r.buses.byKey["good\x1ftcp://127.0.0.1:5559\x1f"], "it was heard a second ago")
-}
-
 // TestStateOfABusOptionThatIsShorterToday has two buses that are the same by today's option.
 func TestStateOfABusOptionThatIsShorterToday(t *testing.T) {
 	file := stateFile(t)
@@ -76,4 +48,3 @@ func TestStateOfABusOptionThatIsShorterToday(t *testing.T) {
 	require.Contains(t, found, "one heartbeat_missing true")
 	require.Contains(t, found, "two heartbeat_missing true")
 }
-

@@ -102,7 +102,7 @@ func (l *Liveness) reset() {
 	config := l.detectorConfig()
 	l.renamed = renamed{}
 	l.buses = &buses{
-		tags: l.Bus, most: l.MaxBuses, retireAfter: time.Duration(l.RetireAfter), log: l.Log,
+		tags: l.Bus, most: l.mostBuses, retireAfter: time.Duration(l.RetireAfter), log: l.Log,
 		byKey: make(map[string]*bus),
 		create: func(name string) *detector.Detector {
 			d := detector.New(config, name)
@@ -111,7 +111,6 @@ func (l *Liveness) reset() {
 			}
 			return d
 		},
-		removed: l.forgetExpectations,
 	}
 	for key := range l.expected.anywhere {
 		l.expected.anywhere[key], l.expected.undecided = nil, true
@@ -168,10 +167,28 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 		key, complete = l.buses.Key(m)
 	}
 	l.undoRenamed(acc, key, &e)
-	if b := l.buses.Find(key, complete, e.at); b != nil {
+	if b := l.busOf(acc, key, complete, &e); b != nil {
 		l.feed(acc, b, &e)
 	}
 	return nil
+}
+
+// busOf returns the bus that an event is of; nil if there is no room for it.
+func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e *event) *bus {
+	b, evicted := l.buses.FindOrAdd(key, complete, e.at)
+	if evicted != nil { // nobody else would ever close its gaps
+		l.report(acc, evicted, evicted.detector.RetireAll(), e)
+		l.forgetExpectations(evicted)
+	}
+	return b
+}
+
+// mostBuses is how many buses are kept. Another name of the only one that was known needs room beside it.
+func (l *Liveness) mostBuses() int {
+	if l.renamed.former != nil {
+		return max(l.MaxBuses, 2)
+	}
+	return l.MaxBuses
 }
 
 // feed hands an event to the detector of a bus, and adds what was found.

@@ -43,6 +43,7 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 	}
 	r.former, r.heir = nil, b
 	l.buses.Remove(former)
+	l.forgetExpectations(former)
 	l.Log.Warnf("The bus %q was not heard since the start, and %q is the only other one: it is taken to be the same bus under another name",
 		former.name(), b.name())
 }

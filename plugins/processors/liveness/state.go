@@ -73,7 +73,7 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 	for i := range l.early {
 		e := &l.early[i]
 		l.undoRenamed(acc, []byte(e.key), e)
-		if b := l.buses.Find([]byte(e.key), true, e.at); b != nil {
+		if b := l.busOf(acc, []byte(e.key), true, e); b != nil {
 			l.feed(acc, b, e)
 		}
 	}

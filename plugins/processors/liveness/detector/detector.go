@@ -120,6 +120,18 @@ func (d *Detector) Remove(key string, goesOn bool) []Finding {
 	return d.findings
 }
 
+// RetireAll retires all components, whose bus is not judged any more. The findings are valid until the next call.
+func (d *Detector) RetireAll() []Finding {
+	d.clearFindings()
+	for _, c := range slices.Clone(d.order) {
+		if c.phase != retired {
+			d.retire(c)
+		}
+	}
+	d.closeOutages()
+	return d.findings
+}
+
 // IsSeen reports whether a component is known and was heard.
 func (d *Detector) IsSeen(key string) bool {
 	c, known := d.components[key]
