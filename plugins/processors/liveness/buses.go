@@ -85,13 +85,13 @@ func (s *buses) Key(m telegraf.Metric) (key []byte, complete bool) {
 }
 
 // FindOrAdd returns the bus with a key, and adds it if it is not known; nil if there is no room for it. Evicted is the
-// bus that was removed to make room, nil if none was. A metric that lacks a tag is of the only bus that has ticks, if
-// there is only one and the tags that the metric has are the same.
+// bus that was removed to make room, nil if none was. A metric that lacks a tag is of the only bus that has ticks, before
+// the first tick of the only one that is known from the state, if the tags that the metric has are the same.
 func (s *buses) FindOrAdd(key []byte, complete bool, at time.Time) (b, evicted *bus) {
 	s.arrivals++
 	b = s.byKey[string(key)]
 	if !complete && (b == nil || !b.detector.Ticked()) {
-		if only := s.onlyWithTicks(); only != nil && only.agrees(string(key)) {
+		if only := s.only(); only != nil && only.agrees(string(key)) {
 			return only, nil
 		}
 	}
@@ -110,13 +110,16 @@ func (s *buses) FindOrAdd(key []byte, complete bool, at time.Time) (b, evicted *
 	return b, evicted
 }
 
-// onlyWithTicks returns the only bus that has ticks; nil if there are several, or none.
-func (s *buses) onlyWithTicks() *bus {
+// only returns the only bus that has ticks, or, if none has, that is known; nil if there are several, or none.
+func (s *buses) only() *bus {
 	var only *bus
+	if len(s.all) == 1 && !s.all[0].seen.IsZero() {
+		only = s.all[0]
+	}
 	for _, b := range s.all {
 		switch {
 		case !b.detector.Ticked():
-		case only != nil:
+		case only != nil && only != b:
 			return nil
 		default:
 			only = b

@@ -126,9 +126,12 @@ func (l *Liveness) Start(telegraf.Accumulator) error {
 // event is what a metric says to a detector.
 type event struct {
 	kind detectorInput
-	key  string    // of the bus; only of one that is kept
 	at   time.Time // of the metric
 	beat detector.Beat
+
+	// Only of one that is kept:
+	key      string // of the bus
+	complete bool   // whether the metric had all tags of it
 }
 
 // detectorInput is what a detector takes.
@@ -158,10 +161,10 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	}
 	if l.standby {
 		if e.kind != tick {
-			l.keep(key, e)
+			l.keep(key, complete, e)
 			return nil
 		}
-		if l.takeOver(acc); l.standby {
+		if l.takeOver(acc, string(key), complete, &e); l.standby {
 			return nil
 		}
 		key, complete = l.buses.Key(m)
@@ -224,13 +227,13 @@ func (l *Liveness) warn(b *bus) {
 }
 
 // keep keeps an event until it is known what was known before.
-func (l *Liveness) keep(key []byte, e event) {
+func (l *Liveness) keep(key []byte, complete bool, e event) {
 	switch {
 	case l.copyLogged:
 	case len(l.early) == maxEarly:
 		l.earlyDropped++
 	default:
-		e.key = string(key)
+		e.key, e.complete = string(key), complete
 		l.early = append(l.early, e)
 	}
 }

@@ -49,9 +49,9 @@ func (l *Liveness) findState() error {
 	return nil
 }
 
-// takeOver ends the standby if nobody else uses the state file: it is locked and loaded, and what was heard
-// before is judged.
-func (l *Liveness) takeOver(acc telegraf.Accumulator) {
+// takeOver ends the standby at a tick of a bus if nobody else uses the state file: it is locked and loaded, and what was
+// heard before is judged.
+func (l *Liveness) takeOver(acc telegraf.Accumulator, key string, complete bool, first *event) {
 	file, err := statefile.Open(l.statePath)
 	if err != nil {
 		l.early, l.earlyDropped = nil, 0
@@ -70,10 +70,14 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 	}
 	l.standby, l.state = false, file
 	l.loadState()
+	home := l.busOf(acc, []byte(key), complete, first)
 	for i := range l.early {
 		e := &l.early[i]
-		l.undoRenamed(acc, []byte(e.key), e)
-		if b := l.busOf(acc, []byte(e.key), true, e); b != nil {
+		b := home // the only one that is known to tick
+		if e.complete || home == nil || !home.agrees(e.key) {
+			b = l.busOf(acc, []byte(e.key), true, e)
+		}
+		if b != nil {
 			l.feed(acc, b, e)
 		}
 	}
