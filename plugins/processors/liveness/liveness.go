@@ -180,7 +180,9 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e *event) *bus {
 	b, evicted := l.buses.FindOrAdd(key, complete, e.at)
 	if evicted != nil { // nobody else would ever close its gaps
-		l.report(acc, evicted, evicted.detector.RetireAll(), e)
+		for _, c := range evicted.detector.Snapshot().Components {
+			l.report(acc, evicted, evicted.detector.Remove(c.Key, false), e)
+		}
 		l.forgetExpectations(evicted)
 	}
 	return b

@@ -102,8 +102,8 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 		}
 	}
 	d := l.buses.create(b.name())
-	for key, awaited := range l.expected.anywhere {
-		if awaited == b || awaited == l.renamed.former {
+	for key, home := range l.expected.anywhere {
+		if home == b || home == l.renamed.former {
 			l.expected.anywhere[key] = b
 			d.Expect(key, false)
 		}

@@ -120,6 +120,12 @@ func (l *Liveness) restore(s *savedState) error {
 	if s.Version != stateVersion {
 		return fmt.Errorf("it is of version %d, and this program reads versions up to %d", s.Version, stateVersion)
 	}
+	// Those that were heard last go first: they are kept if there is not room for all, or if two are one today.
+	slices.SortStableFunc(s.Buses, func(a, b savedBus) int { return b.Heard.Compare(a.Heard) })
+	if len(s.Buses) > l.MaxBuses {
+		l.Log.Warnf("What was known of the buses that were not heard for longest is dropped: %d buses are known, and max_buses is only %d now",
+			len(s.Buses), l.MaxBuses)
+	}
 	for i := range s.Buses {
 		if err := l.restoreBus(s.Bus, &s.Buses[i]); err != nil {
 			l.reset()
@@ -143,16 +149,21 @@ func (l *Liveness) restoreBus(tags []string, s *savedBus) error {
 		}
 		key += detector.KeySeparator
 	}
-	if l.buses.byKey[key] != nil {
-		return nil // by today's option it is the same as one before
+	if same := l.buses.byKey[key]; same != nil {
+		l.Log.Warnf("What was known of the bus %q, its %d components among it, is dropped: by the present option bus it is the same as %q",
+			busName(s.Values), len(s.Detector.Components), same.name())
+		return nil
 	}
 	b := l.buses.Add(key)
 	if b == nil {
-		return nil // max_buses is lower today
+		return nil
 	}
 	for _, c := range s.Detector.Components {
-		awaited, expected := l.expected.anywhere[c.Key]
-		if expected && (awaited == nil || c.State != detector.Unseen) {
+		home, expected := l.expected.anywhere[c.Key]
+		if expected && (home == nil || c.Beats > 0 && !home.detector.IsSeen(c.Key)) {
+			if home != nil {
+				home.detector.Unexpect(c.Key)
+			}
 			l.expected.anywhere[c.Key] = b
 			b.detector.Expect(c.Key, false)
 		}

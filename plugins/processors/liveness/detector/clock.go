@@ -93,10 +93,7 @@ func (c *clock) admit(id int64, reading time.Duration) bool {
 	}
 	if at < 0 {
 		if len(c.runs) == maxRuns {
-			oldest := 0
-			if counts == 0 {
-				oldest = 1
-			}
+			oldest := slices.IndexFunc(c.runs, func(r run) bool { return r.ID != c.run })
 			c.runs = slices.Delete(c.runs, oldest, oldest+1)
 		}
 		c.runs = append(c.runs, run{ID: id})
@@ -120,16 +117,14 @@ func (c *clock) admit(id int64, reading time.Duration) bool {
 	for i := range c.runs {
 		c.runs[i].Lead = max(c.runs[i].Lead-lead, -maxLag)
 	}
-	moved := run{ID: id, Reading: reading}
-	c.runs = slices.Insert(slices.Delete(c.runs, at, at+1), 0, moved)
+	c.runs = slices.Insert(slices.Delete(c.runs, at, at+1), 0, run{ID: id, Reading: reading})
 	c.restart(id, reading)
 	return true
 }
 
 // restart says that the clock of the input, or of another one, began anew at a reading.
 func (c *clock) restart(id int64, reading time.Duration) {
-	c.jumped = c.started
-	c.started, c.run, c.reading, c.lastTick = true, id, reading, -1
+	c.jumped, c.started, c.run, c.reading, c.lastTick = c.started, true, id, reading, -1
 	c.restarts++
 	// Readings of before belong to another run.
 	c.jumps = append(c.jumps[:0], jump{From: -1 << 63, To: reading, At: c.now})
@@ -149,11 +144,10 @@ func (c *clock) forward(reading time.Duration) {
 			r.Lead = max(min(r.Lead, 0)-step, -maxLag) // what was heard of it before does not add up
 		}
 	}
-	switch {
-	case step > c.blindAfter:
+	if step > c.blindAfter {
 		c.jumped = true
 		c.addJump(jump{From: c.reading, To: reading, At: c.now})
-	default:
+	} else {
 		c.now += step
 	}
 	c.reading = reading
