@@ -57,7 +57,7 @@ type buses struct {
 	tags        []string   // that together name a bus
 	most        func() int // as many are kept
 	retireAfter time.Duration
-	create      func(name string) *detector.Detector
+	create      func(key string) *detector.Detector
 	log         telegraf.Logger
 
 	byKey        map[string]*bus
@@ -133,8 +133,7 @@ func (s *buses) Add(key string) *bus {
 	if len(s.all) >= s.most() {
 		return nil
 	}
-	values := valuesOf(key)
-	b := &bus{key: key, values: values, detector: s.create(busName(values))}
+	b := &bus{key: key, values: valuesOf(key), detector: s.create(key)}
 	s.byKey[key] = b
 	s.all = append(s.all, b)
 	return b

@@ -104,8 +104,13 @@ func (l *Liveness) reset() {
 	l.buses = &buses{
 		tags: l.Bus, most: l.mostBuses, retireAfter: time.Duration(l.RetireAfter), log: l.Log,
 		byKey: make(map[string]*bus),
-		create: func(name string) *detector.Detector {
-			d := detector.New(config, name)
+		create: func(key string) *detector.Detector {
+			name := busName(valuesOf(key))
+			id := name
+			if strings.Contains(key, " ") {
+				id = key // another bus can have the same name
+			}
+			d := detector.New(config, id)
 			for _, key := range l.expected.on[name] {
 				d.Expect(key, true)
 			}
@@ -298,6 +303,8 @@ func (l *Liveness) key(m telegraf.Metric) (string, bool) {
 		if values[i], _ = m.GetTag(tag); values[i] == "" {
 			return "", false
 		}
+		// The character that is between the values must be in none of them.
+		values[i] = strings.ReplaceAll(values[i], detector.KeySeparator, "\uFFFD")
 	}
 	return storable(strings.Join(values, detector.KeySeparator)), true
 }
@@ -333,6 +340,10 @@ func integer(m telegraf.Metric, field string) int64 {
 		return n
 	case uint64:
 		return int64(n)
+	case float64: // JSON has no other numbers
+		if n == math.Trunc(n) && math.Abs(n) < math.MaxInt64 {
+			return int64(n)
+		}
 	}
 	return 0
 }

@@ -79,6 +79,16 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 			}
 		}
 	}
+	reported := make(map[string]bool) // outages of this bus that are reported, and have to be closed
+	for _, o := range slices.Backward(own.Outages) {
+		if !o.Reported {
+			continue // its members' gaps are opened again
+		}
+		reported[o.ID] = true
+		o.Opened, o.Since = o.Opened+began, o.Since+began
+		o.Members = slices.DeleteFunc(o.Members, func(key string) bool { return known[key] != nil })
+		whole.Outages = slices.Insert(slices.Clone(whole.Outages), 0, o)
+	}
 	var heard []detector.Beat // of those that are known
 	for _, c := range own.Components {
 		beat := detector.Beat{Key: c.Key, Niche: c.Niche, Run: own.Clock.Run, Observed: c.Reading, LastSeen: c.LastSeen, Beats: int(c.Beats)}
@@ -86,9 +96,12 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 		case c.State == detector.Unseen:
 		case before == nil:
 			c.Last, c.Born, c.Since = c.Last+began, c.Born+began, c.Since+began
-			c.Incident, c.Flaps = "", nil
-			if c.State == detector.Silent {
-				c.State = detector.Late // its gap is opened again, under the same id
+			c.Flaps = nil
+			if !reported[c.Incident] {
+				c.Incident = ""
+				if c.State == detector.Silent {
+					c.State = detector.Late // its gap is opened again, under the same id
+				}
 			}
 			whole.Components = append(whole.Components, c)
 		case before.State == detector.Unseen:
@@ -101,7 +114,7 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 			heard = append(heard, beat)
 		}
 	}
-	d := l.buses.create(b.name())
+	d := l.buses.create(b.key)
 	for key, home := range l.expected.anywhere {
 		if home == b || home == l.renamed.former {
 			l.expected.anywhere[key] = b

@@ -113,3 +113,16 @@ func TestExpectedOnTheRenamedBusThatIsHeardAfterAll(t *testing.T) {
 		require.Equal(t, "old", r.expected.anywhere[key].values[0], key)
 	}
 }
+
+// TestOutageOnTheRenamedBus has an outage be reported before the former bus is given up.
+func TestOutageOnTheRenamedBus(t *testing.T) {
+	r := renamedHost(t, stateFile(t))
+	r.MassCount = 1
+	r.reset() // nothing is loaded before the first tick
+	names := []string{"dies", "x", "y", "z"}
+	r.hear("new", 2, 0, 1, names...)
+	r.hear("new", 2, 2, 29)
+	before := r.hear("new", 2, 30, 40)
+	require.Contains(t, fmt.Sprint(before), "heartbeat_mass_missing true")
+	require.Contains(t, fmt.Sprint(r.hear("new", 2, 41, 42, names...)), "heartbeat_mass_missing false")
+}

@@ -24,9 +24,8 @@ const (
 // An input says with its run, the time of its start, which readings belong together. Within a run a tick that is not
 // later than the last one is a copy. A run that was never seen is a restart of the input. A reading of an earlier run
 // is a copy, too, unless it is later than the last one of that run: then two inputs report the same bus. The one that
-// counted first goes on to count, once it has made up for what the other counted. The other takes over once it has
-// advanced by more than blindAfter further than the first. A run of 0 is not known; then only a tick that goes back says
-// that the input has restarted.
+// counted first goes on to count once it has made up for what the other counted, and the other takes over once it has
+// advanced by more than blindAfter further. Without a run (0) only a tick that goes back is a restart of the input.
 type clock struct {
 	blindAfter time.Duration
 
