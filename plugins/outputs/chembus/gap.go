@@ -1,10 +1,11 @@
 package chembus
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -15,20 +16,27 @@ import (
 // gapCategory is what the consumers file these gaps under.
 const gapCategory = "liveness"
 
-// gap is the level of an incident as a metric carries it.
+// The types of the gaps of processors.liveness, which say that components are silent.
+const (
+	missing     = "heartbeat_missing"
+	neverSeen   = "heartbeat_never_seen"
+	massMissing = "heartbeat_mass_missing"
+	flapping    = "heartbeat_flapping"
+)
+
+// gap is the level of an incident, from a metric or from a message of another monitor.
 type gap struct {
-	incident string
-	open     bool
-	kind     string
-	zooid    string
-	// component is the whole name of what is missing, where zooid alone does not tell it from others.
-	component string
-	lastSeen  float64 // epoch seconds
-	missing   float64 // seconds, of observed time
-	at        float64 // epoch seconds when that was so, by the monitor's clock
+	incident  string
+	open      bool
+	kind      string
+	zooid     string
+	component string   // whole name of what is missing, if several components have that zooid; else the zooid
+	lastSeen  float64  // epoch seconds by the component's clock; 0: never
+	missing   float64  // seconds, of observed time
+	at        float64  // epoch seconds when that was so, by the monitor's clock
 	severity  string
 	reason    string
-	members   []string // of an incident of many
+	members   []string // of an outage; nil: it is none
 	count     int64    // of members, which may be more than are named
 }
 
@@ -74,6 +82,54 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 	return &g, ""
 }
 
+// heardGap reads a gap of processors.liveness from a message on the signal's topic, whoever sent it; nil if it is none.
+func heardGap(payload []byte) *gap {
+	m, ok := bus.ParseMessage(string(payload))
+	if !ok || m.IncidentID == "" || math.IsNaN(m.TS) {
+		return nil
+	}
+	var facts struct {
+		GapType        string   `json:"gap_type"`
+		Zooid          string   `json:"zooid"`
+		Component      string   `json:"component"`
+		LastSeen       float64  `json:"last_seen"`
+		MissingSeconds float64  `json:"missing_seconds"`
+		Members        []string `json:"members"`
+		MemberCount    int64    `json:"member_count"`
+	}
+	if err := m.DecodeFacts(&facts); err != nil {
+		return nil
+	}
+	g := &gap{
+		incident: m.IncidentID, open: true, kind: facts.GapType, zooid: facts.Zooid,
+		component: cmp.Or(facts.Component, facts.Zooid),
+		lastSeen:  facts.LastSeen, missing: facts.MissingSeconds, at: m.TS,
+		members: facts.Members, count: facts.MemberCount,
+	}
+	if len(g.components()) == 0 {
+		return nil
+	}
+	return g
+}
+
+// components returns the names of what a gap of processors.liveness says to be silent; none for any other gap.
+func (g *gap) components() []string {
+	switch {
+	case !slices.Contains([]string{missing, neverSeen, massMissing, flapping}, g.kind):
+		return nil
+	case g.members != nil:
+		return g.members
+	}
+	return []string{g.component}
+}
+
+// until is up to when a gap says that there was silence, in epoch seconds.
+func (g *gap) until() float64 {
+	// Time in which the monitor was down, or deaf, is not in what it observed, but the silence lasts until now.
+	// Where the component's clock is ahead of the monitor's, what was observed says more.
+	return max(g.lastSeen+g.missing, g.at)
+}
+
 // neverSeen reports whether the incident is that nothing was ever heard.
 func (g *gap) neverSeen() bool {
 	return g.lastSeen == 0
@@ -81,12 +137,12 @@ func (g *gap) neverSeen() bool {
 
 // outlasts reports whether the incident goes on when the silence that opened it is over.
 func (g *gap) outlasts() bool {
-	return g.members != nil || g.kind == "heartbeat_flapping"
+	return g.members != nil || g.kind == flapping
 }
 
 // ofOneSilence reports whether the incident is one silence of one component, of which there is one at a time.
 func (g *gap) ofOneSilence() bool {
-	return strings.HasPrefix(g.kind, silencePrefix) && !g.outlasts()
+	return len(g.components()) > 0 && !g.outlasts()
 }
 
 func text(m telegraf.Metric, field string) (string, bool) {
@@ -120,6 +176,9 @@ func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
 		"zooid":           g.zooid,
 		"last_seen":       bus.Float(g.lastSeen),
 		"missing_seconds": bus.Float(g.missing),
+	}
+	if g.component != g.zooid {
+		facts["component"] = g.component
 	}
 	if g.severity != "" {
 		facts["severity"] = g.severity

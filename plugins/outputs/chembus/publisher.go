@@ -2,67 +2,48 @@ package chembus
 
 import (
 	"errors"
-	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	zmq "github.com/pebbe/zmq4"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 const (
-	// retryAfter is the pause before sockets that failed are opened again.
+	// retryAfter is the pause before connections that failed are opened again.
 	retryAfter = time.Second
-	// fullRetry is the pause after the bus took no more.
-	fullRetry = 100 * time.Millisecond
-	// settle is how long after the first subscriber the others get to be there too. After an outage of
-	// the bus everybody connects again, libzmq's clients every 100 ms, and the bus tells a publisher of
-	// the first one only.
-	settle = 500 * time.Millisecond
-	// probeTopicPrefix and an id make the topic of the probes.
-	probeTopicPrefix = "telegraf-chembus.proof."
-	// presencePrefix, the signal and an id make a topic to which each monitor subscribes, by which the others
-	// know that it is there. Nothing is sent on it.
-	presencePrefix = "telegraf-chembus.monitor."
-	// probeSize bounds what is received on the topic of the probes, and receiveSize what others may say, which is
-	// more than monitors say at once. Whoever says more costs the connection on which it comes, so that there is
-	// one for each.
-	probeSize   = 1 << 10
-	receiveSize = 2 * peerPayload
-	// reconnectCheck is how often connections that were lost are looked at.
-	reconnectCheck = 200 * time.Millisecond
+	// probeSize bounds what is received on the topic of the probes, and hearSize what is received of gaps and from other
+	// monitors, in bytes. Whoever sends more costs the connection on which it comes, so that there is one for each.
+	probeSize = 1 << 10
+	hearSize  = 1 << 20
+	// burst bounds how many messages are taken before something else gets its turn.
+	burst = 100
 )
 
 // errStopping ends the publisher: the plugin is being closed.
 var errStopping = errors.New("stopping")
 
-// publisher owns the sockets of the plugin. Everything in it belongs to the goroutine in run.
+// publisher owns the connections of the plugin to the bus. Everything in it belongs to the goroutine in run.
 type publisher struct {
 	plugin  *ChemBus
 	context *zmq.Context
-	waits   waitLog
 	status  statusLog
 
-	socket        *zmq.Socket
-	connection    *bus.Connection
-	disconnects   uint64 // seen of the connection
-	subscriptions *bus.Subscriptions
-	coveredSince  time.Time // when somebody began to listen; zero: nobody does
+	out      *bus.Connection // publishes, and is told who listens
+	probes   *bus.Connection // hears own probes
+	hearing  *bus.Connection // hears gaps and other monitors, in the order of the bus
+	poller   *zmq.Poller
+	sendable uint64 // losses seen of out
+	audible  uint64 // losses seen of hearing
 
-	returns    *zmq.Socket // hears the probes
-	hearing    *bus.Connection
-	probeTopic string
-	probe      uint64 // number of the last one
+	dispatcher dispatcher
+}
 
-	others        *zmq.Socket // hears other monitors
-	hearingOthers *bus.Connection
-	peerTopic     string
-	presence      string
-	peers         peers
-	awaitedSince  time.Time // since when gaps wait, or would, for what other monitors know; zero: not at all
-
-	poller *zmq.Poller
+func newPublisher(c *ChemBus) (*publisher, error) {
+	peers, err := newPeers()
+	return &publisher{
+		plugin: c, context: c.zmq, status: newStatusLog(c), dispatcher: dispatcher{plugin: c, peers: peers},
+	}, err
 }
 
 // run publishes until the plugin is closed.
@@ -89,77 +70,49 @@ func (p *publisher) run() {
 
 func (p *publisher) open() error {
 	c := p.plugin
+	t := newTopics(c.Signal)
 	var err error
-	// Of its own each time, so that no probe of before can be taken for one of now.
-	p.probeTopic = probeTopicPrefix + uuid.NewString()
-	family := presencePrefix + c.Signal + "."
-	p.presence = family + uuid.NewString()
-	if p.socket, err = bus.NewPublisher(p.context); err != nil {
+	if p.probes, err = bus.NewSubscriber(p.context, c.subscribeEndpoint, c.keys, probeSize, t.probe); err != nil {
 		return err
 	}
-	if p.connection, err = bus.WatchConnection(p.context, p.socket); err != nil {
+	// What the subscription to presence shows holds for those before it.
+	if p.hearing, err = bus.NewSubscriber(p.context, c.subscribeEndpoint, c.keys, hearSize, t.hear, t.peers, t.presence); err != nil {
 		return err
 	}
-	p.peerTopic, p.peers = peerTopicPrefix+c.Signal, newPeers()
-	if p.returns, err = bus.NewSubscriber(p.context, probeSize, p.probeTopic); err != nil {
+	if p.out, err = bus.NewPublisher(p.context, c.endpoint, c.keys, t.signal, t.probe, t.presence); err != nil {
 		return err
 	}
-	if p.hearing, err = bus.WatchConnection(p.context, p.returns); err != nil {
-		return err
-	}
-	if p.others, err = bus.NewSubscriber(p.context, receiveSize, p.peerTopic, p.presence); err != nil {
-		return err
-	}
-	if p.hearingOthers, err = bus.WatchConnection(p.context, p.others); err != nil {
-		return err
-	}
-	if err = errors.Join(c.keys.Apply(p.socket), c.keys.Apply(p.returns), c.keys.Apply(p.others)); err != nil {
-		return err
-	}
-	p.disconnects, p.coveredSince, p.awaitedSince = 0, time.Time{}, time.Time{}
-	p.subscriptions = bus.NewSubscriptions(c.Signal, p.probeTopic, p.peerTopic, p.presence)
-	p.subscriptions.Family = family
+	p.out.Listeners.Family = t.family
+	p.sendable, p.audible = 0, 0
+	p.dispatcher.topics, p.dispatcher.send = t, p.out.Publish
 	p.poller = zmq.NewPoller()
-	p.poller.Add(p.socket, zmq.POLLIN)
-	p.poller.Add(p.connection.Socket(), zmq.POLLIN)
-	p.poller.Add(p.returns, zmq.POLLIN)
-	p.poller.Add(p.hearing.Socket(), zmq.POLLIN)
-	p.poller.Add(p.others, zmq.POLLIN)
-	p.poller.Add(p.hearingOthers.Socket(), zmq.POLLIN)
+	for _, connection := range p.connections() {
+		connection.AddTo(p.poller)
+	}
 	p.poller.Add(c.waker.Socket(), zmq.POLLIN)
-	if err = errors.Join(bus.Connect(p.returns, c.subscribeEndpoint), bus.Connect(p.others, c.subscribeEndpoint)); err != nil {
-		return err
-	}
-	return bus.Connect(p.socket, c.endpoint)
+	return nil
 }
 
-// close closes the sockets; the publishing one goes on for a while to send what it had accepted.
+func (p *publisher) connections() []*bus.Connection {
+	return []*bus.Connection{p.out, p.probes, p.hearing}
+}
+
+// close closes the connections; the publishing one goes on for a while to send what it had accepted.
 func (p *publisher) close(linger time.Duration) {
-	for _, connection := range []*bus.Connection{p.connection, p.hearing, p.hearingOthers} {
+	for _, connection := range p.connections() {
 		if connection != nil {
-			connection.Close()
+			connection.Close(linger)
 		}
 	}
-	// These fail only on a socket that is no socket. A negative time would be endless.
-	if p.socket != nil {
-		_ = p.socket.SetLinger(max(linger, 0))
-		_ = p.socket.Close()
-	}
-	for _, socket := range []*zmq.Socket{p.returns, p.others} {
-		if socket != nil {
-			_ = socket.Close()
-		}
-	}
-	p.socket, p.connection, p.returns, p.hearing, p.others, p.hearingOthers = nil, nil, nil, nil, nil, nil
+	p.out, p.probes, p.hearing = nil, nil, nil
 	p.plugin.mu.Lock()
-	p.plugin.outbox.Disconnected()
-	p.plugin.mu.Unlock()
+	defer p.plugin.mu.Unlock()
+	p.dispatcher.Follow(false, false, 0, time.Now())
 }
 
-// step publishes what can be, then waits for more to publish, for somebody to listen, or for the proof
-// that it was forwarded.
+// step sends what is due, then waits for something to happen, and takes it in.
 func (p *publisher) step() error {
-	next, err := p.publish(time.Now())
+	next, err := p.dispatch(time.Now())
 	if err != nil {
 		return err
 	}
@@ -177,156 +130,81 @@ func (p *publisher) step() error {
 		return errStopping
 	default:
 	}
-	return p.listen(time.Now())
+	return p.hear(time.Now())
 }
 
-// listen takes in who listens, what was proved, and whether the connection was lost.
-func (p *publisher) listen(now time.Time) error {
-	if err := bus.ReceiveSubscriptions(p.socket, p.subscriptions); err != nil {
-		return err
-	}
+// dispatch sends what is due, and keeps the books. It returns when to call it again by itself; zero: when something
+// happens.
+func (p *publisher) dispatch(now time.Time) (time.Time, error) {
 	c := p.plugin
-	p.connection.Update()
-	p.hearing.Update()
-	p.hearingOthers.Update()
-	if err := errors.Join(p.connection.Reconnect(c.endpoint), p.hearing.Reconnect(c.subscribeEndpoint),
-		p.hearingOthers.Reconnect(c.subscribeEndpoint)); err != nil {
-		return err
-	}
-	if err := p.hear(p.returns, p.probeTopic, func(payload []byte) {
-		if probe, err := strconv.ParseUint(string(payload), 10, 64); err == nil {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.outbox.Returned(min(probe, p.probe))
-		}
-	}); err != nil {
-		return err
-	}
-	if err := p.hear(p.others, p.peerTopic, func(payload []byte) {
-		said, own := p.peers.Hear(payload)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		switch {
-		case said == nil:
-		case own:
-			c.outbox.Echo(said, now)
-		default:
-			c.outbox.Heard(said, now)
-		}
-	}); err != nil {
-		return err
-	}
-	if p.disconnects != p.connection.Disconnects {
-		p.disconnects, p.coveredSince = p.connection.Disconnects, time.Time{}
-		c.mu.Lock()
-		c.outbox.Disconnected()
-		c.mu.Unlock()
-	}
-	// A recorder of everything covers the topic of the probes, too, but does not return them.
-	switch covered := p.subscriptions.Covers(c.Signal) && p.subscriptions.Has(p.probeTopic); {
-	case !covered:
-		p.coveredSince = time.Time{}
-	case p.coveredSince.IsZero():
-		p.coveredSince = now
-	}
-	if p.coveredSince.IsZero() || !p.conversing() {
-		c.mu.Lock()
-		c.outbox.Unclaim()
-		c.mu.Unlock()
-	}
-	return nil
-}
-
-// hear takes what waits on a topic, up to a bound: then something else gets its turn.
-func (p *publisher) hear(socket *zmq.Socket, topic string, take func(payload []byte)) error {
-	for range peerBurst {
-		heard, payload, frames, err := bus.ReceiveMessage(socket)
-		if bus.Again(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if frames == 2 && string(heard) == topic {
-			take(payload)
-		}
-	}
-	return nil
-}
-
-// publish sends what is due if somebody listens, and a probe behind it. It returns when to try again by
-// itself; zero: when something happens.
-func (p *publisher) publish(now time.Time) (time.Time, error) {
-	c := p.plugin
-	next, err := p.send(now)
-	if err != nil {
-		return next, err
-	}
-	say, err := p.speak(now)
-	var check time.Time
-	if p.connection.Abandoned() || p.hearing.Abandoned() || p.hearingOthers.Abandoned() {
-		check = now.Add(reconnectCheck)
-	}
-	standing := c.standing()
+	c.mu.Lock()
+	next, err := p.dispatcher.Dispatch(now)
+	totals := c.outbox.Totals()
+	c.signalIdle()
+	c.mu.Unlock()
 	for _, other := range []time.Time{
-		say, check, c.saveIfDue(now),
-		p.status.Update(standing, now),
-		p.waits.Update(standing.Pending, p.connection.Up, p.hearing.Up, !p.coveredSince.IsZero(), now),
+		p.out.NextUpdate(), p.probes.NextUpdate(), p.hearing.NextUpdate(),
+		c.saveIfDue(now),
+		p.status.Counters(totals, now),
+		p.status.Waits(totals.Pending, p.out.Up(), p.probes.Up(), !p.dispatcher.listenedSince.IsZero(), now),
 	} {
 		next = earlier(next, other)
 	}
 	return next, err
 }
 
-func (p *publisher) send(now time.Time) (time.Time, error) {
+// hear takes in what came. The order matters: messages first, and then what happened to the connections on which they
+// came, so that nothing is taken for heard in order that came after a hole.
+func (p *publisher) hear(now time.Time) error {
 	c := p.plugin
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer c.signalIdle()
-	if c.outbox.Pending() == 0 {
-		p.awaitedSince = time.Time{} // what comes next waits anew
-		return time.Time{}, nil
-	}
-	if p.coveredSince.IsZero() {
-		return time.Time{}, nil
-	}
-	if settled := p.coveredSince.Add(settle); now.Before(settled) {
-		return settled, nil
-	}
-	if awaited := p.awaitPeers(now); !awaited.IsZero() {
-		return awaited, nil
-	}
-	due, next, err := p.claim(c.outbox.Due(now), now)
-	if err != nil || len(due) == 0 {
-		return earlier(next, c.outbox.NextDeadline()), err
-	}
-	p.probe++
-	for _, d := range due {
-		payload, err := c.message(&d.gap, now).Encode()
-		if err == nil {
-			if err = bus.Publish(p.socket, c.Signal, payload); bus.Again(err) {
-				return now.Add(fullRetry), nil
+	d := &p.dispatcher
+	err := errors.Join(
+		receive(p.probes, func(topic string, payload []byte) {
+			if topic == d.topics.probe {
+				d.HearProbe(payload, now)
 			}
-		}
-		if err != nil {
-			return time.Time{}, err
-		}
-		c.outbox.Sent(d, p.probe, now)
-		if d.attempts == 1 {
-			c.Log.Infof("Published the gap %q of %q: %q, incident %q", d.kind, d.zooid, d.reason, d.incident)
-		}
+		}),
+		receive(p.hearing, func(topic string, payload []byte) { d.Hear(topic, payload, now) }),
+		p.probes.Update(now), p.hearing.Update(now), p.out.Update(now),
+	)
+	if err != nil {
+		return err
 	}
-	// The bus keeps the order of one connection: when the probe is back, so are they.
-	if err := bus.Publish(p.socket, p.probeTopic, []byte(strconv.FormatUint(p.probe, 10))); err != nil && !bus.Again(err) {
-		return time.Time{}, err
+	listeners := p.out.Listeners
+	if sendable := p.out.Losses() + listeners.Ended; sendable != p.sendable {
+		p.sendable = sendable
+		d.ListenerLost()
 	}
-	return earlier(next, c.outbox.NextDeadline()), nil
+	if audible := p.hearing.Losses(); audible != p.audible {
+		p.audible = audible
+		d.MessagesMissed()
+	}
+	others := listeners.Members
+	connected := listeners.Has(d.topics.presence)
+	if connected {
+		others--
+	}
+	// A recorder of everything covers the topic of the probes, too, but does not return them.
+	listened := listeners.Covers(c.Signal, d.topics.hear) && listeners.Has(d.topics.probe)
+	d.Follow(listened, connected, others, now)
+	return nil
 }
 
-// earlier returns the earlier of two times; zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
+// receive takes what waits, up to a bound.
+func receive(from *bus.Connection, take func(topic string, payload []byte)) error {
+	for range burst {
+		topic, payload, frames, err := from.Receive()
+		if bus.Again(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if frames == 2 {
+			take(string(topic), payload)
+		}
 	}
-	return a
+	return nil
 }
