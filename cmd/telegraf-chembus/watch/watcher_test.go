@@ -74,10 +74,9 @@ func listen(t *testing.T, bus *colony.Bus) func() []string {
 	zctx, err := zmq.NewContext()
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, zctx.Term()) })
-	socket, err := common.NewSubscriber(zctx, -1, "")
+	subscriber, err := common.NewSubscriber(zctx, bus.XPub(), nil, -1, "")
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, socket.Close()) })
-	require.NoError(t, common.Connect(socket, bus.XPub()))
+	t.Cleanup(func() { subscriber.Close(0) })
 	publisher, err := colony.NewPublisher(bus.XSub())
 	require.NoError(t, err)
 	defer publisher.Close()
@@ -87,7 +86,7 @@ func listen(t *testing.T, bus *colony.Bus) func() []string {
 	return func() []string {
 		var topics []string
 		for {
-			topic, _, _, err := common.ReceiveMessage(socket)
+			topic, _, _, err := subscriber.Receive()
 			if common.Again(err) {
 				return topics
 			}

@@ -108,10 +108,10 @@ func NewBatch() *Batch {
 }
 
 // Receive takes in what waits at the socket, without waiting, in the place of the messages from before. It
-// returns how many messages that are. The error is that of ReceiveMessage.
-func (b *Batch) Receive(socket *zmq.Socket) (int, error) {
-	n, err := C.batch_receive(b.batch, handle(socket), enoughBytes)
-	runtime.KeepAlive(socket)
+// returns how many messages that are. The error is that of Connection.Receive.
+func (b *Batch) Receive(from *Connection) (int, error) {
+	n, err := C.batch_receive(b.batch, handle(from.socket), enoughBytes)
+	runtime.KeepAlive(from)
 	if n < 0 {
 		return 0, err
 	}

@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -8,45 +9,136 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// Connection watches the connection of a socket to the bus. It belongs to the goroutine that owns
-// the socket.
+// Connection is a connection to the bus: a socket, what is known of its link to the proxy, and for a publisher who
+// listens. ZeroMQ connects in the background, now and whenever the link is lost; where it gives up, Update connects
+// again. A Connection belongs to the goroutine that uses it.
 type Connection struct {
-	Up          bool   // the peer speaks ZMTP
-	Disconnects uint64 // how often it was lost
+	// Listeners tells who listens to the topics that a publisher was opened for. Nil for a subscriber.
+	Listeners *Subscriptions
 
-	watched   *zmq.Socket
-	events    *zmq.Socket
-	abandoned time.Time // when it was lost and ZeroMQ did not try again; zero: it does
+	endpoint  string
+	socket    *zmq.Socket
+	events    *zmq.Socket // what happens to the link
+	up        bool
+	losses    uint64
+	abandoned time.Time // when the link was lost and ZeroMQ did not try again; zero: it does
 }
 
-// WatchConnection must be called before the first event of interest; events of before are lost.
-func WatchConnection(ctx *zmq.Context, socket *zmq.Socket) (*Connection, error) {
-	endpoint := "inproc://monitor-" + uuid.NewString()
-	if err := socket.Monitor(endpoint, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED|zmq.EVENT_CONNECT_RETRIED); err != nil {
-		return nil, fmt.Errorf("monitoring a ZeroMQ socket: %w", err)
-	}
-	events, err := ctx.NewSocket(zmq.PAIR)
+// NewSubscriber opens a SUB socket and connects it to an endpoint of the bus where subscribers connect. It receives
+// the topics, which match by prefix. A message of more than maxMessageSize bytes makes ZeroMQ cut the link, so the
+// limit should leave room for what is to be counted and dropped. An error says that ZeroMQ cannot even try to connect.
+func NewSubscriber(ctx *zmq.Context, endpoint string, keys *Keys, maxMessageSize int64, topics ...string) (*Connection, error) {
+	return connect(ctx, zmq.SUB, endpoint, keys, func(socket *zmq.Socket) error {
+		if err := socket.SetRcvhwm(receiveHighWaterMark); err != nil {
+			return err
+		}
+		if err := socket.SetMaxmsgsize(maxMessageSize); err != nil {
+			return err
+		}
+		for _, topic := range topics {
+			if err := socket.SetSubscribe(topic); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// NewPublisher opens an XPUB socket and connects it to an endpoint of the bus where publishers connect. Unlike PUB it
+// is told who listens; Listeners keeps that for the topics. An error says that ZeroMQ cannot even try to connect.
+func NewPublisher(ctx *zmq.Context, endpoint string, keys *Keys, topics ...string) (*Connection, error) {
+	c, err := connect(ctx, zmq.XPUB, endpoint, keys, func(socket *zmq.Socket) error {
+		if err := socket.SetSndhwm(highWaterMark); err != nil {
+			return err
+		}
+		// A subscription that is too long makes ZeroMQ cut the link.
+		if err := socket.SetMaxmsgsize(subscriptionSize); err != nil {
+			return err
+		}
+		// Without this the socket believes for as long as the bus is away that its former subscribers
+		// still listen.
+		if err := socket.SetImmediate(true); err != nil {
+			return err
+		}
+		// A full queue is an error of Publish, which waits for nothing, rather than a silent loss.
+		return socket.SetXpubNodrop(true)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("opening a ZeroMQ PAIR socket: %w", err)
+		return nil, err
 	}
-	c := &Connection{watched: socket, events: events}
-	if err = events.SetLinger(0); err == nil {
-		err = events.Connect(endpoint)
-	}
+	c.Listeners = NewSubscriptions(topics...)
+	return c, nil
+}
+
+func connect(ctx *zmq.Context, kind zmq.Type, endpoint string, keys *Keys, configure func(*zmq.Socket) error) (*Connection, error) {
+	socket, err := open(ctx, kind, configure)
 	if err != nil {
-		c.Close()
-		return nil, fmt.Errorf("reading the events of a ZeroMQ socket: %w", err)
+		return nil, err
+	}
+	c := &Connection{endpoint: endpoint, socket: socket}
+	if err := c.start(ctx, keys); err != nil {
+		c.Close(0)
+		return nil, err
 	}
 	return c, nil
 }
 
-// Socket becomes readable when something happened, for a Poller.
-func (c *Connection) Socket() *zmq.Socket {
-	return c.events
+// start begins to watch the socket, before the first event can happen, and connects it.
+func (c *Connection) start(ctx *zmq.Context, keys *Keys) error {
+	if err := keys.apply(c.socket); err != nil {
+		return err
+	}
+	monitor := "inproc://monitor-" + uuid.NewString()
+	if err := c.socket.Monitor(monitor, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED|zmq.EVENT_CONNECT_RETRIED); err != nil {
+		return fmt.Errorf("monitoring a ZeroMQ socket: %w", err)
+	}
+	var err error
+	if c.events, err = ctx.NewSocket(zmq.PAIR); err != nil {
+		return fmt.Errorf("opening a ZeroMQ PAIR socket: %w", err)
+	}
+	if err := errors.Join(c.events.SetLinger(0), c.events.Connect(monitor)); err != nil {
+		return fmt.Errorf("reading the events of a ZeroMQ socket: %w", err)
+	}
+	return connectSocket(c.socket, c.endpoint)
 }
 
-// Update takes in what happened.
-func (c *Connection) Update() {
+// AddTo lets a poller wait for whatever comes: a message, a listener, a change of the link. Call Update then.
+func (c *Connection) AddTo(poller *zmq.Poller) {
+	poller.Add(c.socket, zmq.POLLIN)
+	poller.Add(c.events, zmq.POLLIN)
+}
+
+// Update takes in what happened to the link and, for a publisher, who began or ceased to listen. It connects again
+// where ZeroMQ has given up. An error is one of the socket, which has to be opened anew.
+func (c *Connection) Update(now time.Time) error {
+	c.followLink(now)
+	if c.Listeners != nil {
+		if err := c.receiveSubscriptions(); err != nil {
+			return err
+		}
+	}
+	return c.reconnect(now)
+}
+
+// Up reports whether there is a link, over which both sides speak ZMTP.
+func (c *Connection) Up() bool {
+	return c.up
+}
+
+// Losses returns how often the link was lost.
+func (c *Connection) Losses() uint64 {
+	return c.losses
+}
+
+// NextUpdate returns when to call Update even if nothing comes; zero: not at all.
+func (c *Connection) NextUpdate() time.Time {
+	if c.abandoned.IsZero() {
+		return time.Time{}
+	}
+	return c.abandoned.Add(reconnectInterval)
+}
+
+func (c *Connection) followLink(now time.Time) {
 	for {
 		event, _, _, err := c.events.RecvEvent(zmq.DONTWAIT)
 		if err != nil {
@@ -54,32 +146,42 @@ func (c *Connection) Update() {
 		}
 		switch event {
 		case zmq.EVENT_HANDSHAKE_SUCCEEDED:
-			c.Up, c.abandoned = true, time.Time{}
+			c.up, c.abandoned = true, time.Time{}
 		case zmq.EVENT_DISCONNECTED:
-			if c.Up {
-				c.Disconnects++
+			if c.up {
+				c.losses++
 			}
-			c.Up, c.abandoned = false, time.Now()
+			c.up, c.abandoned = false, now
 		case zmq.EVENT_CONNECT_RETRIED: // follows at once where ZeroMQ tries again
 			c.abandoned = time.Time{}
 		}
 	}
 }
 
-// Abandoned reports whether the connection was lost and ZeroMQ does not seem to try again.
-func (c *Connection) Abandoned() bool {
-	return !c.abandoned.IsZero()
+// receiveSubscriptions takes in who listens to a publisher. Of very many, some are left for the next call.
+func (c *Connection) receiveSubscriptions() error {
+	for range subscriptionBurst {
+		message, _, _, err := c.Receive()
+		if Again(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		c.Listeners.Apply(message)
+	}
+	return nil
 }
 
-// Reconnect connects anew if ZeroMQ has given up and everything that came before was received. It gives up
-// for good when the peer breaks the protocol, and a message over the size limit is nothing else to it.
-func (c *Connection) Reconnect(endpoint string) error {
-	if c.abandoned.IsZero() || time.Since(c.abandoned) < reconnectInterval {
+// reconnect connects again if ZeroMQ has given up and everything that came before was received. It gives up for good
+// when the peer breaks the protocol, and a message over the size limit is nothing else to it.
+func (c *Connection) reconnect(now time.Time) error {
+	if c.abandoned.IsZero() || now.Before(c.NextUpdate()) {
 		return nil
 	}
-	// A connection that is taken down with messages still waiting can vanish between two frames of one, and
+	// A link that is taken down with messages still waiting can vanish between two frames of one, and
 	// then ZeroMQ ends the process ("Assertion failed: !_more").
-	events, err := c.watched.GetEvents()
+	events, err := c.socket.GetEvents()
 	if err != nil && !Again(err) {
 		return fmt.Errorf("asking a ZeroMQ socket what it holds: %w", err)
 	}
@@ -87,12 +189,50 @@ func (c *Connection) Reconnect(endpoint string) error {
 		return nil
 	}
 	c.abandoned = time.Time{}
-	_ = c.watched.Disconnect(endpoint) // what is left of the former connection, if anything
-	return Connect(c.watched, endpoint)
+	_ = c.socket.Disconnect(c.endpoint) // what is left of the former link, if anything
+	return connectSocket(c.socket, c.endpoint)
 }
 
-// Close stops watching. It must come before the watched socket is closed.
-func (c *Connection) Close() {
-	_ = c.watched.Monitor("", 0) // unregistering cannot fail on an open socket
-	_ = c.events.Close()
+// Receive receives one message without waiting. Only the first two frames are kept; frames tells how many there
+// were. The error is one that Again reports when nothing waits.
+func (c *Connection) Receive() (topic, payload []byte, frames int, err error) {
+	for more := true; more; frames++ {
+		// The frames of a message arrive together, so only the first can be missing.
+		frame, err := c.socket.RecvBytes(zmq.DONTWAIT)
+		if err != nil {
+			return nil, nil, frames, err
+		}
+		switch frames {
+		case 0:
+			topic = frame
+		case 1:
+			payload = frame
+		}
+		if more, err = c.socket.GetRcvmore(); err != nil {
+			return nil, nil, frames, err
+		}
+	}
+	return topic, payload, frames, nil
+}
+
+// Publish sends a message without waiting. The error is one that Again reports when the bus takes no more at present;
+// then nothing was sent.
+func (c *Connection) Publish(topic string, payload []byte) error {
+	if _, err := c.socket.SendBytes([]byte(topic), zmq.SNDMORE|zmq.DONTWAIT); err != nil {
+		return err
+	}
+	_, err := c.socket.SendBytes(payload, zmq.DONTWAIT)
+	return err
+}
+
+// Close closes the connection. ZeroMQ goes on for up to linger to send what it has accepted, and the context cannot
+// be closed before.
+func (c *Connection) Close(linger time.Duration) {
+	_ = c.socket.Monitor("", 0) // before the socket is closed; unregistering cannot fail on an open one
+	if c.events != nil {
+		_ = c.events.Close()
+	}
+	// These fail only on a socket that is no socket. A negative time would be endless.
+	_ = c.socket.SetLinger(max(linger, 0))
+	_ = c.socket.Close()
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,38 +13,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// watchedSubscriber is one that takes up to 1000 bytes, not connected yet.
-func watchedSubscriber(t *testing.T) (*zmq.Socket, *Connection) {
-	t.Helper()
-	ctx := newContext(t)
-	socket, err := NewSubscriber(ctx, 1000, "S")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, socket.Close()) })
-	c, err := WatchConnection(ctx, socket)
-	require.NoError(t, err)
-	t.Cleanup(c.Close) // before the socket's, as it must
-	return socket, c
+// becomes returns a condition: the connection has a link, or none.
+func becomes(t *testing.T, c *Connection, up bool) func() bool {
+	return func() bool {
+		require.NoError(t, c.Update(time.Now()))
+		return c.Up() == up
+	}
 }
 
 func TestConnectionSeesTheBusComeAndGo(t *testing.T) {
 	bus := startBus(t)
 	require.NoError(t, bus.Kill())
-	socket, c := watchedSubscriber(t)
-	require.NoError(t, Connect(socket, bus.XPub()))
-	becomes := func(up bool) func() bool {
-		return func() bool {
-			c.Update()
-			return c.Up == up
-		}
-	}
+	c := newSubscriber(t, newContext(t), bus.XPub(), 1000, "S")
 
 	for range 3 {
 		require.NoError(t, bus.Restart())
-		require.Eventually(t, becomes(true), patience, poll)
-		before := c.Disconnects
+		require.Eventually(t, becomes(t, c, true), patience, poll)
+		before := c.Losses()
 		require.NoError(t, bus.Kill())
-		require.Eventually(t, becomes(false), patience, poll)
-		require.Greater(t, c.Disconnects, before)
+		require.Eventually(t, becomes(t, c, false), patience, poll)
+		require.Greater(t, c.Losses(), before)
 	}
 }
 
@@ -52,17 +41,16 @@ func TestFailedAttemptsAreNoDisconnects(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	socket, c := watchedSubscriber(t)
-	require.NoError(t, Connect(socket, "tcp://"+listener.Addr().String()))
+	c := newSubscriber(t, newContext(t), "tcp://"+listener.Addr().String(), 1000, "S")
 	poller := zmq.NewPoller()
-	poller.Add(c.Socket(), zmq.POLLIN)
+	c.AddTo(poller)
 	for attempts := 0; attempts < 2; attempts++ {
 		events, err := poller.Poll(patience)
 		require.NoError(t, err)
 		require.NotEmpty(t, events, "no attempt")
-		c.Update()
-		require.False(t, c.Up)
-		require.Zero(t, c.Disconnects)
+		require.NoError(t, c.Update(time.Now()))
+		require.False(t, c.Up())
+		require.Zero(t, c.Losses())
 	}
 }
 
@@ -72,19 +60,12 @@ func TestConnectionToAHostThatIsGone(t *testing.T) {
 	t.Parallel()
 	bus := startBus(t)
 	way := newWay(t, strings.TrimPrefix(bus.XPub(), "tcp://"))
-	socket, c := watchedSubscriber(t)
-	require.NoError(t, Connect(socket, "tcp://"+way.Addr().String()))
-	becomes := func(up bool) func() bool {
-		return func() bool {
-			c.Update()
-			return c.Up == up
-		}
-	}
-	require.Eventually(t, becomes(true), patience, poll)
+	c := newSubscriber(t, newContext(t), "tcp://"+way.Addr().String(), 1000, "S")
+	require.Eventually(t, becomes(t, c, true), patience, poll)
 	way.Cut()
-	require.Eventually(t, becomes(false), patience+zmtpHeartbeatInterval+zmtpHeartbeatTimeout, poll)
+	require.Eventually(t, becomes(t, c, false), patience+zmtpHeartbeatInterval+zmtpHeartbeatTimeout, poll)
 	way.Mend()
-	require.Eventually(t, becomes(true), patience, poll)
+	require.Eventually(t, becomes(t, c, true), patience, poll)
 }
 
 // way is what lies between two hosts. While it is cut nothing gets through, and nobody is told.
@@ -140,75 +121,81 @@ func (w *way) carry(from, to net.Conn) {
 func (w *way) Cut()  { w.open.Store(false) }
 func (w *way) Mend() { w.open.Store(true) }
 
+// lost waits until the link was lost so often.
+func lost(t *testing.T, c *Connection, losses uint64) time.Time {
+	t.Helper()
+	var now time.Time
+	require.Eventually(t, func() bool {
+		now = time.Now()
+		require.NoError(t, c.Update(now))
+		return c.Losses() == losses
+	}, patience, poll)
+	require.False(t, c.Up())
+	return now
+}
+
 // ZeroMQ itself never connects again after such a message.
 func TestConnectionSurvivesAMessageOverTheLimit(t *testing.T) {
 	bus := startBus(t)
-	socket, c := watchedSubscriber(t)
-	require.NoError(t, c.Reconnect(bus.XPub()), "nothing to do")
-	require.NoError(t, Connect(socket, bus.XPub()))
+	c := newSubscriber(t, newContext(t), bus.XPub(), 1000, "S")
+	require.Zero(t, c.NextUpdate(), "nothing to do")
 	p := connectPublisher(t, bus, "S")
 
 	for n := range uint64(3) {
 		require.NoError(t, p.Send([]byte("S"), bytes.Repeat([]byte("x"), 1001)))
+		now := lost(t, c, n+1)
+		require.Equal(t, now.Add(reconnectInterval), c.NextUpdate())
 		require.Eventually(t, func() bool {
-			c.Update()
-			return c.Disconnects == n+1
-		}, patience, poll)
-		require.False(t, c.Up)
-		require.Eventually(t, func() bool {
-			require.NoError(t, c.Reconnect(bus.XPub()))
+			require.NoError(t, c.Update(time.Now()))
 			// What is sent before the bus knows the new subscription is lost.
 			require.NoError(t, p.Send([]byte("S"), []byte("small")))
-			c.Update()
-			_, payload, _, err := ReceiveMessage(socket)
-			return err == nil && string(payload) == "small" && c.Up
+			_, payload, _, err := c.Receive()
+			return err == nil && string(payload) == "small" && c.Up()
 		}, patience, poll)
+		require.Zero(t, c.NextUpdate())
 	}
 }
 
-// TestReconnectTakesNothingApart asks for a new connection all the while that what came by the former one is
-// received. Without care ZeroMQ ends the process.
+// TestReconnectTakesNothingApart updates the connection all the while that what came by the former link waits.
+// Without care ZeroMQ ends the process.
 func TestReconnectTakesNothingApart(t *testing.T) {
 	bus := startBus(t)
-	socket, c := watchedSubscriber(t)
-	require.NoError(t, Connect(socket, bus.XPub()))
+	c := newSubscriber(t, newContext(t), bus.XPub(), 1000, "S")
 	p := connectPublisher(t, bus, "S")
 	const messages = 500
 	for range messages {
 		require.NoError(t, p.Send([]byte("S"), []byte("waits")))
 	}
 	require.NoError(t, p.Send([]byte("S"), bytes.Repeat([]byte("x"), 1001)))
-	require.Eventually(t, func() bool {
-		c.Update()
-		return c.Disconnects == 1
-	}, patience, poll)
-	for lost := time.Now(); time.Since(lost) < 2*reconnectInterval; {
-		require.NoError(t, c.Reconnect(bus.XPub()))
+	now := lost(t, c, 1)
+	for range 100 {
+		now = now.Add(reconnectInterval)
+		require.NoError(t, c.Update(now))
 	}
 	for range messages {
-		_, payload, frames, err := ReceiveMessage(socket)
+		_, payload, frames, err := c.Receive()
 		require.NoError(t, err)
 		require.Equal(t, "waits", string(payload))
 		require.Equal(t, 2, frames)
 	}
-	require.Eventually(t, func() bool {
-		_, _, _, err := ReceiveMessage(socket)
-		require.True(t, Again(err))
-		c.Update()
-		require.NoError(t, c.Reconnect(bus.XPub()))
-		return c.Up
-	}, patience, poll)
+	_, _, _, err := c.Receive()
+	require.True(t, Again(err))
+	require.Eventually(t, becomes(t, c, true), patience, poll)
 }
 
-func TestWatchConnectionWithoutASocketLeft(t *testing.T) {
+func TestConnectionWithoutASocketLeft(t *testing.T) {
 	// The monitored end is a socket, too.
-	for sockets := 1; sockets <= 2; sockets++ {
+	for sockets := 1; sockets <= 3; sockets++ {
 		ctx := newContext(t)
 		require.NoError(t, ctx.SetMaxSockets(sockets))
-		socket, err := NewSubscriber(ctx, 1000)
+		first, err := NewSubscriber(ctx, "tcp://127.0.0.1:1", nil, 1000)
+		if sockets < 3 {
+			require.ErrorIs(t, err, zmq.Errno(syscall.EMFILE), "of %d sockets", sockets)
+			continue
+		}
 		require.NoError(t, err)
-		_, err = WatchConnection(ctx, socket)
-		require.Error(t, err, "of %d sockets", sockets)
-		require.NoError(t, socket.Close())
+		_, err = NewPublisher(ctx, "tcp://127.0.0.1:1", nil)
+		require.ErrorContains(t, err, "opening a ZeroMQ XPUB socket")
+		first.Close(0)
 	}
 }

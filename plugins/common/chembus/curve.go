@@ -96,8 +96,8 @@ func readKey(path string, secret bool) (key, problem string) {
 	return key, ""
 }
 
-// Apply makes a socket that is not connected yet encrypt its connections.
-func (k *Keys) Apply(socket *zmq.Socket) error {
+// apply makes a socket that is not connected yet encrypt its connections.
+func (k *Keys) apply(socket *zmq.Socket) error {
 	if k == nil {
 		return nil
 	}

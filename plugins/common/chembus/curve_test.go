@@ -93,27 +93,23 @@ func TestCurve(t *testing.T) {
 	require.NoError(t, err)
 
 	ctx := newContext(t)
-	subscribe := func(keys *Keys) *zmq.Socket {
-		socket, err := NewSubscriber(ctx, 1000, "S")
+	subscribe := func(keys *Keys) *Connection {
+		c, err := NewSubscriber(ctx, endpoint, keys, 1000, "S")
 		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, socket.Close()) })
-		require.NoError(t, keys.Apply(socket))
-		require.NoError(t, Connect(socket, endpoint))
-		return socket
+		t.Cleanup(func() { c.Close(0) })
+		return c
 	}
-	outsiders := []*zmq.Socket{subscribe(stranger), subscribe(nil)}
+	outsiders := []*Connection{subscribe(stranger), subscribe(nil)}
 	insider := subscribe(known)
 	message, err := xpub.RecvBytes(0)
 	require.NoError(t, err)
 	require.Equal(t, "\x01S", string(message), "the known one subscribes")
-	require.NoError(t, Publish(xpub, "S", []byte("hello")))
-	_, err = insider.RecvBytes(0)
+	_, err = xpub.SendMessage("S", "hello")
 	require.NoError(t, err)
-	payload, err := insider.RecvBytes(0)
-	require.NoError(t, err)
+	_, payload, _ := receive(t, insider)
 	require.Equal(t, "hello", string(payload))
 	for _, outsider := range outsiders {
-		_, _, _, err = ReceiveMessage(outsider)
+		_, _, _, err = outsider.Receive()
 		require.True(t, Again(err), "it hears nothing")
 	}
 }

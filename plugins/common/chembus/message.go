@@ -1,6 +1,5 @@
-// Package chembus holds what the sensor and the voice share: the message, the sockets and the
-// endpoints of ChemBus, a ZeroMQ publish/subscribe bus with a proxy between publishers and
-// subscribers.
+// Package chembus holds what the input and the output share: the messages, the connections and the endpoints of
+// ChemBus, a ZeroMQ publish/subscribe bus with a proxy between publishers and subscribers.
 package chembus
 
 import (
@@ -16,7 +15,7 @@ const SchemaVersion = 1
 // channel is what today's emitters write in the key of that name.
 const channel = "legacy"
 
-// Message is one signal on the bus, in the order in which its keys are written.
+// Message is a message to publish, in the order in which its keys are written.
 type Message struct {
 	Signal        string         `json:"signal"` // equals the topic
 	Ecosystem     string         `json:"ecosystem"`

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -38,13 +37,20 @@ func newContext(t *testing.T) *zmq.Context {
 	return ctx
 }
 
-func newSubscriber(t *testing.T, ctx *zmq.Context, endpoint string, maxMessageSize int64, topics ...string) *zmq.Socket {
+func newSubscriber(t *testing.T, ctx *zmq.Context, endpoint string, maxMessageSize int64, topics ...string) *Connection {
 	t.Helper()
-	socket, err := NewSubscriber(ctx, maxMessageSize, topics...)
+	c, err := NewSubscriber(ctx, endpoint, nil, maxMessageSize, topics...)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, socket.Close()) })
-	require.NoError(t, Connect(socket, endpoint))
-	return socket
+	t.Cleanup(func() { c.Close(0) })
+	return c
+}
+
+func newPublisher(t *testing.T, ctx *zmq.Context, endpoint string, topics ...string) *Connection {
+	t.Helper()
+	c, err := NewPublisher(ctx, endpoint, nil, topics...)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close(0) })
+	return c
 }
 
 // connectPublisher returns a publisher whose messages a subscriber to the topic, the only one, will get.
@@ -59,14 +65,15 @@ func connectPublisher(t *testing.T, bus *colony.Bus, topic string) *colony.Publi
 	return p
 }
 
-func receive(t *testing.T, socket *zmq.Socket) (topic, payload []byte, frames int) {
+func receive(t *testing.T, c *Connection) (topic, payload []byte, frames int) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; {
 		poller := zmq.NewPoller()
-		poller.Add(socket, zmq.POLLIN)
+		c.AddTo(poller)
 		_, err := poller.Poll(time.Until(deadline))
 		require.NoError(t, err)
-		topic, payload, frames, err := ReceiveMessage(socket)
+		require.NoError(t, c.Update(time.Now()))
+		topic, payload, frames, err := c.Receive()
 		if err == nil {
 			return topic, payload, frames
 		}
@@ -75,13 +82,12 @@ func receive(t *testing.T, socket *zmq.Socket) (topic, payload []byte, frames in
 	}
 }
 
-func TestReceiveMessageCountsAllFramesAndKeepsTwo(t *testing.T) {
+func TestReceiveCountsAllFramesAndKeepsTwo(t *testing.T) {
 	bus := startBus(t)
-	socket := newSubscriber(t, newContext(t), bus.XPub(), 1<<20, "S")
-	_, _, frames, err := ReceiveMessage(socket)
+	c := newSubscriber(t, newContext(t), bus.XPub(), 1<<20, "S")
+	_, _, frames, err := c.Receive()
 	require.True(t, Again(err), "nothing waits: %v", err)
 	require.Zero(t, frames)
-	require.False(t, Terminated(err))
 
 	p := connectPublisher(t, bus, "S")
 	for _, message := range [][][]byte{
@@ -91,7 +97,7 @@ func TestReceiveMessageCountsAllFramesAndKeepsTwo(t *testing.T) {
 		{[]byte("S"), {}},
 	} {
 		require.NoError(t, p.Send(message...))
-		topic, payload, frames := receive(t, socket)
+		topic, payload, frames := receive(t, c)
 		require.Equal(t, "S", string(topic))
 		require.Len(t, message, frames)
 		if frames > 1 {
@@ -105,35 +111,31 @@ func TestReceiveMessageCountsAllFramesAndKeepsTwo(t *testing.T) {
 func TestPublisherReachesTheBus(t *testing.T) {
 	bus := startBus(t)
 	ctx := newContext(t)
-	socket, err := NewPublisher(ctx)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, socket.Close()) })
-	require.NoError(t, Connect(socket, bus.XSub()))
+	c := newPublisher(t, ctx, bus.XSub(), "S")
 	sub := newSubscriber(t, ctx, bus.XPub(), 1000, "S")
 
-	subscriptions := NewSubscriptions("S")
 	covered := func(expected bool) func() bool {
 		return func() bool {
-			require.NoError(t, ReceiveSubscriptions(socket, subscriptions))
-			return subscriptions.Covers("S") == expected
+			require.NoError(t, c.Update(time.Now()))
+			return c.Listeners.Covers("S") == expected
 		}
 	}
 	require.Eventually(t, covered(true), patience, poll)
-	require.NoError(t, Publish(socket, "S", []byte("payload")))
+	require.NoError(t, c.Publish("S", []byte("payload")))
 	topic, payload, frames := receive(t, sub)
 	require.Equal(t, []any{"S", "payload", 2}, []any{string(topic), string(payload), frames})
 
 	// While the bus is away nobody is believed to listen, and nothing is kept for later.
 	require.NoError(t, bus.Kill())
 	require.Eventually(t, covered(false), patience, poll)
-	require.NoError(t, Publish(socket, "S", []byte("into the void")))
+	require.NoError(t, c.Publish("S", []byte("into the void")))
 	require.NoError(t, bus.Restart())
 	require.Eventually(t, func() bool {
-		_, _, _, err := ReceiveMessage(sub) // a socket subscribes again only while it is used
+		_, _, _, err := sub.Receive() // a socket subscribes again only while it is used
 		require.True(t, Again(err), "%v", err)
 		return covered(true)()
 	}, patience, poll)
-	require.NoError(t, Publish(socket, "S", []byte("again")))
+	require.NoError(t, c.Publish("S", []byte("again")))
 	_, payload, _ = receive(t, sub)
 	require.Equal(t, "again", string(payload))
 }
@@ -141,23 +143,20 @@ func TestPublisherReachesTheBus(t *testing.T) {
 func TestPublishToAFullBusIsAnErrorAndSendsNothing(t *testing.T) {
 	bus := startBus(t)
 	ctx := newContext(t)
-	socket, err := NewPublisher(ctx)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, socket.Close()) })
-	require.NoError(t, Connect(socket, bus.XSub()))
+	c := newPublisher(t, ctx, bus.XSub(), "S")
 	sub := newSubscriber(t, ctx, bus.XPub(), 1<<20, "S")
-	subscriptions := NewSubscriptions("S")
 	require.Eventually(t, func() bool {
-		require.NoError(t, ReceiveSubscriptions(socket, subscriptions))
-		return subscriptions.Covers("S")
+		require.NoError(t, c.Update(time.Now()))
+		return c.Listeners.Covers("S")
 	}, patience, poll)
 
 	require.NoError(t, bus.Pause())
+	var err error
 	sent := 0
 	payload := bytes.Repeat([]byte("x"), 10_000)
 	require.Eventually(t, func() bool {
 		for err == nil {
-			if err = Publish(socket, "S", payload); err == nil {
+			if err = c.Publish("S", payload); err == nil {
 				sent++
 			}
 		}
@@ -167,10 +166,10 @@ func TestPublishToAFullBusIsAnErrorAndSendsNothing(t *testing.T) {
 	require.NoError(t, bus.Resume())
 	// The bus drops part of such a burst; what comes is whole, and afterwards it takes messages again.
 	require.Eventually(t, func() bool {
-		if err := Publish(socket, "S", []byte("again")); err != nil {
+		if err := c.Publish("S", []byte("again")); err != nil {
 			require.True(t, Again(err), "%v", err)
 		}
-		_, received, frames, err := ReceiveMessage(sub)
+		_, received, frames, err := sub.Receive()
 		if Again(err) {
 			return false
 		}
@@ -190,59 +189,43 @@ func TestConnectByName(t *testing.T) {
 	ctx := newContext(t)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(bus.XPub(), "tcp://"))
 	require.NoError(t, err)
-	socket := newSubscriber(t, ctx, "tcp://localhost:"+port, 1000, "S")
+	c := newSubscriber(t, ctx, "tcp://localhost:"+port, 1000, "S")
 	p := connectPublisher(t, bus, "S")
 	require.NoError(t, p.Send([]byte("S"), []byte("payload")))
-	receive(t, socket)
+	receive(t, c)
 
 	for endpoint, expected := range map[string]bool{
 		"tcp://localhost:" + port: false,
 		"tcp://127.0.0.1:" + port: false,
 		"tcp://[::1]:" + port:     true,
 	} {
-		socket := newSubscriber(t, ctx, endpoint, 1000, "S")
-		ipv6, err := socket.GetIpv6()
+		ipv6, err := newSubscriber(t, ctx, endpoint, 1000, "S").socket.GetIpv6()
 		require.NoError(t, err)
 		require.Equal(t, expected, ipv6, endpoint)
 	}
 }
 
 func TestConnectToNonsense(t *testing.T) {
-	socket, err := NewSubscriber(newContext(t), 1000)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, socket.Close()) })
-	require.ErrorContains(t, Connect(socket, "tcp://nonsense"), `connecting to "tcp://nonsense"`)
-}
-
-func TestNoSocketLeft(t *testing.T) {
-	ctx := newContext(t)
-	require.NoError(t, ctx.SetMaxSockets(1))
-	first, err := NewPublisher(ctx)
-	require.NoError(t, err)
-	_, err = NewPublisher(ctx)
-	require.ErrorIs(t, err, zmq.Errno(syscall.EMFILE))
-	_, err = NewSubscriber(ctx, 1000)
-	require.ErrorContains(t, err, "opening a ZeroMQ SUB socket")
-	require.NoError(t, first.Close())
+	_, err := NewSubscriber(newContext(t), "tcp://nonsense", nil, 1000)
+	require.ErrorContains(t, err, `connecting to "tcp://nonsense"`)
 }
 
 func TestReceiveFromATerminatedContext(t *testing.T) {
 	ctx, err := zmq.NewContext()
 	require.NoError(t, err)
-	socket, err := NewSubscriber(ctx, 1000)
+	c, err := NewSubscriber(ctx, "tcp://127.0.0.1:1", nil, 1000)
 	require.NoError(t, err)
 	terminated := make(chan error)
 	go func() { terminated <- ctx.Term() }()
 	require.Eventually(t, func() bool {
-		_, _, _, err = ReceiveMessage(socket)
-		return Terminated(err)
+		_, _, _, err = c.Receive()
+		return !Again(err)
 	}, patience, poll)
-	require.False(t, Again(err))
-	require.NoError(t, socket.Close())
+	require.Equal(t, zmq.ETERM, zmq.AsErrno(err))
+	c.Close(0)
 	require.NoError(t, <-terminated)
 }
 
-func TestNoErrorIsNeitherAgainNorTerminated(t *testing.T) {
+func TestNoErrorIsNotAgain(t *testing.T) {
 	require.False(t, Again(nil))
-	require.False(t, Terminated(nil))
 }

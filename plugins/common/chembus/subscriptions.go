@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -51,10 +52,12 @@ func (s *Subscriptions) Has(topic string) bool {
 	return has
 }
 
-// Covers reports whether somebody listens to the topic, which must be one of those watched.
-func (s *Subscriptions) Covers(topic string) bool {
+// Covers reports whether somebody listens to the topic, which must be one of those watched. Subscriptions to one of
+// the own prefixes do not count: the bus tells of the first and the last subscriber to a prefix only, so an own one
+// hides all others to the same.
+func (s *Subscriptions) Covers(topic string, own ...string) bool {
 	for prefix := range s.prefixes {
-		if strings.HasPrefix(topic, prefix) {
+		if strings.HasPrefix(topic, prefix) && !slices.Contains(own, prefix) {
 			return true
 		}
 	}

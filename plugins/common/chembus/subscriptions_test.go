@@ -26,6 +26,20 @@ func TestSubscriptionsFollowWhoListens(t *testing.T) {
 	require.True(t, s.Covers("probe.1"))
 }
 
+func TestOwnPrefixesDoNotCount(t *testing.T) {
+	const own = "CAPABILITY_GA"
+	s := NewSubscriptions("CAPABILITY_GAP")
+	s.Apply([]byte("\x01" + own))
+	require.True(t, s.Covers("CAPABILITY_GAP"))
+	require.False(t, s.Covers("CAPABILITY_GAP", own))
+	for _, others := range []string{"", "CAPABILITY_G", "CAPABILITY_GAP"} {
+		s.Apply([]byte("\x01" + others))
+		require.True(t, s.Covers("CAPABILITY_GAP", own, "OTHER"), "%q", others)
+		s.Apply([]byte("\x00" + others))
+		require.False(t, s.Covers("CAPABILITY_GAP", own, "OTHER"), "%q", others)
+	}
+}
+
 func TestSubscriptionsRememberOnlyWhatMatters(t *testing.T) {
 	s := NewSubscriptions("CAPABILITY_GAP")
 	for n := range 1000 {

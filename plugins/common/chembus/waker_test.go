@@ -53,7 +53,7 @@ func TestWakerWithoutASocketLeft(t *testing.T) {
 		ctx := newContext(t)
 		require.NoError(t, ctx.SetMaxSockets(1))
 		for range 1 - sockets {
-			socket, err := NewPublisher(ctx)
+			socket, err := ctx.NewSocket(zmq.PAIR)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, socket.Close()) })
 		}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
+
+	"github.com/influxdata/telegraf"
 )
 
 // DefaultDirectory is where state is kept if systemd names no directory.
@@ -107,6 +109,47 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
+// TakeOver makes the file of a former name in the same folder this one, unless this one exists. A symbolic link keeps
+// the former name for whoever reads it. It reports whether it did so. The error is ErrLocked if another process, such
+// as a former version of this program, uses the former file.
+func (f *File) TakeOver(former string) (bool, error) {
+	former = filepath.Join(filepath.Dir(f.path), former)
+	from, err := os.Lstat(former)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !from.Mode().IsRegular() {
+		return false, nil
+	}
+	if err == nil {
+		err = f.link(from, former)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if err != nil && !errors.Is(err, ErrLocked) {
+		err = fmt.Errorf("taking over the state file %q as %q: %w", former, f.path, err)
+	}
+	return err == nil, err
+}
+
+// link gives the file at former this file's name, and makes former a link. A process that dies between the two leaves
+// one file with two names, and the next one goes on from there.
+func (f *File) link(from fs.FileInfo, former string) error {
+	lock := flock.New(former+".lock", flock.SetPermissions(mode))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return err
+	}
+	if !locked {
+		return ErrLocked
+	}
+	defer func() { _ = lock.Unlock() }()
+	if err := os.Link(former, f.path); err != nil {
+		if info, statErr := os.Stat(f.path); statErr != nil || !os.SameFile(info, from) {
+			return err
+		}
+	}
+	return renameio.Symlink(filepath.Base(f.path), former)
+}
+
 // staleAfter is how old what a save writes has to be to be none that goes on, be it of another state file whose name
 // begins as this one's does.
 const staleAfter = time.Minute
@@ -129,13 +172,27 @@ func (f *File) clean(before time.Time) {
 	}
 }
 
-// Load reads the state; false if there is none yet.
-func (f *File) Load(state any) (bool, error) {
-	_, err := Read(f.path, state)
+// Restore reads the state and hands it to use; nothing happens if there is none yet. A file that cannot be read, or
+// whose state use refuses, is renamed so that it can be looked at; the log says so, and the plugin starts without.
+func Restore[State any](f *File, log telegraf.Logger, use func(*State) error) {
+	var state State
+	_, err := Read(f.path, &state)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return
 	}
-	return err == nil, err
+	if err == nil {
+		err = use(&state)
+	}
+	if err == nil {
+		return
+	}
+	aside := f.path + ".damaged"
+	if moveErr := os.Rename(f.path, aside); moveErr != nil {
+		log.Errorf("Starting without the saved state, because the state file %q cannot be used, and it will be overwritten, "+
+			"because it cannot be renamed: %v", f.path, errors.Join(err, moveErr))
+		return
+	}
+	log.Errorf("Starting without the saved state, because the state file %q cannot be used: %v. It was renamed to %q", f.path, err, aside)
 }
 
 // Save replaces the file as a whole: after a crash it holds either the old state or the new.
@@ -162,15 +219,6 @@ func (f *File) replace(content []byte) error {
 		return err
 	}
 	return pending.CloseAtomicallyReplace()
-}
-
-// SetAside renames the file so that it can be looked at, and returns its new name.
-func (f *File) SetAside() (string, error) {
-	aside := f.path + ".damaged"
-	if err := os.Rename(f.path, aside); err != nil {
-		return "", fmt.Errorf("setting the damaged state file aside: %w", err)
-	}
-	return aside, nil
 }
 
 // Close unlocks the file.

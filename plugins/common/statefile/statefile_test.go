@@ -1,6 +1,7 @@
 package statefile
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+	"github.com/influxdata/telegraf/testutil"
 	"github.com/stretchr/testify/require"
 )
 
@@ -24,6 +26,15 @@ func open(t *testing.T) (*File, string) {
 	return f, path
 }
 
+// restored returns the state that Restore hands over; found is false if there is none.
+func restored(f *File) (state memory, found bool) {
+	Restore(f, &testutil.CaptureLogger{}, func(m *memory) error {
+		state, found = *m, true
+		return nil
+	})
+	return state, found
+}
+
 // filesIn returns the names of the files beside a path.
 func filesIn(t *testing.T, path string) []string {
 	t.Helper()
@@ -38,33 +49,30 @@ func filesIn(t *testing.T, path string) []string {
 
 func TestPlace(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", "")
-	path, given := Place("", "judge.json")
-	require.Equal(t, DefaultDirectory+"/judge.json", path)
+	path, given := Place("", "liveness.json")
+	require.Equal(t, DefaultDirectory+"/liveness.json", path)
 	require.False(t, given)
 	t.Setenv("STATE_DIRECTORY", "/var/lib/first:/var/lib/second")
-	path, given = Place("", "judge.json")
-	require.Equal(t, "/var/lib/first/judge.json", path)
+	path, given = Place("", "liveness.json")
+	require.Equal(t, "/var/lib/first/liveness.json", path)
 	require.True(t, given)
-	path, given = Place("/elsewhere/state", "judge.json")
+	path, given = Place("/elsewhere/state", "liveness.json")
 	require.Equal(t, "/elsewhere/state", path)
 	require.True(t, given)
 }
 
 func TestSaveAndLoad(t *testing.T) {
 	f, path := open(t)
-	var got memory
-	found, err := f.Load(&got)
-	require.NoError(t, err)
+	_, found := restored(f)
 	require.False(t, found, "there is none yet")
-	_, err = Read(path, &got)
+	var got memory
+	_, err := Read(path, &got)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 
 	before := time.Now().Add(-time.Minute)
 	for _, want := range []memory{{[]string{"a", "b"}}, {[]string{"c"}}} {
 		require.NoError(t, f.Save(want))
-		got = memory{}
-		found, err = f.Load(&got)
-		require.NoError(t, err)
+		got, found = restored(f)
 		require.True(t, found)
 		require.Equal(t, want, got)
 	}
@@ -147,27 +155,120 @@ func TestFailedSaveLeavesTheOldState(t *testing.T) {
 	want := memory{[]string{"old"}}
 	require.NoError(t, f.Save(want))
 	require.Error(t, f.Save(func() {}))
-	var got memory
-	_, err := f.Load(&got)
-	require.NoError(t, err)
+	got, found := restored(f)
+	require.True(t, found)
 	require.Equal(t, want, got)
 
 	require.NoError(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+".moved"))
 	require.ErrorContains(t, f.Save(want), path)
 }
 
-func TestDamagedFileIsSetAside(t *testing.T) {
+func TestStateOfNoUseIsSetAside(t *testing.T) {
+	for content, test := range map[string]struct {
+		refusal error
+		says    string
+	}{
+		`{"names":[`:      {nil, "reading the state"},
+		`{"names":["a"]}`: {errors.New("it has version 9"), "it has version 9"},
+	} {
+		f, path := open(t)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		var log testutil.CaptureLogger
+		Restore(f, &log, func(*memory) error { return test.refusal })
+		require.Len(t, log.Errors(), 1)
+		require.Contains(t, log.Errors()[0], "Starting without the saved state")
+		require.Contains(t, log.Errors()[0], test.says)
+		require.Contains(t, log.Errors()[0], path+".damaged")
+		aside, err := os.ReadFile(path + ".damaged")
+		require.NoError(t, err)
+		require.Equal(t, content, string(aside))
+		_, found := restored(f)
+		require.False(t, found)
+	}
+}
+
+func TestStateThatCannotBeSetAside(t *testing.T) {
 	f, path := open(t)
-	require.NoError(t, os.WriteFile(path, []byte(`{"names":[`), 0o600))
-	var got memory
-	_, err := f.Load(&got)
-	require.ErrorContains(t, err, "reading the state")
-	aside, err := f.SetAside()
+	require.NoError(t, os.WriteFile(path, []byte(`{`), 0o600))
+	require.NoError(t, os.Mkdir(path+".damaged", 0o700))
+	var log testutil.CaptureLogger
+	Restore(f, &log, func(*memory) error { return nil })
+	require.Len(t, log.Errors(), 1)
+	require.Contains(t, log.Errors()[0], "it will be overwritten")
+}
+
+// former writes a state file of a former name beside another.
+func former(t *testing.T, path, content string) string {
+	t.Helper()
+	former := filepath.Join(filepath.Dir(path), "former.json")
+	require.NoError(t, os.WriteFile(former, []byte(content), 0o600))
+	return former
+}
+
+func TestFileOfAFormerNameIsTakenOver(t *testing.T) {
+	f, path := open(t)
+	former := former(t, path, `{"names":["kept"]}`)
+	taken, err := f.TakeOver("former.json")
 	require.NoError(t, err)
-	content, err := os.ReadFile(aside)
+	require.True(t, taken)
+	state, _ := restored(f)
+	require.Equal(t, memory{[]string{"kept"}}, state)
+
+	// Whoever reads it by its former name sees each save.
+	require.NoError(t, f.Save(memory{[]string{"new"}}))
+	_, err = Read(former, &state)
 	require.NoError(t, err)
-	require.Equal(t, `{"names":[`, string(content))
-	found, err := f.Load(&got)
+	require.Equal(t, memory{[]string{"new"}}, state)
+	target, err := os.Readlink(former)
 	require.NoError(t, err)
-	require.False(t, found)
+	require.Equal(t, "state.json", target, "the folder may be moved")
+
+	taken, err = f.TakeOver("former.json")
+	require.NoError(t, err)
+	require.False(t, taken, "once")
+}
+
+func TestNothingIsTakenOver(t *testing.T) {
+	f, path := open(t)
+	taken, err := f.TakeOver("former.json")
+	require.NoError(t, err)
+	require.False(t, taken, "there is none")
+	require.Equal(t, []string{"state.json.lock"}, filesIn(t, path))
+
+	former := former(t, path, `{"names":["former"]}`)
+	require.NoError(t, f.Save(memory{[]string{"present"}}))
+	taken, err = f.TakeOver("former.json")
+	require.NoError(t, err)
+	require.False(t, taken, "the present one goes before")
+	state, _ := restored(f)
+	require.Equal(t, memory{[]string{"present"}}, state)
+	_, err = Read(former, &state)
+	require.NoError(t, err)
+	require.Equal(t, memory{[]string{"former"}}, state, "it is left alone")
+}
+
+func TestFormerFileInUseIsNotTakenOver(t *testing.T) {
+	f, path := open(t)
+	other, err := Open(former(t, path, `{}`))
+	require.NoError(t, err)
+	_, err = f.TakeOver("former.json")
+	require.ErrorIs(t, err, ErrLocked)
+	other.Close()
+	taken, err := f.TakeOver("former.json")
+	require.NoError(t, err)
+	require.True(t, taken)
+}
+
+// TestTakingOverThatWasCutShort goes on where a process died after the file had got its new name.
+func TestTakingOverThatWasCutShort(t *testing.T) {
+	f, path := open(t)
+	former := former(t, path, `{"names":["kept"]}`)
+	require.NoError(t, os.Link(former, path))
+	taken, err := f.TakeOver("former.json")
+	require.NoError(t, err)
+	require.True(t, taken)
+	_, err = os.Readlink(former)
+	require.NoError(t, err)
+	state, _ := restored(f)
+	require.Equal(t, memory{[]string{"kept"}}, state)
 }

@@ -10,6 +10,8 @@ const (
 	// AnnounceInterval is the time between the plugin's own heartbeats, and AnnounceNiche the niche that they name.
 	AnnounceInterval = 10 * time.Second
 	AnnounceNiche    = "observability"
+	// ecosystem is what the plugin's own messages name.
+	ecosystem = "monitoring"
 	// doubleTapAfter is when a publisher repeats the first message of a topic.
 	doubleTapAfter = 150 * time.Millisecond
 )
@@ -38,7 +40,7 @@ func (a *announcer) Due(now time.Time, uptime time.Duration, heard uint64) []byt
 	}
 	payload, err := bus.Message{
 		Signal:    a.topic,
-		Ecosystem: "monitoring",
+		Ecosystem: ecosystem,
 		Intensity: 1,
 		Facts: map[string]any{
 			"zooid":           a.name,

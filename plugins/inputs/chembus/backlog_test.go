@@ -11,62 +11,66 @@ import (
 )
 
 // probeReturns has the probe come back that was sent at the given time.
-func (s testSensor) probeReturns(when, sent float64) {
-	s.Receive([]byte(testProbe), []byte(secs(sent).String()), 2, at(when))
+func (s testCollector) probeReturns(when, sent float64) {
+	payload, err := s.probePayload(at(sent))
+	if err != nil {
+		panic(err)
+	}
+	s.Receive([]byte(testProbe), payload, 2, at(when))
 }
 
-// TestWhatWaitedIsNoEvidence has more come than is taken in.
+// TestWhatWaitedIsNoEvidence has more come than is received.
 func TestWhatWaitedIsNoEvidence(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	for now := 0.0; now <= 10; now++ {
-		s.Backlog(false, at(now))
+		s.clock.Backlog(false, at(now))
 		s.probeReturns(now, now)
 	}
 	require.Equal(t, secs(10), s.clock.observed)
 
 	// It is always behind, by a second.
 	for now := 11.0; now <= 30; now++ {
-		s.Backlog(true, at(now))
+		s.clock.Backlog(true, at(now))
 		s.probeReturns(now, now-1)
 	}
 	require.Equal(t, secs(30), s.clock.observed)
 
 	// What comes now was sent long ago.
 	for now := 31.0; now <= 60; now++ {
-		s.Backlog(true, at(now))
+		s.clock.Backlog(true, at(now))
 		s.probeReturns(now, 29+(now-30)/10)
 		s.beat(now, "a", wall(29+(now-30)/10))
 	}
-	require.True(t, s.Behind(at(60)))
+	require.True(t, s.clock.Behind(at(60)))
 	require.False(t, s.clock.Observable(at(60)))
 	require.LessOrEqual(t, s.clock.observed, secs(34))
-	require.True(t, s.tickDue, "the judge is still driven")
+	require.True(t, s.tickDue, "ticks go on")
 
-	s.Backlog(false, at(61))
+	s.clock.Backlog(false, at(61))
 	s.beat(61, "a", wall(61))
-	require.False(t, s.Behind(at(61)))
+	require.False(t, s.clock.Behind(at(61)))
 	require.True(t, s.clock.Observable(at(61)))
-	require.LessOrEqual(t, s.clock.observed, secs(34), "that time is silence of nobody")
+	require.LessOrEqual(t, s.clock.observed, secs(34), "that time is not counted as silence")
 }
 
 // TestBacklogWithoutAProbe has nothing but the backlog itself tell.
 func TestBacklogWithoutAProbe(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	for now := 0.0; now <= 60; now++ {
-		s.Backlog(now > 10, at(now))
+		s.clock.Backlog(now > 10, at(now))
 		s.Evidence(at(now))
 	}
 	require.Equal(t, secs(14), s.clock.observed, "11 s, and blind_after")
 	// A short one is none, from 63 s on.
 	for now := 61.0; now <= 70; now++ {
-		s.Backlog(int(now)%3 != 0, at(now))
+		s.clock.Backlog(int(now)%3 != 0, at(now))
 		s.Evidence(at(now))
 	}
 	require.Equal(t, secs(14+7), s.clock.observed)
 }
 
-// TestMoreThanCanBeTakenIn floods a real bus with messages that take long to read.
-func TestMoreThanCanBeTakenIn(t *testing.T) {
+// TestMoreThanCanBeReceived floods a real bus with messages that take long to read.
+func TestMoreThanCanBeReceived(t *testing.T) {
 	b := startBus(t)
 	c := onBus(b)
 	c.AnnounceAs, c.Signals = "", []string{"SLOW"}
@@ -81,7 +85,7 @@ func TestMoreThanCanBeTakenIn(t *testing.T) {
 		for taken := busReport(t, c)["rejected_bad_name"].(uint64); sent < taken+waiting; sent++ {
 			publish(t, p, "SLOW", slow)
 		}
-		return says(c, "forwards more than can be taken in")
+		return says(c, "forwards more than can be received")
 	}))
 	eventually(t, c, observable(c))
 }

@@ -92,7 +92,7 @@ func TestMoreNamesThanAllowedOnARealBus(t *testing.T) {
 }
 
 // A message that even the socket refuses makes ZeroMQ cut the connection.
-func TestGiantMessageDoesNotDeafenTheSensor(t *testing.T) {
+func TestGiantMessageDoesNotEndTheReceiving(t *testing.T) {
 	t.Parallel()
 	b := startBus(t)
 	c := onBus(b)

@@ -1,5 +1,5 @@
-// Package chembus is the sensor: it hears the heartbeats on a ChemBus and reports them, together with
-// the observation clock in which silence is measured. It knows no thresholds.
+// Package chembus is the input: it receives the heartbeats on a ChemBus and reports them, together with
+// the observation clock by which silence is measured. It knows no thresholds.
 package chembus
 
 import (
@@ -44,14 +44,15 @@ type ChemBus struct {
 	publishEndpoint   string // empty: publish nothing
 	keys              *bus.Keys
 
+	run   int64 // when the input started, in nanoseconds since the epoch; it names this run of the clock
 	zmq   *zmq.Context
 	waker *bus.Waker
 	done  chan struct{} // closed by Stop
 	wg    sync.WaitGroup
 
 	mu          sync.Mutex // guards what follows
-	due         *sync.Cond // signals that the sensor has something to report, or that we stop
-	sensor      *sensor
+	due         *sync.Cond // signals that there is something to report, or that the plugin stops
+	collector   *collector
 	connected   bool
 	disconnects uint64
 	stopping    bool
@@ -135,7 +136,9 @@ func (c *ChemBus) Start(acc telegraf.Accumulator) error {
 	}
 	c.zmq = context
 	c.due = sync.NewCond(&c.mu)
-	c.sensor = newSensor(c, probeTopic, time.Now())
+	start := time.Now()
+	c.run = start.UnixNano()
+	c.collector = newCollector(c, probeTopic, start)
 	c.stopping = false
 	c.done = make(chan struct{})
 

@@ -251,7 +251,7 @@ func TestMaintenanceFile(t *testing.T) {
 	require.Greater(t, during["blind_s"], before["blind_s"])
 	require.Equal(t, false, during["observable"])
 	ticks := len(acc.named("chembus_tick"))
-	require.True(t, holds(func() bool { return len(acc.named("chembus_tick")) > ticks }), "the judge is still driven")
+	require.True(t, holds(func() bool { return len(acc.named("chembus_tick")) > ticks }), "ticks go on")
 
 	require.NoError(t, os.Remove(c.MaintenanceFile))
 	after := eventually(t, c, observable(c))

@@ -5,11 +5,29 @@ import "time"
 // maxHoles bounds how many holes the clock can look back across.
 const maxHoles = 64
 
-// observationClock counts the time during which the bus could be heard. Between two pieces of
-// evidence at most blindAfter apart it advances by the time between them; across a longer hole it
-// stands still. Times must carry a monotonic reading, as time.Now gives them.
+// observationClock counts the time during which the input had evidence that the bus forwards. Silence is measured by
+// it, so that nobody is silent while the bus could not be heard.
+//
+// What moves it: evidence. Between two pieces of evidence at most blind_after apart it advances by the time between
+// them. Evidence is
+//   - any message that is received, a rejected one too. On a quiet bus that is the input's own probe, which comes back
+//     once in each tick_interval;
+//   - without a probe, once in each tick_interval, that the connection is up.
+//
+// What does not move it is a hole:
+//   - more than blind_after without evidence, as when the bus stops forwarding, this host is paused or the connection
+//     is lost;
+//   - the time from the start to the first evidence;
+//   - a suspension, while maintenance_file exists: whatever is heard, from Suspend to the first evidence after Resume;
+//   - being behind: when messages have been waiting for more than blind_after, and no probe has come back that was
+//     sent since, what is received now is of the past, and no evidence.
+//
+// A beat does not get the time at which it came but the one at which it was sent, which At looks up.
+//
+// Times must carry a monotonic reading, as time.Now gives them: no step of the wall clock moves it.
 type observationClock struct {
-	blindAfter time.Duration
+	blindAfter   time.Duration
+	tickInterval time.Duration
 
 	observed  time.Duration // shown since the last evidence
 	blind     time.Duration // total of the holes that ended
@@ -17,6 +35,9 @@ type observationClock struct {
 	broken    bool          // the time since last counts as a hole, however short
 	suspended bool
 	holes     []hole // the latest, oldest first
+
+	backlogSince time.Time // when more began to wait than was received; zero: nothing waits
+	probeSent    time.Time // when the last probe that came back was sent; at first the start
 }
 
 // hole is a time without evidence.
@@ -25,14 +46,14 @@ type hole struct {
 	observed   time.Duration // what the clock showed all the while
 }
 
-func newObservationClock(start time.Time, blindAfter time.Duration) *observationClock {
-	return &observationClock{blindAfter: blindAfter, last: start, broken: true}
+func newObservationClock(start time.Time, blindAfter, tickInterval time.Duration) *observationClock {
+	return &observationClock{blindAfter: blindAfter, tickInterval: tickInterval, last: start, probeSent: start, broken: true}
 }
 
 // Evidence says that the bus forwarded something.
 func (c *observationClock) Evidence(now time.Time) {
 	elapsed := now.Sub(c.last)
-	if c.suspended || elapsed < 0 {
+	if c.suspended || elapsed < 0 || c.Behind(now) {
 		return
 	}
 	if c.broken || elapsed > c.blindAfter {
@@ -57,6 +78,27 @@ func (c *observationClock) Suspend() {
 // Resume ends a suspension.
 func (c *observationClock) Resume() {
 	c.suspended = false
+}
+
+// Backlog says whether more messages wait behind what is received at this time.
+func (c *observationClock) Backlog(more bool, now time.Time) {
+	switch {
+	case !more:
+		c.backlogSince = time.Time{}
+	case c.backlogSince.IsZero():
+		c.backlogSince = now
+	}
+}
+
+// ProbeReturned says that a probe came back that was sent at this time.
+func (c *observationClock) ProbeReturned(sent time.Time) {
+	c.probeSent = sent
+}
+
+// Behind reports whether what is received now may have waited for so long that it says nothing about now.
+func (c *observationClock) Behind(now time.Time) bool {
+	return !c.backlogSince.IsZero() && now.Sub(c.backlogSince) > c.blindAfter &&
+		now.Sub(c.probeSent) > c.blindAfter+c.tickInterval
 }
 
 // At returns what the clock showed at a time in the past, or shows now. Beyond the holes it remembers
@@ -84,7 +126,7 @@ func (c *observationClock) Observable(now time.Time) bool {
 	return !c.broken && now.Sub(c.last) <= c.blindAfter
 }
 
-// Blind returns the total time of blindness, including the present hole.
+// Blind returns the total time of the holes, including the present one.
 func (c *observationClock) Blind(now time.Time) time.Duration {
 	if c.Observable(now) {
 		return c.blind

@@ -26,7 +26,7 @@ func evidence(c *observationClock, seconds ...float64) {
 }
 
 func TestClockCountsOnlyBetweenEvidence(t *testing.T) {
-	c := newObservationClock(at(0), secs(3))
+	c := newObservationClock(at(0), secs(3), secs(1))
 	require.False(t, c.Observable(at(0)))
 	require.Zero(t, c.At(at(0)))
 	require.Equal(t, secs(1), c.Blind(at(1)), "blind from the start")
@@ -52,7 +52,7 @@ func TestClockCountsOnlyBetweenEvidence(t *testing.T) {
 }
 
 func TestClockIgnoresTimeGoingBack(t *testing.T) {
-	c := newObservationClock(at(0), secs(3))
+	c := newObservationClock(at(0), secs(3), secs(1))
 	evidence(c, 1, 2, 1.5)
 	require.Equal(t, secs(1), c.observed)
 	evidence(c, 3)
@@ -60,7 +60,7 @@ func TestClockIgnoresTimeGoingBack(t *testing.T) {
 }
 
 func TestClockLooksBackAcrossHoles(t *testing.T) {
-	c := newObservationClock(at(0), secs(3))
+	c := newObservationClock(at(0), secs(3), secs(1))
 	// Runs from 10 to 12, from 20 to 21 and from 30 to 33.
 	evidence(c, 10, 12, 20, 21, 30, 33)
 	for moment, expected := range map[float64]float64{
@@ -75,7 +75,7 @@ func TestClockLooksBackAcrossHoles(t *testing.T) {
 }
 
 func TestClockForgetsOldHolesInTheSafeDirection(t *testing.T) {
-	c := newObservationClock(at(0), secs(3))
+	c := newObservationClock(at(0), secs(3), secs(1))
 	const holes = 2 * maxHoles
 	for n := range holes {
 		evidence(c, float64(10*n), float64(10*n+1)) // a second in ten
@@ -89,7 +89,7 @@ func TestClockForgetsOldHolesInTheSafeDirection(t *testing.T) {
 }
 
 func TestClockStandsStillWhileSuspended(t *testing.T) {
-	c := newObservationClock(at(0), secs(3))
+	c := newObservationClock(at(0), secs(3), secs(1))
 	evidence(c, 1, 2)
 	c.Suspend()
 	require.False(t, c.Observable(at(2)))

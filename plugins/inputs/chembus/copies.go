@@ -28,7 +28,7 @@ type recentBeats struct {
 type recentBeat struct {
 	hash    uint64
 	sent    float64       // its ts; NaN if it had none
-	arrived time.Duration // since the sensor's start
+	arrived time.Duration // since the start of the input
 }
 
 // IsCopy reports whether a beat is the copy of one that was heard within the window, and remembers it
@@ -48,7 +48,7 @@ func (r *recentBeats) IsCopy(hash uint64, sent float64, now time.Duration) bool 
 		}
 	}
 	if len(r.beats) > 0 && now-r.beats[r.oldest].arrived > doubleTapWindow {
-		r.forget(sent, now)
+		r.expire(sent, now)
 	}
 	if sent > r.latest || len(r.beats) == 0 {
 		r.latest = sent
@@ -63,8 +63,8 @@ func (r *recentBeats) IsCopy(hash uint64, sent float64, now time.Duration) bool 
 	return false
 }
 
-// forget removes the beats whose copy cannot come any more.
-func (r *recentBeats) forget(sent float64, now time.Duration) {
+// expire removes the beats whose copy cannot come any more.
+func (r *recentBeats) expire(sent float64, now time.Duration) {
 	r.straighten(0)
 	r.beats = slices.DeleteFunc(r.beats, func(b recentBeat) bool {
 		// Both must be old: after a pause of the bus copies come late, but close by ts.

@@ -10,20 +10,20 @@ import (
 )
 
 // emit adds what is due to the accumulator until the plugin stops. Adding may block for as long as
-// Telegraf does; what is heard meanwhile is merged in the sensor.
+// Telegraf does; what is heard meanwhile is merged in the collector.
 func (c *ChemBus) emit(acc telegraf.Accumulator) {
-	// The judge is told first of all, before any beat, that this clock starts anew.
-	c.addClock(acc, "chembus_tick", 0, c.sensor.start)
+	// Before any beat the processor has to know that a new run of the clock begins.
+	c.addClock(acc, "chembus_tick", 0, c.collector.start)
 	for {
 		c.mu.Lock()
-		for !c.sensor.Due() && !c.stopping {
+		for !c.collector.Due() && !c.stopping {
 			c.due.Wait()
 		}
 		if c.stopping {
 			c.mu.Unlock()
 			return
 		}
-		r := c.sensor.Take()
+		r := c.collector.Take()
 		c.mu.Unlock()
 
 		for i := range r.beats {
@@ -41,12 +41,12 @@ func (c *ChemBus) emit(acc telegraf.Accumulator) {
 	}
 }
 
-// addClock adds a metric that says nothing but what the observation clock showed.
+// addClock adds a metric that holds nothing but what the observation clock showed.
 func (c *ChemBus) addClock(acc telegraf.Accumulator, measurement string, observed time.Duration, at time.Time) {
-	acc.AddFields(measurement, map[string]any{"observed_s": observed.Seconds()}, c.tags(), at)
+	acc.AddFields(measurement, map[string]any{"observed_s": observed.Seconds(), "run": c.run}, c.tags(), at)
 }
 
-// tags names this sensor, so that a judge of several can keep their clocks apart.
+// tags names the bus, so that whoever sees the metrics of several can keep them apart.
 func (c *ChemBus) tags() map[string]string {
 	return map[string]string{"endpoint": c.subscribeEndpoint}
 }
@@ -61,6 +61,7 @@ func (c *ChemBus) addHeartbeat(acc telegraf.Accumulator, z *zooid) {
 		"beats":      z.beats,
 		"starts":     z.starts,
 		"observed_s": z.observed.Seconds(),
+		"run":        c.run,
 	}
 	if !math.IsNaN(z.sent) {
 		fields["sent"] = z.sent
@@ -77,10 +78,10 @@ func (c *ChemBus) addHeartbeat(acc telegraf.Accumulator, z *zooid) {
 	acc.AddFields("chembus_heartbeat", fields, tags, z.heard)
 }
 
-// addBus reports on the bus and on the sensor itself.
+// addBus reports on the bus and on the input itself.
 func (c *ChemBus) addBus(acc telegraf.Accumulator, now time.Time) {
 	c.mu.Lock()
-	s := c.sensor
+	s := c.collector
 	fields := map[string]any{
 		"observable":  s.clock.Observable(now),
 		"connected":   c.connected,

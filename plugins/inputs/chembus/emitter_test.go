@@ -18,6 +18,9 @@ const (
 	poll     = time.Millisecond
 )
 
+// testRun is the run of a plugin that was not started.
+const testRun = int64(1_795_446_803_878_135_000)
+
 // gate is an accumulator that blocks while it is shut, as Telegraf's does when its outputs stall.
 type gate struct {
 	testutil.Accumulator
@@ -52,13 +55,13 @@ func (g *gate) named(name string) []telegraf.Metric {
 	return metrics
 }
 
-// startEmitter runs the emitter of a plugin that has a sensor but no bus.
-func startEmitter(t *testing.T, acc telegraf.Accumulator) (*ChemBus, testSensor) {
+// startEmitter runs the emitter of a plugin that has a collector but no bus.
+func startEmitter(t *testing.T, acc telegraf.Accumulator) (*ChemBus, testCollector) {
 	t.Helper()
 	c := newPlugin()
-	c.subscribeEndpoint = "tcp://bus:1"
+	c.subscribeEndpoint, c.run = "tcp://bus:1", testRun
 	c.due = sync.NewCond(&c.mu)
-	c.sensor = newSensor(c, testProbe, epoch)
+	c.collector = newCollector(c, testProbe, epoch)
 	c.wg.Go(func() { c.emit(acc) })
 	t.Cleanup(func() {
 		c.mu.Lock()
@@ -67,10 +70,10 @@ func startEmitter(t *testing.T, acc telegraf.Accumulator) (*ChemBus, testSensor)
 		c.mu.Unlock()
 		c.wg.Wait()
 	})
-	return c, testSensor{c.sensor}
+	return c, testCollector{c.collector}
 }
 
-// feed does something with the sensor as the receiver does.
+// feed does something with the collector as the receiver does.
 func (c *ChemBus) feed(what func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,11 +101,11 @@ func TestVeryFirstMetricIsATickOfZero(t *testing.T) {
 	acc.Wait(3)
 	metrics := acc.GetTelegrafMetrics()
 	require.Equal(t, "chembus_tick", metrics[0].Name())
-	require.Equal(t, map[string]any{"observed_s": 0.0}, metrics[0].Fields())
+	require.Equal(t, map[string]any{"observed_s": 0.0, "run": testRun}, metrics[0].Fields())
 	require.Equal(t, map[string]string{"endpoint": "tcp://bus:1"}, metrics[0].Tags())
 	require.Equal(t, "chembus_heartbeat", metrics[1].Name())
 	require.Equal(t, "chembus_tick", metrics[2].Name())
-	require.Equal(t, map[string]any{"observed_s": 1.0}, metrics[2].Fields())
+	require.Equal(t, map[string]any{"observed_s": 1.0, "run": testRun}, metrics[2].Fields())
 	require.True(t, metrics[2].Time().Equal(at(1.5)))
 }
 
@@ -125,12 +128,12 @@ func TestHeartbeatMetric(t *testing.T) {
 	delete(fields, "lag_s")
 	delete(fields, "sent")
 	require.Equal(t, map[string]any{
-		"beats": int64(1), "starts": int64(0), "observed_s": 0.0, "processed_count": int64(4), "uptime_s": 12.5,
+		"beats": int64(1), "starts": int64(0), "observed_s": 0.0, "run": testRun, "processed_count": int64(4), "uptime_s": 12.5,
 	}, fields)
 	require.True(t, beats[0].Time().Equal(at(0.5)))
 
 	require.Equal(t, map[string]string{"zooid": "b", "endpoint": "tcp://bus:1"}, beats[1].Tags(), "no niche is no tag")
-	require.Equal(t, map[string]any{"beats": int64(1), "starts": int64(0), "observed_s": 0.25}, beats[1].Fields(),
+	require.Equal(t, map[string]any{"beats": int64(1), "starts": int64(0), "observed_s": 0.25, "run": testRun}, beats[1].Fields(),
 		"what it did not say is no field")
 
 	c.feed(func() {
@@ -139,7 +142,7 @@ func TestHeartbeatMetric(t *testing.T) {
 	})
 	acc.Wait(5)
 	start := acc.named("chembus_heartbeat")[2]
-	require.Equal(t, map[string]any{"beats": int64(0), "starts": int64(1), "observed_s": 0.25}, start.Fields(), "a mere copy")
+	require.Equal(t, map[string]any{"beats": int64(0), "starts": int64(1), "observed_s": 0.25, "run": testRun}, start.Fields(), "a mere copy")
 	require.True(t, start.Time().Equal(at(0.9)), "at the time of the beat it would overwrite that in a database")
 }
 
@@ -160,7 +163,7 @@ func TestKillMetricComesAfterTheBeatsBeforeIt(t *testing.T) {
 	}
 	require.Equal(t, []string{"chembus_tick", "chembus_heartbeat", "chembus_kill", "chembus_tick"}, order)
 	kill := acc.named("chembus_kill")[0]
-	require.Equal(t, map[string]any{"observed_s": 0.5}, kill.Fields())
+	require.Equal(t, map[string]any{"observed_s": 0.5, "run": testRun}, kill.Fields())
 	require.Equal(t, map[string]string{"endpoint": "tcp://bus:1"}, kill.Tags())
 	require.True(t, kill.Time().Equal(at(0.6)))
 }

@@ -14,10 +14,12 @@ import (
 // decodeFacts reads facts as they come in a signal.
 func decodeFacts(t *testing.T, facts string) map[string]any {
 	t.Helper()
-	m, ok := parseSignal(`{"facts":` + facts + `}`)
+	m, ok := bus.ParseMessage(`{"facts":` + facts + `}`)
 	require.True(t, ok, facts)
-	require.NotNil(t, m.facts, facts)
-	return m.facts
+	var decoded map[string]any
+	require.NoError(t, m.DecodeFacts(&decoded), facts)
+	require.NotNil(t, decoded, facts)
+	return decoded
 }
 
 func TestFlattenFacts(t *testing.T) {
@@ -97,9 +99,8 @@ func TestFieldsKeepTheirType(t *testing.T) {
 	types := make(map[string]string)
 	for _, value := range []string{`1`, `1.5`, `"1"`, `true`, `["a",2]`, `[3,"b"]`, `{"text":1}`, `{"text":"x"}`, `""`} {
 		for _, name := range []string{"a", "value", "text_a", "incident_id", "intensity", "facts_a"} {
-			m, ok := parseSignal(fmt.Sprintf(`{"facts":{%q:%s},"intensity":1,"incident_id":"i"}`, name, value))
-			require.True(t, ok)
-			_, fields, reject := m.metric("S")
+			m := bus.Received{Intensity: 1, IncidentID: "i"}
+			_, fields, reject := plainSignal("S", m, decodeFacts(t, fmt.Sprintf(`{%q:%s}`, name, value)))
 			require.Empty(t, reject)
 			for field, value := range fields {
 				kind := fmt.Sprintf("%T", value)

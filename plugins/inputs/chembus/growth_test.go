@@ -11,15 +11,15 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 )
 
-// What the sensor costs as a colony grows.
+// What the input costs as a colony grows.
 //
 //	go test -run '^$' -bench . -benchmem ./plugins/inputs/chembus
 
 var growth = []int{100, 1_000, 10_000, 100_000, 1_000_000}
 
-// crowd is a sensor and the heartbeats of those it hears, which take turns.
-type crowd struct {
-	*sensor
+// load is a collector and the heartbeats of those it hears, which take turns.
+type load struct {
+	*collector
 	topic    []byte
 	payloads [][]byte
 	now      time.Time
@@ -27,16 +27,16 @@ type crowd struct {
 	next     int
 }
 
-// newCrowd returns a sensor that has heard n zooids twice, each every 10 s.
-func newCrowd(n int) *crowd {
+// newLoad returns one that has heard n zooids twice, each every 10 s.
+func newLoad(n int) *load {
 	plugin := newPlugin()
 	plugin.MaxZooids = n
-	c := &crowd{
-		sensor:   newSensor(plugin, testProbe, epoch),
-		topic:    []byte("HEARTBEAT"),
-		payloads: make([][]byte, n),
-		now:      epoch,
-		step:     10 * time.Second / time.Duration(n),
+	c := &load{
+		collector: newCollector(plugin, testProbe, epoch),
+		topic:     []byte("HEARTBEAT"),
+		payloads:  make([][]byte, n),
+		now:       epoch,
+		step:      10 * time.Second / time.Duration(n),
 	}
 	for i := range c.payloads {
 		c.payloads[i] = colony.Heartbeat{
@@ -51,7 +51,7 @@ func newCrowd(n int) *crowd {
 }
 
 // beat delivers the next heartbeat, and takes what is to be reported when a tick is due.
-func (c *crowd) beat() {
+func (c *load) beat() {
 	c.now = c.now.Add(c.step)
 	payload := c.payloads[c.next]
 	stamp(payload, c.now)
@@ -86,7 +86,7 @@ func stamp(payload []byte, now time.Time) {
 func BenchmarkBeat(b *testing.B) {
 	for _, n := range growth {
 		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {
-			c := newCrowd(n)
+			c := newLoad(n)
 			b.ReportAllocs()
 			before := cpuTime()
 			for b.Loop() {
@@ -100,7 +100,7 @@ func BenchmarkBeat(b *testing.B) {
 
 // BenchmarkFlood lets 1000 zooids beat without a tick.
 func BenchmarkFlood(b *testing.B) {
-	c := newCrowd(1000)
+	c := newLoad(1000)
 	c.step = time.Nanosecond
 	b.ReportAllocs()
 	for b.Loop() {
@@ -113,12 +113,12 @@ func BenchmarkMemory(b *testing.B) {
 	for _, n := range growth[1:] {
 		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				c := newCrowd(n)
+				c := newLoad(n)
 				c.Evidence(c.now.Add(time.Second))
 				c.Take()
 				with := heapInUse()
 				zooids := len(c.zooids)
-				c.sensor = nil
+				c.collector = nil
 				b.ReportMetric(float64(with-heapInUse())/float64(zooids), "B/zooid")
 				runtime.KeepAlive(c)
 			}

@@ -9,6 +9,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 const (
@@ -28,38 +29,35 @@ const (
 type receiver struct {
 	plugin   *ChemBus
 	context  *zmq.Context
-	outlook  outlook
+	busLog   busLog
 	rejects  rejectLog
 	announce announcer
 
-	sub           *zmq.Socket
-	subConnection *bus.Connection
-	disconnects   uint64      // of sockets that were closed since
-	pub           *zmq.Socket // nil: nothing is published
-	pubConnection *bus.Connection
-	subscriptions *bus.Subscriptions
-	poller        *zmq.Poller
-	batch         *bus.Batch
-	received      int       // messages, in the last step
-	receivedAt    time.Time // when there were some last
-	busy          bool      // hardly any time passed between them
-	probeTopic    string    // empty: no probe
-	nextInterval  time.Time
+	in           *bus.Connection
+	losses       uint64          // of connections that were closed since
+	out          *bus.Connection // nil: nothing is published
+	poller       *zmq.Poller
+	batch        *bus.Batch
+	received     int       // messages, in the last step
+	receivedAt   time.Time // when there were some last
+	busy         bool      // hardly any time passed between them
+	probeTopic   string    // empty: no probe
+	nextInterval time.Time
 
-	maintenanceUnknown bool // the file cannot be looked at
+	maintenanceUnknown logging.Problem // the file cannot be looked at
 }
 
 func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver {
 	return &receiver{
 		plugin:     c,
 		context:    context,
-		outlook:    outlook{endpoint: c.subscribeEndpoint, patience: time.Duration(c.BlindAfter), log: c.Log},
+		busLog:     busLog{endpoint: c.subscribeEndpoint, blindAfter: time.Duration(c.BlindAfter), log: c.Log},
 		rejects:    rejectLog{log: c.Log},
 		announce:   announcer{name: c.AnnounceAs, topic: c.HeartbeatTopic},
 		batch:      bus.NewBatch(),
 		probeTopic: probeTopic,
-		// In step with the sensor's ticks, so that the probe's return is the evidence for one.
-		nextInterval: c.sensor.start,
+		// In step with the ticks, so that the probe's return is the evidence for one.
+		nextInterval: c.collector.start,
 	}
 }
 
@@ -107,55 +105,31 @@ func (r *receiver) open() error {
 		topics = append(topics, r.probeTopic)
 	}
 	var err error
-	if r.sub, err = bus.NewSubscriber(r.context, socketSizeFactor*int64(c.MaxMessageSize), topics...); err != nil {
-		return err
-	}
-	if r.subConnection, err = bus.WatchConnection(r.context, r.sub); err != nil {
-		return err
-	}
-	if err = c.keys.Apply(r.sub); err != nil {
-		return err
-	}
-	if err = bus.Connect(r.sub, c.subscribeEndpoint); err != nil {
+	if r.in, err = bus.NewSubscriber(r.context, c.subscribeEndpoint, c.keys, socketSizeFactor*int64(c.MaxMessageSize), topics...); err != nil {
 		return err
 	}
 	r.poller = zmq.NewPoller()
 	r.poller.Add(c.waker.Socket(), zmq.POLLIN)
-	r.poller.Add(r.sub, zmq.POLLIN)
-	r.poller.Add(r.subConnection.Socket(), zmq.POLLIN)
-	if c.publishEndpoint != "" {
-		r.subscriptions = bus.NewSubscriptions(c.HeartbeatTopic)
-		if r.pub, err = bus.NewPublisher(r.context); err != nil {
-			return err
-		}
-		if r.pubConnection, err = bus.WatchConnection(r.context, r.pub); err != nil {
-			return err
-		}
-		if err = c.keys.Apply(r.pub); err != nil {
-			return err
-		}
-		if err = bus.Connect(r.pub, c.publishEndpoint); err != nil {
-			return err
-		}
-		r.poller.Add(r.pub, zmq.POLLIN)
+	r.in.AddTo(r.poller)
+	if c.publishEndpoint == "" {
+		return nil
 	}
+	if r.out, err = bus.NewPublisher(r.context, c.publishEndpoint, c.keys, c.HeartbeatTopic); err != nil {
+		return err
+	}
+	r.out.AddTo(r.poller)
 	return nil
 }
 
 func (r *receiver) close() {
-	if r.subConnection != nil {
-		r.disconnects += r.subConnection.Disconnects
-		r.subConnection.Close()
+	if r.in != nil {
+		r.losses += r.in.Losses()
+		r.in.Close(0)
 	}
-	if r.pubConnection != nil {
-		r.pubConnection.Close()
+	if r.out != nil {
+		r.out.Close(0)
 	}
-	for _, socket := range []*zmq.Socket{r.sub, r.pub} {
-		if socket != nil {
-			_ = socket.Close() // fails only on a socket that is no socket
-		}
-	}
-	r.sub, r.subConnection, r.pub, r.pubConnection = nil, nil, nil, nil
+	r.in, r.out = nil, nil
 	r.plugin.mu.Lock()
 	r.plugin.connected = false
 	r.plugin.mu.Unlock()
@@ -172,12 +146,14 @@ func (r *receiver) step() error {
 		}
 	}
 	now := time.Now()
-	r.subConnection.Update()
+	if err := r.in.Update(now); err != nil {
+		return err
+	}
 	if err := r.receive(now); err != nil {
 		return err
 	}
-	if r.pub != nil {
-		if err := bus.ReceiveSubscriptions(r.pub, r.subscriptions); err != nil {
+	if r.out != nil {
+		if err := r.out.Update(now); err != nil {
 			return err
 		}
 	}
@@ -197,13 +173,21 @@ func (r *receiver) wait(now time.Time) time.Duration {
 	if due := r.announce.NextDue(); r.announcing() && due.Before(next) {
 		next = due
 	}
+	for _, connection := range []*bus.Connection{r.in, r.out} {
+		if connection == nil {
+			continue
+		}
+		if due := connection.NextUpdate(); !due.IsZero() && due.Before(next) {
+			next = due
+		}
+	}
 	// Poll counts in whole milliseconds; rounding up keeps it from spinning through the last one.
 	return max(next.Sub(now)+time.Millisecond-1, 0)
 }
 
 // receive takes in what waits, up to one batch: then others get the lock.
 func (r *receiver) receive(now time.Time) error {
-	n, err := r.batch.Receive(r.sub)
+	n, err := r.batch.Receive(r.in)
 	if err != nil && !bus.Again(err) {
 		return err
 	}
@@ -214,15 +198,15 @@ func (r *receiver) receive(now time.Time) error {
 	c := r.plugin
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.connected, c.disconnects = r.subConnection.Up, r.disconnects+r.subConnection.Disconnects
-	c.sensor.Backlog(r.batch.Full(), now)
+	c.connected, c.disconnects = r.in.Up(), r.losses+r.in.Losses()
+	c.collector.clock.Backlog(r.batch.Full(), now)
 	for i := range n {
 		topic, payload, frames := r.batch.Message(i)
-		if reject := c.sensor.Receive(topic, payload, frames, now); reject != "" {
+		if reject := c.collector.Receive(topic, payload, frames, now); reject != "" {
 			r.rejects.Add(reject, topic, payload)
 		}
 	}
-	if c.sensor.Due() {
+	if c.collector.Due() {
 		c.due.Signal()
 	}
 	return nil
@@ -231,45 +215,40 @@ func (r *receiver) receive(now time.Time) error {
 // everyInterval does what is done once in each tick interval.
 func (r *receiver) everyInterval(now time.Time) error {
 	c := r.plugin
-	maintenance := r.inMaintenance()
+	maintenance := r.inMaintenance(now)
 	c.mu.Lock()
 	if maintenance {
-		c.sensor.clock.Suspend()
+		c.collector.clock.Suspend()
 	} else {
-		c.sensor.clock.Resume()
+		c.collector.clock.Resume()
 	}
-	if r.probeTopic == "" && r.subConnection.Up {
+	if r.probeTopic == "" && r.in.Up() {
 		// Without a probe being connected has to pass for evidence.
-		c.sensor.Evidence(now)
+		c.collector.Evidence(now)
 		c.due.Signal()
 	}
-	view := view{
-		observable: c.sensor.clock.Observable(now), connected: r.subConnection.Up, maintenance: maintenance, behind: c.sensor.Behind(now),
-		evidence: c.sensor.clock.last,
+	clock := c.collector.clock
+	view := busView{
+		observable: clock.Observable(now), connected: r.in.Up(), maintenance: maintenance, behind: clock.Behind(now),
+		evidence: clock.last,
 	}
-	probe := c.sensor.probePayload(now)
 	c.mu.Unlock()
 
-	r.outlook.Update(view, now)
+	r.busLog.Update(view, now)
 	r.rejects.Flush(now)
-	if err := r.subConnection.Reconnect(c.subscribeEndpoint); err != nil {
-		return err
-	}
-	if r.pub != nil {
-		r.pubConnection.Update()
-		if err := r.pubConnection.Reconnect(c.publishEndpoint); err != nil {
-			return err
-		}
-	}
 	if r.probeTopic == "" {
 		return nil
+	}
+	probe, err := c.collector.probePayload(now)
+	if err != nil {
+		return err
 	}
 	return r.publish(r.probeTopic, probe)
 }
 
 // announcing reports whether own heartbeats are to be sent and somebody would hear them.
 func (r *receiver) announcing() bool {
-	return r.pub != nil && r.announce.name != "" && r.subscriptions.Covers(r.plugin.HeartbeatTopic)
+	return r.out != nil && r.announce.name != "" && r.out.Listeners.Covers(r.plugin.HeartbeatTopic)
 }
 
 func (r *receiver) announceDue(now time.Time) error {
@@ -277,9 +256,9 @@ func (r *receiver) announceDue(now time.Time) error {
 		return nil
 	}
 	r.plugin.mu.Lock()
-	heard := r.plugin.sensor.counts.heartbeats
+	heard := r.plugin.collector.counts.heartbeats
 	r.plugin.mu.Unlock()
-	payload := r.announce.Due(now, now.Sub(r.plugin.sensor.start), heard)
+	payload := r.announce.Due(now, now.Sub(r.plugin.collector.start), heard)
 	if payload == nil {
 		return nil
 	}
@@ -288,26 +267,24 @@ func (r *receiver) announceDue(now time.Time) error {
 
 // publish sends what is of no use later, so what the bus does not take now is dropped.
 func (r *receiver) publish(topic string, payload []byte) error {
-	if err := bus.Publish(r.pub, topic, payload); !bus.Again(err) {
+	if err := r.out.Publish(topic, payload); !bus.Again(err) {
 		return err
 	}
 	return nil
 }
 
 // inMaintenance reports whether the file that marks maintenance exists.
-func (r *receiver) inMaintenance() bool {
+func (r *receiver) inMaintenance(now time.Time) bool {
 	file, log := r.plugin.MaintenanceFile, r.plugin.Log
 	if file == "" {
 		return false
 	}
 	_, err := os.Stat(file)
-	unknown := err != nil && !errors.Is(err, fs.ErrNotExist)
-	switch {
-	case unknown && !r.maintenanceUnknown:
-		log.Errorf("Maintenance goes unnoticed, for maintenance_file cannot be looked at: %v. Let the user of Telegraf search its folder", err)
-	case r.maintenanceUnknown && !unknown:
-		log.Infof("The maintenance_file %q can be looked at", file)
+	switch change, _ := r.maintenanceUnknown.Update(err != nil && !errors.Is(err, fs.ErrNotExist), now); change {
+	case logging.Began:
+		log.Errorf("Maintenance is not noticed, because maintenance_file cannot be looked at: %v. Let the user of Telegraf search its folder", err)
+	case logging.Ended:
+		log.Infof("The maintenance_file %q can be looked at again", file)
 	}
-	r.maintenanceUnknown = unknown
 	return err == nil
 }

@@ -133,7 +133,8 @@ func TestMetricsOfARealBus(t *testing.T) {
 				beat = m
 			}
 		case "chembus_tick", "chembus_kill":
-			require.Equal(t, map[string]string{"observed_s": "float64"}, typesOf(m.Fields()))
+			require.Equal(t, map[string]string{"observed_s": "float64", "run": "int64"}, typesOf(m.Fields()))
+			require.WithinRange(t, time.Unix(0, fieldOf(t, m, "run").(int64)), before.Add(-patience), before)
 			require.Equal(t, map[string]string{"endpoint": c.subscribeEndpoint}, m.Tags())
 		default:
 			require.Fail(t, "a metric that is not in the design", m.Name())
@@ -142,7 +143,7 @@ func TestMetricsOfARealBus(t *testing.T) {
 	require.Equal(t, map[string]string{"zooid": "audio_io", "niche": "n", "endpoint": c.subscribeEndpoint}, beat.Tags())
 	require.Equal(t, map[string]string{
 		"beats": "int64", "starts": "int64", "processed_count": "int64",
-		"lag_s": "float64", "sent": "float64", "observed_s": "float64",
+		"lag_s": "float64", "sent": "float64", "observed_s": "float64", "run": "int64",
 	}, typesOf(beat.Fields()))
 	require.InDelta(t, bus.EpochSeconds(before), fieldOf(t, beat, "sent"), patience.Seconds())
 	require.InDelta(t, 0, fieldOf(t, beat, "lag_s"), patience.Seconds())
@@ -230,7 +231,7 @@ func pick(fields map[string]any, names ...string) []any {
 	return values
 }
 
-func TestPassiveSensorPublishesNothing(t *testing.T) {
+func TestPassiveInputPublishesNothing(t *testing.T) {
 	t.Parallel()
 	for name, configure := range map[string]func(*ChemBus){
 		"no endpoint":       func(c *ChemBus) { c.PublishEndpoint = "none" },
@@ -264,13 +265,12 @@ func TestAnnouncementIsHeardOnTheBus(t *testing.T) {
 	b := startBus(t)
 	ctx, err := zmq.NewContext()
 	require.NoError(t, err)
-	sub, err := bus.NewSubscriber(ctx, 1<<20, "HEARTBEAT")
+	sub, err := bus.NewSubscriber(ctx, b.XPub(), nil, 1<<20, "HEARTBEAT")
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.NoError(t, sub.Close())
+		sub.Close(0)
 		require.NoError(t, ctx.Term())
 	})
-	require.NoError(t, bus.Connect(sub, b.XPub()))
 	// The subscription has come through; the plugin's own would not tell.
 	publisher(t, b)
 
@@ -278,7 +278,7 @@ func TestAnnouncementIsHeardOnTheBus(t *testing.T) {
 	acc := start(t, c)
 	var heard []string
 	require.True(t, holds(func() bool {
-		topic, payload, frames, err := bus.ReceiveMessage(sub)
+		topic, payload, frames, err := sub.Receive()
 		if err == nil {
 			require.Equal(t, []any{"HEARTBEAT", 2}, []any{string(topic), frames})
 			heard = append(heard, string(payload))
@@ -325,7 +325,7 @@ func TestStalledTelegrafOnARealBus(t *testing.T) {
 	stalled := busReport(t, c)["observed_s"].(float64)
 	require.True(t, holds(func() bool { return busReport(t, c)["observed_s"].(float64) > stalled+0.1 }))
 	c.mu.Lock()
-	require.LessOrEqual(t, len(c.sensor.ready)+len(c.sensor.coalesced), zooids)
+	require.LessOrEqual(t, len(c.collector.ready)+len(c.collector.coalesced), zooids)
 	c.mu.Unlock()
 	open()
 
@@ -374,7 +374,7 @@ func TestSocketsThatCannotBeOpened(t *testing.T) {
 			c.due = sync.NewCond(&c.mu)
 			c.waker, err = bus.NewWaker(ctx)
 			require.NoError(t, err)
-			c.sensor = newSensor(c, testProbe, time.Now())
+			c.collector = newCollector(c, testProbe, time.Now())
 			c.wg.Go(newReceiver(c, ctx, testProbe).run)
 			t.Cleanup(c.Stop)
 
@@ -392,7 +392,7 @@ func TestSocketsThatCannotBeOpened(t *testing.T) {
 
 func TestClosedSocketsAreNotConnected(t *testing.T) {
 	c := newPlugin()
-	c.sensor = newSensor(c, "", epoch)
+	c.collector = newCollector(c, "", epoch)
 	c.connected = true
 	newReceiver(c, nil, "").close()
 	require.Equal(t, false, busReport(t, c)["connected"])
@@ -400,7 +400,7 @@ func TestClosedSocketsAreNotConnected(t *testing.T) {
 
 func TestWaitNeitherSpinsNorOversleeps(t *testing.T) {
 	c := newPlugin()
-	c.sensor = newSensor(c, "", epoch)
+	c.collector = newCollector(c, "", epoch)
 	r := newReceiver(c, nil, "")
 	r.nextInterval = at(1)
 	for now, expected := range map[float64]time.Duration{

@@ -8,20 +8,17 @@ import (
 	"github.com/influxdata/telegraf"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
-const (
-	// rejectLogInterval is the shortest time between two log lines about rejected input.
-	rejectLogInterval = time.Minute
-	// excerptLength is how much of a rejected message is shown, in bytes.
-	excerptLength = 64
-)
+// excerptLength is how much of a rejected message is shown, in bytes.
+const excerptLength = 64
 
-// rejectLog says once a minute what was rejected, with an example of each reason.
+// rejectLog logs once a minute what was rejected, with an example of each reason.
 type rejectLog struct {
 	log telegraf.Logger
 
-	logged   time.Time
+	limit    logging.RateLimit
 	counts   map[bus.Reject]uint64
 	examples map[bus.Reject]string
 }
@@ -38,7 +35,7 @@ func (l *rejectLog) Add(reason bus.Reject, topic, payload []byte) {
 
 // Flush writes the line if it is time.
 func (l *rejectLog) Flush(now time.Time) {
-	if len(l.counts) == 0 || !l.logged.IsZero() && now.Sub(l.logged) < rejectLogInterval {
+	if len(l.counts) == 0 || !l.limit.Allow(now) {
 		return
 	}
 	var parts []string
@@ -48,7 +45,7 @@ func (l *rejectLog) Flush(now time.Time) {
 		}
 	}
 	l.log.Warnf("Messages rejected: %s", strings.Join(parts, "; "))
-	l.logged, l.counts, l.examples = now, nil, nil
+	l.counts, l.examples = nil, nil
 }
 
 func excerpt(b []byte) []byte {

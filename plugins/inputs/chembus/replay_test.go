@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRecordingOfTheRealBus feeds the sensor with 200 s of a real colony, by the times of the recording.
+// TestRecordingOfTheRealBus feeds the collector with 200 s of a real colony, by the times of the recording.
 func TestRecordingOfTheRealBus(t *testing.T) {
 	file, err := os.Open("testdata/colony.jsonl")
 	require.NoError(t, err)
@@ -23,7 +23,7 @@ func TestRecordingOfTheRealBus(t *testing.T) {
 	seen := make(map[string]bool)
 	copies := 0
 	var acc gate
-	s := newTestSensor()
+	s := newTestCollector()
 	var now float64
 	take := func() {
 		r := s.Take()
@@ -50,7 +50,7 @@ func TestRecordingOfTheRealBus(t *testing.T) {
 			take()
 		}
 
-		// Independently of the sensor: equal bytes are one beat.
+		// Independently of the collector: equal bytes are one beat.
 		var message struct {
 			Facts struct{ Zooid, Niche string }
 		}

@@ -1,12 +1,10 @@
 package chembus
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"hash/maphash"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
@@ -45,7 +43,7 @@ func (s signal) size() int {
 	return size
 }
 
-// signals turns the further topics of the bus into what is to be reported of them. Like the sensor, of
+// signals turns the further topics of the bus into what is to be reported of them. Like the collector, of
 // which it is a part, it knows neither sockets nor Telegraf.
 type signals struct {
 	topics         map[string]bool
@@ -65,8 +63,8 @@ func newSignals(c *ChemBus) *signals {
 	s := &signals{
 		topics:         make(map[string]bool),
 		maxMessageSize: int(c.MaxMessageSize),
-		copies:         signalCopies{seed: maphash.MakeSeed(), heard: make(map[uint64]time.Time)},
-		series:         signalSeries{seed: maphash.MakeSeed(), heard: make(map[uint64]time.Time)},
+		copies:         newSignalCopies(),
+		series:         newSignalSeries(),
 	}
 	for _, topic := range c.Signals {
 		s.topics[topic] = true
@@ -106,19 +104,26 @@ func (s *signals) Receive(topic string, payload []byte, now time.Time) (reject b
 	if len(payload) > s.maxMessageSize {
 		return bus.RejectOversize, false
 	}
-	m, ok := parseSignal(string(payload))
+	m, ok := bus.ParseMessage(string(payload))
 	if !ok {
 		return bus.RejectJSON, false
 	}
+	var facts map[string]any
+	switch err := m.DecodeFacts(&facts); {
+	case errors.Is(err, bus.ErrNoFacts):
+		return bus.RejectBadSignal, false
+	case err != nil:
+		return bus.RejectJSON, false // nested too deeply
+	}
 	heard, dated := signal{at: now}, false
-	if sent, ok := epochTime(m.ts); ok && sent.After(now.Add(-maxSignalAge)) && sent.Before(now.Add(maxSignalAhead)) {
+	if sent, ok := epochTime(m.TS); ok && sent.After(now.Add(-maxSignalAge)) && sent.Before(now.Add(maxSignalAhead)) {
 		heard.at, dated = sent, true
 	}
 	_, isTelemetry := telemetryFields[topic]
 	if isTelemetry {
-		heard.tags, heard.fields, reject = telemetry(topic, m.facts)
+		heard.tags, heard.fields, reject = telemetry(topic, facts)
 	} else {
-		heard.tags, heard.fields, reject = m.metric(topic)
+		heard.tags, heard.fields, reject = plainSignal(topic, m, facts)
 	}
 	switch {
 	case reject != "":
@@ -179,65 +184,21 @@ func (s *signals) addCounts(fields map[string]any) {
 	fields["signals_dropped"] = s.dropped
 }
 
-// signalMessage is what the payload of a signal says.
-type signalMessage struct {
-	ecosystem  string // empty if missing or unusable
-	incidentID string // empty if missing or unusable
-	intensity  any
-	facts      map[string]any // nil if it holds none
-	badFacts   bool           // it has facts that are no object
-	ts         any
-}
-
-// parseSignal reads a payload; false if it is no JSON object in UTF-8. NaN and Infinity count as missing
-// values, and of a repeated key the last one counts.
-func parseSignal(payload string) (signalMessage, bool) {
-	payload, ok := bus.ProperJSON(payload)
-	if !ok {
-		return signalMessage{}, false
-	}
-	decoder := json.NewDecoder(strings.NewReader(payload))
-	decoder.UseNumber() // numbers that are too large for a float64 are no error
-	var root any
-	if err := decoder.Decode(&root); err != nil {
-		return signalMessage{}, false // nested deeper than it reads
-	}
-	object, ok := root.(map[string]any)
-	if !ok {
-		return signalMessage{}, false
-	}
-	m := signalMessage{intensity: object["intensity"], ts: object["ts"]}
-	m.ecosystem, _ = object["ecosystem"].(string)
-	m.incidentID, _ = object["incident_id"].(string)
-	if !bus.ValidName(m.ecosystem) {
-		m.ecosystem = ""
-	}
-	if !bus.ValidName(m.incidentID) {
-		m.incidentID = ""
-	}
-	m.facts, ok = object["facts"].(map[string]any)
-	m.badFacts = !ok && object["facts"] != nil
-	return m, true
-}
-
-// metric returns the tags and fields of a signal that has no meaning of its own here.
-func (m signalMessage) metric(topic string) (tags map[string]string, fields map[string]any, reject bus.Reject) {
-	if m.badFacts {
-		return nil, nil, bus.RejectBadSignal
-	}
-	flat, reject := flattenFacts(m.facts)
+// plainSignal returns the tags and fields of a signal that has no meaning of its own here.
+func plainSignal(topic string, m bus.Received, facts map[string]any) (tags map[string]string, fields map[string]any, reject bus.Reject) {
+	flat, reject := flattenFacts(facts)
 	if reject != "" {
 		return nil, nil, reject
 	}
 	tags, fields = map[string]string{"signal": topic}, make(map[string]any)
-	if m.ecosystem != "" {
-		tags["ecosystem"] = m.ecosystem
+	if bus.ValidName(m.Ecosystem) {
+		tags["ecosystem"] = m.Ecosystem
 	}
-	if intensity, ok := finiteNumber(m.intensity); ok {
-		fields["intensity"] = intensity
+	if !math.IsNaN(m.Intensity) {
+		fields["intensity"] = m.Intensity
 	}
-	if m.incidentID != "" {
-		fields["incident_id"] = m.incidentID
+	if bus.ValidName(m.IncidentID) {
+		fields["incident_id"] = m.IncidentID
 	}
 	for key, value := range flat {
 		addField(fields, "facts_"+key, "text_"+key, value)
@@ -250,9 +211,8 @@ func (m signalMessage) metric(topic string) (tags map[string]string, fields map[
 
 // epochTime returns the time of a ts in epoch seconds, to the nanosecond that Telegraf's parsers make of
 // it; false if it is none.
-func epochTime(ts any) (time.Time, bool) {
-	seconds, ok := finiteNumber(ts)
-	if !ok || math.Abs(seconds) >= math.MaxInt64/1e9 {
+func epochTime(seconds float64) (time.Time, bool) {
+	if !(math.Abs(seconds) < math.MaxInt64/1e9) {
 		return time.Time{}, false
 	}
 	whole, fraction := math.Modf(seconds)

@@ -8,7 +8,7 @@ import (
 func BenchmarkSignal(b *testing.B) {
 	c := newPlugin()
 	c.Signals = telemetryTopics
-	s := testSensor{newSensor(c, testProbe, epoch)}
+	s := testCollector{newCollector(c, testProbe, epoch)}
 	topic := []byte(signalMetric)
 	payloads := make([][]byte, 10_000) // more than what is remembered of copies
 	for n := range payloads {

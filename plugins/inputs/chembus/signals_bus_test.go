@@ -58,7 +58,7 @@ func TestFloodOfSignalsWhileTelegrafStalls(t *testing.T) {
 	publish(t, p, "HEARTBEAT", beatNow("audio_io"))
 	eventually(t, c, map[string]any{"heartbeats": uint64(1), "observable": true})
 	c.mu.Lock()
-	require.LessOrEqual(t, c.sensor.signals.waitingSize, maxSignalsSize)
+	require.LessOrEqual(t, c.collector.signals.waitingSize, maxSignalsSize)
 	c.mu.Unlock()
 
 	open()

@@ -15,7 +15,7 @@ const (
 	signalTimerStop   = "timer_stop"
 	signalLoggerInit  = "logger_init"
 	signalLoggerClose = "logger_close"
-	// signalUnmatched is never on the bus: it tells of a timer_start without its timer_stop.
+	// signalUnmatched is never on the bus: it stands for a timer_start without its timer_stop.
 	signalUnmatched = "timer_unmatched"
 )
 

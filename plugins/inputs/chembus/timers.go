@@ -1,8 +1,9 @@
 package chembus
 
 import (
-	"container/list"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
@@ -21,35 +22,34 @@ type timer struct {
 // timers finds starts that have no stop. Its time is that of the events, so that a file of them gives the
 // same as the bus.
 type timers struct {
-	running map[string]*list.Element
-	order   list.List // of timer, in the order in which the starts came
+	running *simplelru.LRU[string, time.Time] // when each was started, in the order in which the starts came
 }
 
 func newTimers() *timers {
-	return &timers{running: make(map[string]*list.Element)}
+	return &timers{running: newLRU[string](maxTimers)}
 }
 
-// Event takes an event in. It returns the starts that are known by it to have no stop.
+// Event takes an event. It returns the starts that are known by it to have no stop.
 func (t *timers) Event(signal, name string, at time.Time) (unmatched []timer) {
-	for first := t.order.Front(); first != nil && at.Sub(first.Value.(timer).started) >= timerPatience; first = t.order.Front() {
-		unmatched = append(unmatched, t.remove(first))
-	}
-	switch before, running := t.running[name]; {
-	case signal == signalTimerStop && running:
-		t.remove(before)
-	case signal == signalTimerStart:
-		if running {
-			unmatched = append(unmatched, t.remove(before))
-		} else if len(t.running) == maxTimers {
-			unmatched = append(unmatched, t.remove(t.order.Front()))
+	for {
+		oldest, started, running := t.running.GetOldest()
+		if !running || at.Sub(started) < timerPatience {
+			break
 		}
-		t.running[name] = t.order.PushBack(timer{name: name, started: at})
+		unmatched = append(unmatched, timer{oldest, started})
+		t.running.RemoveOldest()
+	}
+	switch signal {
+	case signalTimerStop:
+		t.running.Remove(name)
+	case signalTimerStart:
+		if started, running := t.running.Peek(name); running {
+			unmatched = append(unmatched, timer{name, started})
+		} else if t.running.Len() == maxTimers {
+			oldest, started, _ := t.running.RemoveOldest()
+			unmatched = append(unmatched, timer{oldest, started})
+		}
+		t.running.Add(name, at) // as the latest, also if the name runs
 	}
 	return unmatched
-}
-
-func (t *timers) remove(element *list.Element) timer {
-	removed := t.order.Remove(element).(timer)
-	delete(t.running, removed.name)
-	return removed
 }

@@ -15,23 +15,23 @@ import (
 	_ "github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
-// TestSteppedWallClock steps the wall clock of the whole host, to and fro by hours, under a colony, a sensor and
-// a judge with its default options. It stamps heartbeats and metrics; nobody is silent for it. A component
-// that dies is found as if nothing had been, also one that dies together with a step.
+// TestSteppedWallClock steps the wall clock of the whole host, to and fro by hours, under a colony, the
+// input and the processor with its default options. It stamps heartbeats and metrics; no component is silent because of
+// it. One that dies is found as if nothing had happened, also if it dies together with a step.
 func TestSteppedWallClock(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
-	j := processors.Processors["liveness"]()
-	models.SetLoggerOnPlugin(j, testutil.Logger{})
-	require.NoError(t, j.(telegraf.Initializer).Init())
+	p := processors.Processors["liveness"]()
+	models.SetLoggerOnPlugin(p, testutil.Logger{})
+	require.NoError(t, p.(telegraf.Initializer).Init())
 	var found testutil.Accumulator
-	require.NoError(t, j.Start(&found))
-	defer j.Stop()
+	require.NoError(t, p.Start(&found))
+	defer p.Stop()
 
 	const components, interval, end = 20, 10, 900
 	steps := map[int]float64{100: 3600, 203: -7200, 311: 86_400, 420: -90_000, 505: 0.7, 610: -0.7, 655: -30, 706: 30}
 	deaths := map[string]int{"zooid 3": 420, "zooid 11": 655, "zooid 17": 750} // the seconds of their last beats
 
-	s := newTestSensor()
+	s := newTestCollector()
 	var step float64
 	give := func(r report) {
 		var acc gate
@@ -45,7 +45,7 @@ func TestSteppedWallClock(t *testing.T) {
 			c.addClock(&acc, "chembus_tick", r.observed, shifted(r.at))
 		}
 		for _, m := range acc.GetTelegrafMetrics() {
-			require.NoError(t, j.Add(m, &found))
+			require.NoError(t, p.Add(m, &found))
 		}
 	}
 	give(report{tick: true, at: at(0)})

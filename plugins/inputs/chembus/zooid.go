@@ -15,7 +15,7 @@ const (
 	shiftConfirmation = 2 * time.Second
 )
 
-// zooid is what the sensor knows of one component.
+// zooid is what the input knows of one component.
 type zooid struct {
 	name string
 
@@ -94,7 +94,7 @@ func (l *lagEstimate) Waited(sent float64, now, start time.Time) time.Duration {
 		l.smallest, l.raised = lag, false
 		return 0
 	}
-	// No queue holds a beat for longer than a lifetime of the sensor's clock can tell.
+	// Nothing that took longer is a beat that waited in a queue.
 	return time.Duration(min(excess, maxWait.Seconds()) * float64(time.Second))
 }
 

@@ -73,7 +73,7 @@ func TestEmitterClockSteps(t *testing.T) {
 
 func requireNeverSilent(t *testing.T, random *rand.Rand, name string, interval, first, second float64) {
 	t.Helper()
-	s := newTestSensor()
+	s := newTestCollector()
 	z := "z"
 	var now, step float64
 	for n := range 12 {
@@ -101,7 +101,7 @@ func requireNeverSilent(t *testing.T, random *rand.Rand, name string, interval, 
 }
 
 func TestEmitterWhoseClockStandsStill(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	for n := range 30 {
 		now := float64(10 * n)
 		for probe := now - 9; probe < now; probe++ {
@@ -116,7 +116,7 @@ func TestEmitterWhoseClockStandsStill(t *testing.T) {
 }
 
 func TestMaintenanceBurst(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	// Heard for 20 s; then nothing until at 81 s 60 s of beats come at once, of which "dead" sent its last
 	// at 30 s.
 	for now := 1.0; now <= 20; now++ {
@@ -144,7 +144,7 @@ func TestMaintenanceBurst(t *testing.T) {
 // were sent.
 func TestBurstOfOneComponent(t *testing.T) {
 	for _, streams := range []int{1, 8} {
-		s := newTestSensor()
+		s := newTestCollector()
 		run := func(from, to float64) {
 			for now := from; now < to; now++ {
 				s.Evidence(at(now))
@@ -176,7 +176,7 @@ func TestBurstOfOneComponent(t *testing.T) {
 }
 
 func TestObservedNeverGoesBack(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	s.beat(0, "z", wall(0))
 	for now := 1.0; now <= 40; now++ {
 		s.Evidence(at(now))
@@ -187,7 +187,7 @@ func TestObservedNeverGoesBack(t *testing.T) {
 }
 
 func TestDoubleTapOfOneStream(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	s.beat(0, "z", wall(0))
 	s.beat(0.15, "z", wall(0))
 	s.beat(10, "z", wall(10))
@@ -219,7 +219,7 @@ func TestDoubleTapsOfInterleavedStreams(t *testing.T) {
 					messages[i], messages[j] = messages[j], messages[i]
 				})
 			}
-			s := newTestSensor()
+			s := newTestCollector()
 			var end float64
 			for pass := range 2 { // what came before the pause, then what came after
 				for _, m := range messages {
@@ -243,7 +243,7 @@ func TestDoubleTapsOfInterleavedStreams(t *testing.T) {
 }
 
 func TestBeatsWithoutTime(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	payload := `{"facts":{"zooid":"z"}}`
 	s.send(0, payload)
 	s.send(0.15, payload)
@@ -256,7 +256,7 @@ func TestBeatsWithoutTime(t *testing.T) {
 }
 
 func TestMemoryOfBeatsIsBounded(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	for n := range 2_000 {
 		now := float64(n) / 1000
 		s.beat(now, "flood", wall(now))

@@ -17,6 +17,7 @@ import (
 	"github.com/influxdata/telegraf/plugins/outputs"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 )
@@ -67,7 +68,7 @@ type ChemBus struct {
 	mu                 sync.Mutex // guards what follows
 	outbox             *outbox
 	idle               chan struct{} // closed when nothing is pending; nil: nobody waits
-	malformed, dropped throttle      // of the log
+	malformed, dropped logging.RateLimit
 }
 
 // SampleConfig returns the documented default configuration.
@@ -135,7 +136,7 @@ func (c *ChemBus) Connect() error {
 	p := &publisher{
 		plugin:  c,
 		context: context,
-		waits:   waitLog{log: c.Log, endpoint: c.endpoint, subscribeEndpoint: c.subscribeEndpoint, signal: c.Signal},
+		waits:   newWaitLog(c),
 		status:  statusLog{log: c.Log},
 	}
 	c.wg.Go(p.run)
@@ -151,14 +152,14 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 	for _, m := range metrics {
 		g, problem := gapOf(m)
 		if problem != "" {
-			if n := c.malformed.Add(now); n > 0 {
+			if n := c.malformed.Count(now); n > 0 {
 				c.Log.Warnf("%d metrics are no gaps and were not published; the last, %q, %s. "+
 					"Let only liveness_gap come here with namepass", n, m.Name(), problem)
 			}
 			continue
 		}
 		if dropped := c.outbox.Offer(g); dropped != nil {
-			if n := c.dropped.Add(now); n > 0 {
+			if n := c.dropped.Count(now); n > 0 {
 				c.Log.Warnf("Dropped %d gaps, the last that of %q: more than max_pending = %d wait for a consumer on the bus",
 					n, dropped.zooid, c.MaxPending)
 			}

@@ -114,6 +114,22 @@ func TestStateIsThereFromTheStart(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
+// TestStateOfTheFormerNameIsTakenOver starts without a state_file, in a folder that holds what the file was called before.
+func TestStateOfTheFormerNameIsTakenOver(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", dir)
+	former := filepath.Join(dir, "voice.json")
+	require.NoError(t, os.WriteFile(former, []byte(`{"version":1,"confirmed":["a"],"counts":{"published":7}}`), 0o600))
+	v := connect(t, startBus(t).XSub(), func(c *ChemBus) { c.StateFile = "" })
+	require.EqualValues(t, 7, v.counted().Published)
+	v.close(t)
+	for _, file := range []string{former, filepath.Join(dir, "output.json")} {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Contains(t, string(content), `"published":7`, file)
+	}
+}
+
 func TestDamagedState(t *testing.T) {
 	b := startBus(t)
 	file := filepath.Join(t.TempDir(), "voice.json")
@@ -142,7 +158,7 @@ func TestRecorderReturnsNoProbes(t *testing.T) {
 	s.subscribeEndpoint = "tcp://127.0.0.1:1"
 	require.NoError(t, s.publisher.open())
 	s.until(t, "the recorder and the subscriber show", func() bool {
-		return s.publisher.subscriptions.Covers(s.publisher.probeTopic) && s.publisher.subscriptions.Has(topic)
+		return s.publisher.out.Listeners.Covers(s.publisher.probeTopic) && s.publisher.out.Listeners.Has(topic)
 	})
 	require.False(t, s.listened())
 	require.NoError(t, s.Write([]telegraf.Metric{gapMetric("a", nil)}))
@@ -174,7 +190,7 @@ func TestWaitLog(t *testing.T) {
 		{true, true, true, `3 gaps wait: the bus at "tcp://bus:1" does not forward them`},
 	} {
 		log := &testutil.CaptureLogger{}
-		w := waitLog{log: log, endpoint: "tcp://bus:1", subscribeEndpoint: "tcp://bus:2", signal: topic}
+		w := newWaitLog(&ChemBus{Log: log, endpoint: "tcp://bus:1", subscribeEndpoint: "tcp://bus:2", Signal: topic})
 		update := func(pending int, at time.Time) time.Time {
 			return w.Update(pending, test.connected, test.hearing, test.listened, at)
 		}

@@ -30,7 +30,7 @@ func newStepper(t *testing.T, endpoint string) *stepper {
 	require.NoError(t, err)
 	c.waker, err = bus.NewWaker(c.zmq)
 	require.NoError(t, err)
-	s := &stepper{ChemBus: c, publisher: &publisher{plugin: c, context: c.zmq, waits: waitLog{log: c.Log}, status: statusLog{log: c.Log}}}
+	s := &stepper{ChemBus: c, publisher: &publisher{plugin: c, context: c.zmq, waits: newWaitLog(c), status: statusLog{log: c.Log}}}
 	require.NoError(t, s.publisher.open())
 	t.Cleanup(func() {
 		s.publisher.close(0)
@@ -123,7 +123,7 @@ func fullPipe(t *testing.T) (*colony.Bus, *stepper) {
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	s := newStepper(t, b.XSub())
 	s.until(t, "the subscriber shows, and others could be heard", func() bool {
-		return s.listened() && s.publisher.subscriptions.Has(s.publisher.presence)
+		return s.listened() && s.publisher.out.Listeners.Has(s.publisher.presence)
 	})
 	require.NoError(t, b.Pause())
 	require.NoError(t, s.Write(flood()))

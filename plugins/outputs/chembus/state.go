@@ -11,7 +11,9 @@ import (
 
 const (
 	// stateName is the file in the default directory.
-	stateName = "voice.json"
+	stateName = "output.json"
+	// formerStateName is what the file was called before.
+	formerStateName = "voice.json"
 	// stateVersion is the version of its form.
 	stateVersion = 1
 	// saveInterval is the shortest time between two saves, unless there is news that consumers know of: what
@@ -44,6 +46,11 @@ func (c *ChemBus) openState() error {
 		return nil
 	}
 	file, err := statefile.Open(path)
+	if err == nil && c.StateFile == "" {
+		if _, err = file.TakeOver(formerStateName); err != nil {
+			file.Close()
+		}
+	}
 	if errors.Is(err, statefile.ErrLocked) {
 		return fmt.Errorf("the state file %q is in use by another process; give each plugin a state_file of its own", path)
 	}
@@ -51,18 +58,7 @@ func (c *ChemBus) openState() error {
 		return err
 	}
 	c.state = file
-	var m memory
-	found, err := file.Load(&m)
-	if err == nil && found {
-		err = c.outbox.Restore(&m)
-	}
-	if err != nil {
-		aside, moveErr := file.SetAside()
-		if moveErr != nil {
-			return errors.Join(err, moveErr)
-		}
-		c.Log.Errorf("Starting afresh, for the state in %q cannot be used; it is kept as %q: %v", path, aside, err)
-	}
+	statefile.Restore(file, c.Log, c.outbox.Restore)
 	// As no state ever is, so that it is saved at once: a Telegraf that makes a metric of the file reports it missing
 	// at every interval, and the first gap may be weeks away.
 	c.savedRevision = math.MaxUint64

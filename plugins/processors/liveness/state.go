@@ -80,19 +80,7 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 // loadState restores what the judge knew. It goes before what Telegraf's own statefile held, which is
 // written at a stop only and is of the stop before after a crash. A file that is of no use is set aside.
 func (l *Liveness) loadState() {
-	var memory judge.Memory
-	found, err := l.state.Load(&memory)
-	if err == nil && found {
-		err = l.judge.Restore(&memory)
-	}
-	if err == nil {
-		return
-	}
-	aside, moveErr := l.state.SetAside()
-	if moveErr != nil {
-		err = errors.Join(err, moveErr)
-	}
-	l.Log.Errorf("Starting without it, for the state in %q cannot be used; it is kept as %q: %v", l.statePath, aside, err)
+	statefile.Restore(l.state, l.Log, l.judge.Restore)
 }
 
 // saveIfDue saves the state when it is time.

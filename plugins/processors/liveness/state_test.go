@@ -235,7 +235,7 @@ func TestDamagedStateIsSetAside(t *testing.T) {
 		require.Equal(t, damaged, string(kept))
 		lines := logged(r.log)
 		require.Len(t, lines, 1)
-		require.Regexp(t, `^E! Starting without it, for the state in ".*liveness.json" cannot be used; it is kept as ".*liveness.json.damaged": `, lines[0])
+		require.Regexp(t, `^E! Starting without the saved state, because the state file ".*liveness.json" cannot be used: .* renamed to ".*liveness.json.damaged"`, lines[0])
 
 		r.Live(1, 3, "a")
 		r.Stop()

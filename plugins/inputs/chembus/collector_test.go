@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -24,25 +25,25 @@ func newPlugin() *ChemBus {
 	return c
 }
 
-type testSensor struct{ *sensor }
+type testCollector struct{ *collector }
 
-func newTestSensor() testSensor {
-	return testSensor{newSensor(newPlugin(), testProbe, epoch)}
+func newTestCollector() testCollector {
+	return testCollector{newCollector(newPlugin(), testProbe, epoch)}
 }
 
 // send delivers a heartbeat's payload so many seconds after the start.
-func (s testSensor) send(when float64, payload string) bus.Reject {
+func (s testCollector) send(when float64, payload string) bus.Reject {
 	return s.Receive([]byte("HEARTBEAT"), []byte(payload), 2, at(when))
 }
 
 // beat delivers a heartbeat with the given ts.
-func (s testSensor) beat(when float64, name string, sent float64) {
+func (s testCollector) beat(when float64, name string, sent float64) {
 	if reject := s.send(when, heartbeat(name, sent)); reject != "" {
 		panic(reject)
 	}
 }
 
-func (s testSensor) kill(when float64) bus.Reject {
+func (s testCollector) kill(when float64) bus.Reject {
 	return s.Receive([]byte("governance.kill"), []byte(`{"reason":"test"}`), 2, at(when))
 }
 
@@ -61,7 +62,7 @@ func names(r report) []string {
 }
 
 func TestFirstBeatAfterATickGoesAtOnceAndMoreWaitForTheNext(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	require.False(t, s.Due())
 	s.beat(0.1, "a", wall(0.1))
 	require.True(t, s.Due())
@@ -91,7 +92,7 @@ func TestFirstBeatAfterATickGoesAtOnceAndMoreWaitForTheNext(t *testing.T) {
 }
 
 func TestTicksComeWithTheFirstEvidenceOfEachSecond(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	var ticks []float64
 	for _, now := range []float64{0.5, 0.999, 1.2, 1.3, 1.9, 2.0, 2.5, 5.7, 5.8, 6.1} {
 		s.Evidence(at(now))
@@ -104,8 +105,79 @@ func TestTicksComeWithTheFirstEvidenceOfEachSecond(t *testing.T) {
 	require.Equal(t, []float64{1.2, 2.0, 5.7, 6.1}, ticks)
 }
 
+// TestTicksFollowBeats has many zooids beat, each every 10 s, so that nothing is held back.
+func TestTicksFollowBeats(t *testing.T) {
+	s := newTestCollector()
+	ticks := 0
+	var ticked time.Duration
+	for n := range 2000 {
+		now := float64(n) / 200
+		s.beat(now, fmt.Sprint(n), wall(now))
+		r := s.Take()
+		require.Len(t, r.beats, 1)
+		if r.tick {
+			require.GreaterOrEqual(t, r.observed, r.beats[0].observed)
+			ticks++
+			ticked = r.observed
+		}
+		require.Less(t, r.observed-ticked, extraTickInterval, "as soon as they may come")
+	}
+	require.InDelta(t, 10*10, ticks, 11, "ten in a second, and one with each second")
+}
+
+// TestNoTickPassesABeatThatIsHeldBack has one zooid beat so often that its beats are merged, among others that do not.
+func TestNoTickPassesABeatThatIsHeldBack(t *testing.T) {
+	s := newTestCollector()
+	reports, ticks := 0, 0
+	held := false // a beat of the busy one
+	for n := range 3000 {
+		now := float64(n) / 100
+		s.beat(now, fmt.Sprint(n%900), wall(now))
+		if n%30 == 0 {
+			s.beat(now, "busy", wall(now))
+			held = true
+		}
+		r := s.Take()
+		for _, z := range r.beats {
+			if z.name == "busy" {
+				reports++
+				held = false
+			}
+		}
+		if r.tick {
+			ticks++
+			require.False(t, held, "at %v s", now)
+		}
+	}
+	require.LessOrEqual(t, reports, 2*30+1, "two in a second, however many ticks there are")
+	require.Greater(t, ticks, 2*30, "from a tick to its second beat others are followed by ticks")
+}
+
+func TestAQuietBusHasOneTickASecond(t *testing.T) {
+	s := newTestCollector()
+	ticks := 0
+	for n := range 100 {
+		s.Evidence(at(float64(n) / 10))
+		if s.Take().tick {
+			ticks++
+		}
+	}
+	require.Equal(t, 9, ticks)
+}
+
+func TestNoTickFollowsBeatsWhileTheClockStandsStill(t *testing.T) {
+	s := newTestCollector()
+	s.Evidence(at(0.1))
+	s.clock.Suspend()
+	for n := range 80 {
+		now := 0.1 + float64(n)/100
+		s.beat(now, fmt.Sprint(n), wall(now))
+		require.False(t, s.Take().tick)
+	}
+}
+
 func TestBeatThatIsTheEvidenceForATickComesBeforeIt(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	s.beat(0.1, "a", wall(0.1))
 	s.Take()
 	s.beat(1.1, "a", wall(1.1))
@@ -116,7 +188,7 @@ func TestBeatThatIsTheEvidenceForATickComesBeforeIt(t *testing.T) {
 }
 
 func TestBeatsAreReportedInTheOrderOfTheirObservedTime(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	for now := 0.0; now < 2; now += 0.5 {
 		s.beat(now, "late", wall(now))
 		s.Take()
@@ -129,7 +201,7 @@ func TestBeatsAreReportedInTheOrderOfTheirObservedTime(t *testing.T) {
 }
 
 func TestCopyIsReportedAsAStartWithATimeOfItsOwn(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	s.beat(0.1, "a", wall(0.1))
 	first := s.Take().beats[0]
 	s.beat(0.25, "a", wall(0.1))
@@ -142,7 +214,7 @@ func TestCopyIsReportedAsAStartWithATimeOfItsOwn(t *testing.T) {
 }
 
 func TestKill(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	s.beat(0.1, "a", wall(0.1))
 	s.Take()
 	s.beat(0.2, "a", wall(0.2))
@@ -164,15 +236,15 @@ func TestKillOfAnyJSON(t *testing.T) {
 		``: bus.RejectJSON, `now`: bus.RejectJSON, "\"\xff\"": bus.RejectJSON,
 		`"` + strings.Repeat("x", 64<<10) + `"`: bus.RejectOversize,
 	} {
-		s := newTestSensor()
+		s := newTestCollector()
 		require.Equal(t, expected, s.Receive([]byte("governance.kill"), []byte(payload), 2, at(0.5)), payload)
 		require.Equal(t, expected == "", s.Take().kill, payload)
 	}
 }
 
-// toyJudge follows the rules by which the judge hears: a step of the sensor's clock over 3 s adds nothing,
-// and a beat counts before the clock's advance is judged.
-type toyJudge struct {
+// toyDetector follows the rules by which the processor hears: a step of the clock over 3 s adds nothing,
+// and a beat counts before the time that passed with it.
+type toyDetector struct {
 	t                 *testing.T
 	heard, now, jump  time.Duration
 	last              map[string]time.Duration
@@ -181,31 +253,31 @@ type toyJudge struct {
 	worstOf, duringOf string
 }
 
-func (j *toyJudge) forward(observed time.Duration) {
-	step := observed - j.heard
-	if !j.started || step > 3*time.Second {
-		j.started, j.heard, j.jump = true, observed, j.now
+func (d *toyDetector) forward(observed time.Duration) {
+	step := observed - d.heard
+	if !d.started || step > 3*time.Second {
+		d.started, d.heard, d.jump = true, observed, d.now
 	} else if step > 0 {
-		j.heard, j.now = observed, j.now+step
+		d.heard, d.now = observed, d.now+step
 	}
 }
 
-func (j *toyJudge) take(r report) {
+func (d *toyDetector) take(r report) {
 	for _, z := range r.beats {
-		j.forward(z.observed)
-		j.last[z.name] = max(j.now-(j.heard-z.observed), j.jump, j.last[z.name])
-		j.judge(z.name)
+		d.forward(z.observed)
+		d.last[z.name] = max(d.now-(d.heard-z.observed), d.jump, d.last[z.name])
+		d.check(z.name)
 	}
 	if r.tick {
-		j.forward(r.observed)
-		j.judge("tick")
+		d.forward(r.observed)
+		d.check("tick")
 	}
 }
 
-func (j *toyJudge) judge(during string) {
-	for name, last := range j.last {
-		if silence := j.now - last; silence > j.worst && strings.HasPrefix(name, "fast") {
-			j.worst, j.worstOf, j.duringOf = silence, name, during
+func (d *toyDetector) check(during string) {
+	for name, last := range d.last {
+		if silence := d.now - last; silence > d.worst && strings.HasPrefix(name, "fast") {
+			d.worst, d.worstOf, d.duringOf = silence, name, during
 		}
 	}
 }
@@ -214,8 +286,8 @@ func (j *toyJudge) judge(during string) {
 // whose beats were merged, whoever else was heard meanwhile.
 func TestStalledPipeline(t *testing.T) {
 	for _, stall := range []float64{0, 1, 2.5, 3, 3.5, 4, 20, 45, 90, 300} {
-		s := newTestSensor()
-		j := &toyJudge{t: t, last: make(map[string]time.Duration)}
+		s := newTestCollector()
+		d := &toyDetector{t: t, last: make(map[string]time.Duration)}
 		total := make(map[string]int)
 		sent := make(map[string]int)
 		for now := 0.0; now < 600; now += 0.5 {
@@ -232,7 +304,7 @@ func TestStalledPipeline(t *testing.T) {
 			}
 			if s.Due() {
 				r := s.Take()
-				j.take(r)
+				d.take(r)
 				for _, z := range r.beats {
 					total[z.name] += z.beats
 					require.LessOrEqual(t, z.observed, r.observed, "no beat is ahead of the tick that follows it")
@@ -244,12 +316,12 @@ func TestStalledPipeline(t *testing.T) {
 			total[z.name] += z.beats
 		}
 		require.True(t, maps.Equal(sent, total), "every beat is reported: %v, %v", sent, total)
-		require.LessOrEqual(t, j.worst, 10*time.Second, "stall of %v s: %s looks silent at %s", stall, j.worstOf, j.duringOf)
+		require.LessOrEqual(t, d.worst, 10*time.Second, "stall of %v s: %s looks silent at %s", stall, d.worstOf, d.duringOf)
 	}
 }
 
 func TestEvidenceIsAnyMessage(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	s.Receive([]byte(testProbe), nil, 2, at(1))
 	s.Receive([]byte("HEARTBEAT_X"), nil, 1, at(2))
 	require.Equal(t, secs(1), s.clock.observed)
@@ -258,22 +330,40 @@ func TestEvidenceIsAnyMessage(t *testing.T) {
 }
 
 func TestProbe(t *testing.T) {
-	s := newTestSensor()
+	s := newTestCollector()
 	require.Negative(t, s.counts.probeRoundTrip, "none yet")
-	payload := s.probePayload(at(1))
+	payload, err := s.probePayload(at(1))
+	require.NoError(t, err)
 	require.Empty(t, s.Receive([]byte(testProbe), payload, 2, at(1.25)))
 	require.Equal(t, secs(0.25), s.counts.probeRoundTrip)
-	for _, forged := range []string{"", "x", "-5s", "1000h", "NaN"} {
+	for _, forged := range []string{
+		"", "x", "1s", "{}", `{"facts":[]}`, `{"facts":{}}`, `{"facts":{"sent_ns":null}}`, `{"facts":{"sent_ns":"1"}}`,
+		`{"facts":{"sent_ns":-5}}`, `{"facts":{"sent_ns":3600000000000}}`, `{"facts":{"sent_ns":1e30}}`, `{"facts":{"sent_ns":NaN}}`,
+	} {
 		require.Empty(t, s.Receive([]byte(testProbe), []byte(forged), 2, at(2)))
 		require.Equal(t, secs(0.25), s.counts.probeRoundTrip, forged)
 	}
 	require.Equal(t, bus.RejectTopic, s.Receive([]byte(testProbe+"2"), payload, 2, at(2)))
 }
 
+// TestProbeIsAMessageOfTheBus has somebody read it who subscribes to everything.
+func TestProbeIsAMessageOfTheBus(t *testing.T) {
+	payload, err := newTestCollector().probePayload(at(1))
+	require.NoError(t, err)
+	var message map[string]any
+	require.NoError(t, json.Unmarshal(payload, &message))
+	require.InDelta(t, epochOf(1), message["ts"], 0.001)
+	delete(message, "ts")
+	require.Equal(t, map[string]any{
+		"signal": testProbe, "ecosystem": "monitoring", "intensity": 1.0, "facts": map[string]any{"sent_ns": 1e9},
+		"incident_id": nil, "trace": nil, "schema_version": 1.0, "channel": "legacy",
+	}, message)
+}
+
 func TestTopicsThatAreOff(t *testing.T) {
 	c := newPlugin()
 	c.KillTopic = ""
-	s := newSensor(c, "", epoch)
+	s := newCollector(c, "", epoch)
 	require.Equal(t, bus.RejectTopic, s.Receive(nil, []byte("{}"), 2, at(0)))
 	require.False(t, s.Due())
 }
@@ -281,7 +371,7 @@ func TestTopicsThatAreOff(t *testing.T) {
 func TestFullTableRejectsNewZooidsAndKeepsTheOld(t *testing.T) {
 	c := newPlugin()
 	c.MaxZooids = 3
-	s := testSensor{newSensor(c, "", epoch)}
+	s := testCollector{newCollector(c, "", epoch)}
 	for n := range 3 {
 		s.beat(0, fmt.Sprintf("old_%d", n), wall(0))
 	}
@@ -296,19 +386,19 @@ func TestFullTableRejectsNewZooidsAndKeepsTheOld(t *testing.T) {
 	s.Take()
 
 	// An hour after its last beat one has to make room.
-	later := forgetAfter.Seconds() + 1
+	later := evictAfter.Seconds() + 1
 	s.beat(later, "new", wall(later))
 	require.NotContains(t, s.zooids, "old_2")
 	require.Contains(t, s.zooids, "old_0")
 	require.Equal(t, bus.RejectMaxZooids, s.send(later, heartbeat("newer", wall(later))))
 }
 
-func TestWhatIsNotReportedYetIsNotForgotten(t *testing.T) {
+func TestZooidThatWaitsToBeReportedIsNotEvicted(t *testing.T) {
 	c := newPlugin()
 	c.MaxZooids = 1
-	s := testSensor{newSensor(c, "", epoch)}
+	s := testCollector{newCollector(c, "", epoch)}
 	s.beat(0, "old", wall(0))
-	later := forgetAfter.Seconds() + 1
+	later := evictAfter.Seconds() + 1
 	require.Equal(t, bus.RejectMaxZooids, s.send(later, heartbeat("new", wall(later))))
 	require.Equal(t, []string{"old"}, names(s.Take()))
 	later += sweepInterval.Seconds()
@@ -319,7 +409,7 @@ func TestWhatIsNotReportedYetIsNotForgotten(t *testing.T) {
 func TestSizeLimitIsTheOption(t *testing.T) {
 	c := newPlugin()
 	c.MaxMessageSize = config.Size(2048)
-	s := testSensor{newSensor(c, "", epoch)}
+	s := testCollector{newCollector(c, "", epoch)}
 	payload := heartbeat("z", wall(0))
 	padded := func(size int) string {
 		return strings.Replace(payload, `{`, `{"x":"`+strings.Repeat("x", size-len(payload)-len(`"x":"",`))+`",`, 1)

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
@@ -15,15 +17,27 @@ const (
 	maxRecentSignals = 4096
 )
 
+// newLRU returns a table of times that removes the oldest entry when there are more than size.
+func newLRU[Key comparable](size int) *simplelru.LRU[Key, time.Time] {
+	table, err := simplelru.NewLRU[Key, time.Time](size, nil)
+	if err != nil {
+		panic(err) // of a size below 1
+	}
+	return table
+}
+
 // signalSeries remembers which combinations of tags were heard.
 type signalSeries struct {
 	seed  maphash.Seed
-	heard map[uint64]time.Time
-	swept time.Time
+	heard *simplelru.LRU[uint64, time.Time] // when last
 }
 
-// Admit reports whether there is room for these tags. The known ones are always admitted; those that were
-// not heard for long make room.
+func newSignalSeries() signalSeries {
+	return signalSeries{seed: maphash.MakeSeed(), heard: newLRU[uint64](maxSignalSeries)}
+}
+
+// Admit reports whether there is room for these tags. Known ones are always admitted; one that was not heard for
+// evictAfter makes room.
 func (s *signalSeries) Admit(tags map[string]string, now time.Time) bool {
 	var hash maphash.Hash
 	hash.SetSeed(s.seed)
@@ -31,28 +45,23 @@ func (s *signalSeries) Admit(tags map[string]string, now time.Time) bool {
 		_, _ = hash.WriteString(key + "\x00" + tags[key] + "\x00") // never fails
 	}
 	id := hash.Sum64()
-	if _, known := s.heard[id]; !known && len(s.heard) >= maxSignalSeries && !s.makeRoom(now) {
-		return false
+	if !s.heard.Contains(id) && s.heard.Len() == maxSignalSeries {
+		if _, last, _ := s.heard.GetOldest(); now.Sub(last) <= evictAfter {
+			return false
+		}
 	}
-	s.heard[id] = now
+	s.heard.Add(id, now)
 	return true
-}
-
-func (s *signalSeries) makeRoom(now time.Time) bool {
-	if !s.swept.IsZero() && now.Sub(s.swept) < sweepInterval {
-		return false
-	}
-	s.swept = now
-	maps.DeleteFunc(s.heard, func(_ uint64, heard time.Time) bool { return now.Sub(heard) > forgetAfter })
-	return len(s.heard) < maxSignalSeries
 }
 
 // signalCopies recognises the second copy that publishers on the bus send of the first message of a topic.
 type signalCopies struct {
 	seed  maphash.Seed
-	heard map[uint64]time.Time
-	order []uint64 // a ring, once it is full
-	next  int
+	heard *simplelru.LRU[uint64, time.Time]
+}
+
+func newSignalCopies() signalCopies {
+	return signalCopies{seed: maphash.MakeSeed(), heard: newLRU[uint64](maxRecentSignals)}
 }
 
 // Copied reports whether the message was heard before, and remembers it otherwise. What is dated and was
@@ -63,17 +72,9 @@ func (c *signalCopies) Copied(topic string, payload []byte, dated bool, now time
 	_, _ = hash.WriteString(topic + "\x00") // never fails
 	_, _ = hash.Write(payload)
 	id := hash.Sum64()
-	if heard, known := c.heard[id]; known {
-		if dated || now.Sub(heard) <= untimedTapWindow {
-			return true
-		}
-	} else if len(c.order) < maxRecentSignals {
-		c.order = append(c.order, id)
-	} else {
-		delete(c.heard, c.order[c.next])
-		c.order[c.next] = id
-		c.next = (c.next + 1) % maxRecentSignals
+	if heard, known := c.heard.Peek(id); known && (dated || now.Sub(heard) <= untimedTapWindow) {
+		return true
 	}
-	c.heard[id] = now
+	c.heard.Add(id, now)
 	return false
 }

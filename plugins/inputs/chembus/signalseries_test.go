@@ -19,11 +19,13 @@ func TestSignalSeriesAreBounded(t *testing.T) {
 		require.False(t, s.Admit(tags(maxSignalSeries+n), at(1)))
 		require.True(t, s.Admit(tags(n), at(1)), "the known are not affected")
 	}
-	require.Len(t, s.heard, maxSignalSeries)
+	require.Equal(t, maxSignalSeries, s.heard.Len())
 
-	later := forgetAfter.Seconds() + 0.5
-	require.True(t, s.Admit(tags(-1), at(later)), "those of long ago make room")
-	require.Len(t, s.heard, 1000+1, "and nobody else")
+	later := evictAfter.Seconds() + 0.5
+	for n := range maxSignalSeries - 1000 {
+		require.True(t, s.Admit(tags(-1-n), at(later)), "those of long ago make room")
+	}
+	require.False(t, s.Admit(tags(-maxSignalSeries), at(later)), "and no others")
 }
 
 func TestSignalSeriesAreTheTags(t *testing.T) {
@@ -33,7 +35,7 @@ func TestSignalSeriesAreTheTags(t *testing.T) {
 	} {
 		require.True(t, s.Admit(tags, at(0)))
 	}
-	require.Len(t, s.heard, 5)
+	require.Equal(t, 5, s.heard.Len())
 }
 
 func TestSignalCopies(t *testing.T) {
@@ -56,7 +58,6 @@ func TestSignalCopies(t *testing.T) {
 		require.False(t, copied(20, "A", fmt.Sprint(n), true))
 		require.True(t, copied(20, "A", fmt.Sprint(n), true))
 	}
-	require.Len(t, c.heard, maxRecentSignals)
-	require.Len(t, c.order, maxRecentSignals)
+	require.Equal(t, maxRecentSignals, c.heard.Len())
 	require.False(t, copied(20, "A", "x", true), "forgotten")
 }

@@ -1,0 +1,274 @@
+package chembus
+
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"time"
+	"unsafe"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+)
+
+const (
+	// evictAfter is how long a zooid, or a series, must not have been heard to make room in a full table.
+	evictAfter = time.Hour
+	// extraTickInterval is the shortest time between two ticks that follow beats, by the observation clock.
+	extraTickInterval = 100 * time.Millisecond
+	// sweepInterval bounds how often a full table is searched for room.
+	sweepInterval = time.Minute
+)
+
+// collector turns what comes from the bus into what is to be reported: beats, ticks, kills and signals. It knows
+// neither sockets nor Telegraf, and time is passed in; the caller serialises the calls.
+type collector struct {
+	heartbeatTopic, killTopic, probeTopic string
+	maxMessageSize, maxZooids             int
+	tickInterval                          time.Duration
+
+	start  time.Time
+	clock  *observationClock
+	zooids map[string]*zooid
+	swept  time.Time
+	seed   maphash.Seed
+	counts counts
+
+	signals *signals
+
+	// What waits to be reported: zooids that have not been reported in this tick interval, which go
+	// at once, and those that have, which wait for the next tick.
+	ready, coalesced []*zooid
+	interval         uint64 // number of the present tick interval
+	nextTick         time.Time
+	tickDue          bool
+	taken            time.Duration // what the observation clock showed at the last Take
+	ticked           time.Duration // and at the last tick
+	killDue          bool
+	killed           time.Duration // what the observation clock showed at the last kill signal
+	killedAt         time.Time
+}
+
+// counts are totals since the start.
+type counts struct {
+	messages, bytes        uint64
+	heartbeats, duplicates uint64
+	rejected               map[bus.Reject]uint64
+	probeRoundTrip         time.Duration // of the last probe; negative before the first
+}
+
+// report is everything that has to go out, in this order: beats, kill, tick, signals.
+type report struct {
+	beats    []zooid // in the order to report them; their recent and lag are not set
+	kill     bool
+	killed   time.Duration
+	killedAt time.Time
+	tick     bool
+	observed time.Duration
+	at       time.Time // of the last evidence
+	signals  []signal
+}
+
+func newCollector(c *ChemBus, probeTopic string, start time.Time) *collector {
+	return &collector{
+		heartbeatTopic: c.HeartbeatTopic,
+		killTopic:      c.KillTopic,
+		probeTopic:     probeTopic,
+		maxMessageSize: int(c.MaxMessageSize),
+		maxZooids:      c.MaxZooids,
+		tickInterval:   time.Duration(c.TickInterval),
+		start:          start,
+		clock:          newObservationClock(start, time.Duration(c.BlindAfter), time.Duration(c.TickInterval)),
+		zooids:         make(map[string]*zooid),
+		signals:        newSignals(c),
+		seed:           maphash.MakeSeed(),
+		counts:         counts{rejected: make(map[bus.Reject]uint64), probeRoundTrip: -1},
+		nextTick:       start.Add(time.Duration(c.TickInterval)),
+	}
+}
+
+// Receive takes one message of the bus, which is valid during the call only. The reason tells why it was
+// rejected; empty if it was not.
+func (c *collector) Receive(topic, payload []byte, frames int, now time.Time) bus.Reject {
+	c.Evidence(now)
+	c.counts.messages++
+	c.counts.bytes += uint64(len(topic) + len(payload))
+	reject := c.accept(topic, payload, frames, now)
+	if reject != "" {
+		c.counts.rejected[reject]++
+	}
+	return reject
+}
+
+// Evidence says that the bus can be heard. The first of each tick interval makes a tick due.
+func (c *collector) Evidence(now time.Time) {
+	c.clock.Evidence(now)
+	if !now.Before(c.nextTick) {
+		c.tickDue = true
+		missed := now.Sub(c.nextTick) / c.tickInterval
+		c.nextTick = c.nextTick.Add((missed + 1) * c.tickInterval)
+	}
+}
+
+func (c *collector) accept(topic, payload []byte, frames int, now time.Time) bus.Reject {
+	switch {
+	case frames != 2:
+		return bus.RejectFrames
+	case string(topic) == c.heartbeatTopic:
+		if len(payload) > c.maxMessageSize {
+			return bus.RejectOversize
+		}
+		return c.heartbeat(payload, now)
+	case c.probeTopic != "" && string(topic) == c.probeTopic:
+		c.probeReturned(string(payload), now)
+	case c.killTopic != "" && string(topic) == c.killTopic:
+		if len(payload) > c.maxMessageSize {
+			return bus.RejectOversize
+		}
+		if _, ok := bus.ProperJSON(string(payload)); !ok {
+			return bus.RejectJSON
+		}
+		c.killDue, c.killed, c.killedAt = true, c.clock.At(now), now
+	case c.signals.topics[string(topic)]:
+		reject, copied := c.signals.Receive(string(topic), payload, now)
+		if copied {
+			c.counts.duplicates++
+		}
+		return reject
+	default:
+		return bus.RejectTopic
+	}
+	return ""
+}
+
+func (c *collector) heartbeat(payload []byte, now time.Time) bus.Reject {
+	// What is to be kept of it is cloned.
+	beat, reject := bus.ParseHeartbeat(unsafe.String(unsafe.SliceData(payload), len(payload)))
+	if reject != "" {
+		return reject
+	}
+	z, known := c.zooids[beat.Zooid]
+	if !known {
+		if len(c.zooids) >= c.maxZooids && !c.makeRoom(now) {
+			return bus.RejectMaxZooids
+		}
+		z = &zooid{name: strings.Clone(beat.Zooid)}
+		c.zooids[z.name] = z
+	}
+	z.heard = now
+	if z.recent.IsCopy(maphash.Bytes(c.seed, payload), beat.Sent, now.Sub(c.start)) {
+		c.counts.duplicates++
+		z.starts++
+	} else {
+		c.counts.heartbeats++
+		if beat.Niche == z.niche {
+			beat.Niche = z.niche // the payload need not stay in memory for it
+		} else {
+			beat.Niche = strings.Clone(beat.Niche)
+		}
+		z.beat(beat, c.clock, now, c.start)
+	}
+	if !z.dirty {
+		z.dirty = true
+		if z.reportedIn == c.interval+1 {
+			c.coalesced = append(c.coalesced, z)
+		} else {
+			c.ready = append(c.ready, z)
+		}
+	}
+	return ""
+}
+
+// makeRoom removes zooids that have not been heard for long. One that comes back is new.
+func (c *collector) makeRoom(now time.Time) bool {
+	if !c.swept.IsZero() && now.Sub(c.swept) < sweepInterval {
+		return false
+	}
+	c.swept = now
+	for name, z := range c.zooids {
+		if !z.dirty && now.Sub(z.heard) > evictAfter {
+			delete(c.zooids, name)
+		}
+	}
+	return len(c.zooids) < c.maxZooids
+}
+
+// probeFacts is what a probe carries.
+type probeFacts struct {
+	SentNS *int64 `json:"sent_ns"` // when it was sent, in nanoseconds since the start of the input
+}
+
+// probePayload returns a probe to send now.
+func (c *collector) probePayload(now time.Time) ([]byte, error) {
+	return bus.Message{
+		Signal:    c.probeTopic,
+		Ecosystem: ecosystem,
+		Intensity: 1,
+		Facts:     map[string]any{"sent_ns": now.Sub(c.start).Nanoseconds()},
+		TS:        bus.Float(bus.EpochSeconds(now)),
+	}.Encode()
+}
+
+func (c *collector) probeReturned(payload string, now time.Time) {
+	var facts probeFacts
+	m, ok := bus.ParseMessage(payload)
+	if !ok || m.DecodeFacts(&facts) != nil || facts.SentNS == nil {
+		return
+	}
+	sent := time.Duration(*facts.SentNS)
+	if roundTrip := now.Sub(c.start) - sent; sent >= 0 && roundTrip >= 0 {
+		c.counts.probeRoundTrip = roundTrip
+		c.clock.ProbeReturned(c.start.Add(sent))
+	}
+}
+
+// Due reports whether there is anything to take.
+func (c *collector) Due() bool {
+	return len(c.ready) > 0 || c.killDue || c.tickDue || c.signals.Due()
+}
+
+// Take returns what has to be reported and marks it as reported. A tick, and a kill, is preceded by
+// every beat heard before it; its observed time is that of now, since the beats may be of now.
+func (c *collector) Take() report {
+	due := c.ready
+	if c.tickDue || c.killDue {
+		due = append(due, c.coalesced...)
+		clear(c.coalesced)
+		c.coalesced = c.coalesced[:0]
+	}
+	// What the beats change need not wait for the next second. While beats are held back it does: a tick before them
+	// would pass the time at which they were sent, and somebody who beats could look silent.
+	extra := len(due) > 0 && len(c.coalesced) == 0 && c.clock.observed-c.ticked >= extraTickInterval
+	r := report{
+		beats: make([]zooid, len(due)),
+		kill:  c.killDue, killed: c.killed, killedAt: c.killedAt,
+		tick: c.tickDue || extra, observed: c.clock.observed, at: c.clock.last,
+		signals: c.signals.Take(),
+	}
+	for i, z := range due {
+		r.beats[i] = *z
+		r.beats[i].recent, r.beats[i].lag = recentBeats{}, lagEstimate{}
+		z.beats, z.starts, z.dirty = 0, 0, false
+		z.reportedIn = c.interval + 1
+	}
+	// In this order no beat moves the clock of the processor past one that was sent earlier.
+	slices.SortStableFunc(r.beats, func(a, b zooid) int { return cmp.Compare(a.observed, b.observed) })
+	if n := len(r.beats); n > 0 && r.beats[n-1].observed-c.taken > c.clock.blindAfter {
+		// After a stall that is not enough: the beats of rare senders, in small steps, would move it past
+		// those of busy ones that were merged into a later one. With the latest beat first it jumps,
+		// and that time is not counted as silence. A beat that does not make it jump must not come first.
+		// The blind_after of the processor is no longer than this one.
+		slices.Reverse(r.beats)
+	}
+	c.taken = r.observed
+	if r.tick {
+		c.ticked = r.observed
+	}
+	clear(due)
+	c.ready = due[:0]
+	if c.tickDue {
+		c.interval++
+	}
+	c.tickDue, c.killDue = false, false
+	return r
+}
