@@ -12,6 +12,7 @@ import (
 type Subscriptions struct {
 	Family  string // if not empty, subscriptions to it with a UUID behind it are counted
 	Members int    // how many different ones there are
+	Ended   uint64 // how many subscriptions to something watched have ended: the last subscriber to a prefix is gone
 
 	topics   []string
 	prefixes map[string]struct{}
@@ -34,6 +35,9 @@ func (s *Subscriptions) Apply(message []byte) {
 		s.Members += 2*int(message[0]) - 1
 	}
 	if message[0] == 0 {
+		if _, has := s.prefixes[prefix]; has {
+			s.Ended++
+		}
 		delete(s.prefixes, prefix)
 		return
 	}

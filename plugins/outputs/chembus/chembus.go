@@ -1,6 +1,11 @@
-// Package chembus is the voice: it publishes the gaps that the judge found as CAPABILITY_GAP on a
-// ChemBus. It decides nothing; each incident is published until the bus is known to have forwarded it, and
-// then never again, however often its level is repeated.
+// Package chembus is an output of Telegraf that publishes the gaps of processors.liveness as CAPABILITY_GAP on a
+// ChemBus. It decides nothing about components: each incident is published until the bus is known to have forwarded it,
+// and then never again, however often its level is repeated.
+//
+//   - outbox.go: what is to be published, and what waits for its ack
+//   - deliverylog.go: what consumers are known to have been told
+//   - peers.go: who publishes what several monitors of a bus find
+//   - publisher.go: the connections; dispatcher.go decides what goes out on them, and when
 package chembus
 
 import (
@@ -59,7 +64,7 @@ type ChemBus struct {
 	wg                sync.WaitGroup
 
 	state         *statefile.File // nil: nothing is kept
-	saved         standing        // last in the file; these belong to the publisher
+	saved         totals          // last in the file; these belong to the publisher
 	savedRevision uint64
 	savedAt       time.Time
 	saveTook      time.Duration
@@ -88,8 +93,8 @@ func (c *ChemBus) Init() error {
 	if c.keys, err = c.Curve.Load(); err != nil {
 		return err
 	}
-	if c.Signal == "" {
-		return &option.Error{Name: "signal", Problem: "is empty", Allowed: `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`}
+	if len(c.Signal) < 2 { // it is heard by a prefix
+		return &option.Error{Name: "signal", Problem: fmt.Sprintf("%q is too short", c.Signal), Allowed: `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`}
 	}
 	if math.IsNaN(c.Intensity) || math.IsInf(c.Intensity, 0) {
 		return &option.Error{Name: "intensity", Problem: "is no number that JSON can hold", Allowed: "use a finite number such as 1.0"}
@@ -121,24 +126,12 @@ func (c *ChemBus) Connect() error {
 	if err := c.openState(); err != nil {
 		return err
 	}
-	context, err := zmq.NewContext()
-	if err == nil {
-		if c.waker, err = bus.NewWaker(context); err != nil {
-			_ = context.Term() // nothing is open in it
-		}
-	}
+	p, err := c.newPublisher()
 	if err != nil {
 		c.closeState()
 		return err
 	}
-	c.zmq = context
 	c.done = make(chan struct{})
-	p := &publisher{
-		plugin:  c,
-		context: context,
-		waits:   newWaitLog(c),
-		status:  statusLog{log: c.Log},
-	}
 	c.wg.Go(p.run)
 	c.Log.Infof("Publishing %q to %q", c.Signal, c.endpoint)
 	return nil
@@ -148,7 +141,6 @@ func (c *ChemBus) Connect() error {
 func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 	now := time.Now()
 	c.mu.Lock()
-	before := c.outbox.Standing()
 	for _, m := range metrics {
 		g, problem := gapOf(m)
 		if problem != "" {
@@ -165,11 +157,8 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 			}
 		}
 	}
-	due := c.outbox.Pending() > c.outbox.inFlight || len(c.outbox.notices.ended) > 0 || c.outbox.Standing() != before
 	c.mu.Unlock()
-	if due {
-		c.waker.Wake()
-	}
+	c.waker.Wake()
 	return nil
 }
 
@@ -187,7 +176,7 @@ func (c *ChemBus) Close() error {
 		select {
 		case <-idle:
 		case <-time.After(c.closeTimeout):
-			c.Log.Warnf("Stopped with %d gaps that nobody on the bus could hear, or that another monitor was about to tell; the judge repeats those still open", c.standing().Pending)
+			c.Log.Warnf("Stopped with %d gaps that were not published, or got no ack; the processor repeats those that are still open", c.pending())
 		}
 	}
 	close(c.done)
@@ -207,10 +196,11 @@ func (c *ChemBus) signalIdle() {
 	}
 }
 
-func (c *ChemBus) standing() standing {
+// pending returns how many incidents wait to be sent, or for their acks.
+func (c *ChemBus) pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.outbox.Standing()
+	return c.outbox.Pending()
 }
 
 func init() {

@@ -30,10 +30,10 @@ type gap struct {
 	open      bool
 	kind      string
 	zooid     string
-	component string   // whole name of what is missing, if several components have that zooid; else the zooid
-	lastSeen  float64  // epoch seconds by the component's clock; 0: never
-	missing   float64  // seconds, of observed time
-	at        float64  // epoch seconds when that was so, by the monitor's clock
+	component string  // whole name of what is missing, if several components have that zooid; else the zooid
+	lastSeen  float64 // epoch seconds by the component's clock; 0: never
+	missing   float64 // seconds, of observed time
+	at        float64 // epoch seconds when that was so, by the monitor's clock
 	severity  string
 	reason    string
 	members   []string // of an outage; nil: it is none
@@ -194,5 +194,12 @@ func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
 		Facts:      facts,
 		IncidentID: &g.incident,
 		TS:         bus.Float(bus.EpochSeconds(now)),
+	}
+}
+
+// privateMessage returns a message on a topic of the monitors' own, which whoever hears everything can read, too.
+func (c *ChemBus) privateMessage(topic string, facts map[string]any, now time.Time) bus.Message {
+	return bus.Message{
+		Signal: topic, Ecosystem: c.Ecosystem, Intensity: 1, Facts: facts, TS: bus.Float(bus.EpochSeconds(now)),
 	}
 }

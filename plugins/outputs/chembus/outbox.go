@@ -211,6 +211,11 @@ func (o *outbox) Pending() int {
 	return o.pending.Len()
 }
 
+// Totals returns the counters.
+func (o *outbox) Totals() totals {
+	return totals{counts: o.counts, Pending: o.Pending()}
+}
+
 func (o *outbox) covered(g *gap) {
 	if o.log.Covered(g) {
 		o.counts.Known++

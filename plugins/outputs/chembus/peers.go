@@ -65,8 +65,8 @@ type peers struct {
 	connectedSince time.Time // since when others can be heard; zero: they cannot
 	nextAsk        time.Time // when to ask them for their logs again
 	askPause       time.Duration
-	firstAsk       uint64    // number of the message that did first since then; 0: none
-	joined         bool      // one has come back: whatever others say from now on is heard
+	firstAsk       uint64 // number of the message that did first since then; 0: none
+	joined         bool   // one has come back: whatever others say from now on is heard
 	answers        map[string]bool
 	waiting        bool          // with gaps, for the answers
 	waitingSince   time.Duration // in returned time
@@ -80,11 +80,11 @@ type peers struct {
 
 // peerMessage is what monitors say to each other: the facts of a ChemBus message.
 type peerMessage struct {
-	Monitor  string          `json:"monitor"`
-	Number   uint64          `json:"number"`   // counts the messages of this monitor
-	Ask      bool            `json:"ask"`      // the others are to send their logs
-	Log      []silence       `json:"log"`      // entries of the delivery log
-	Complete bool            `json:"complete"` // with this the monitor has sent its whole log
+	Monitor  string           `json:"monitor"`
+	Number   uint64           `json:"number"`   // counts the messages of this monitor
+	Ask      bool             `json:"ask"`      // the others are to send their logs
+	Log      []silence        `json:"log"`      // entries of the delivery log
+	Complete bool             `json:"complete"` // with this the monitor has sent its whole log
 	Claims   []claimedFailure `json:"claims"`
 }
 

@@ -15,7 +15,7 @@ const (
 	// probeSize bounds what is received on the topic of the probes, and hearSize what is received of gaps and from other
 	// monitors, in bytes. Whoever sends more costs the connection on which it comes, so that there is one for each.
 	probeSize = 1 << 10
-	hearSize  = 1 << 20
+	hearSize  = 512 << 10
 	// burst bounds how many messages are taken before something else gets its turn.
 	burst = 100
 )
@@ -39,11 +39,21 @@ type publisher struct {
 	dispatcher dispatcher
 }
 
-func newPublisher(c *ChemBus) (*publisher, error) {
+// newPublisher makes a publisher, whose connections are not open yet, and gives the plugin what it needs to reach it.
+func (c *ChemBus) newPublisher() (*publisher, error) {
 	peers, err := newPeers()
+	if err != nil {
+		return nil, err
+	}
+	if c.zmq, err = zmq.NewContext(); err != nil {
+		return nil, err
+	}
+	if c.waker, err = bus.NewWaker(c.zmq); err != nil {
+		return nil, errors.Join(err, c.zmq.Term()) // nothing is open in it
+	}
 	return &publisher{
 		plugin: c, context: c.zmq, status: newStatusLog(c), dispatcher: dispatcher{plugin: c, peers: peers},
-	}, err
+	}, nil
 }
 
 // run publishes until the plugin is closed.

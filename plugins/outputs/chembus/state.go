@@ -15,7 +15,7 @@ const (
 	// formerStateName is what the file was called before.
 	formerStateName = "voice.json"
 	// stateVersion is the version of its form.
-	stateVersion = 1
+	stateVersion = 2
 	// saveInterval is the shortest time between two saves, unless there is news that consumers know of: what
 	// is not saved when the process dies is sent again, and has to be within the 60 s in which they remember it.
 	saveInterval = time.Second
@@ -23,18 +23,31 @@ const (
 	saveShare = 20
 )
 
-// memory is what survives a restart.
-type memory struct {
-	Version   int      `json:"version"`
-	Confirmed []string `json:"confirmed"` // incidents, those seen longest ago first
-	Notices   []notice `json:"notices"`   // likewise
-	Counts    standing `json:"counts"`
+// savedState is the form of the state file, a JSON object.
+type savedState struct {
+	Version   int             `json:"version"`
+	Incidents []savedIncident `json:"incidents"` // of which consumers were told; those seen longest ago first
+	Silences  []silence       `json:"silences"`  // likewise
+	Counts    totals          `json:"counts"`
+
+	// What version 1 had in the place of the delivery log.
+	Confirmed []string  `json:"confirmed,omitempty"`
+	Notices   []silence `json:"notices,omitempty"`
 }
 
-// standing is how far the gaps have come. Telegraf can read it from the file as a metric.
-type standing struct {
+type savedIncident struct {
+	ID    string `json:"id"`
+	Ended bool   `json:"ended,omitempty"`
+}
+
+// totals are the counters. Telegraf can read them from the file as a metric.
+type totals struct {
 	counts
-	Pending int `json:"pending"` // incidents that wait to be sent or confirmed; it does not survive
+	Pending int `json:"pending"` // incidents that wait to be sent, or for their acks; it does not survive
+
+	// What version 1 calls Acked and Expired.
+	Confirmed uint64 `json:"confirmed,omitempty"`
+	Unheard   uint64 `json:"unheard,omitempty"`
 }
 
 // openState finds, locks and loads the state file. Without one a restarted output would publish again
@@ -65,34 +78,34 @@ func (c *ChemBus) openState() error {
 	return nil
 }
 
-// Memory returns what is to survive a restart.
-func (o *outbox) Memory() *memory {
-	var confirmed []string
-	for _, incident := range o.confirmed.Keys() {
-		if forGood, _ := o.confirmed.Peek(incident); forGood {
-			confirmed = append(confirmed, incident)
+// State returns what is to survive a restart.
+func (o *outbox) State() *savedState {
+	s := &savedState{Version: stateVersion, Silences: o.log.silences.Values(), Counts: o.Totals()}
+	for _, incident := range o.log.incidents.Keys() {
+		if state, _ := o.log.incidents.Peek(incident); state.told {
+			s.Incidents = append(s.Incidents, savedIncident{incident, state.ended})
 		}
 	}
-	return &memory{
-		Version:   stateVersion,
-		Confirmed: confirmed,
-		Notices:   o.notices.All(),
-		Counts:    o.Standing(),
-	}
+	return s
 }
 
-// Restore gives an outbox that was offered nothing yet the memory of another.
-func (o *outbox) Restore(m *memory) error {
-	if m.Version != stateVersion {
-		return fmt.Errorf("state has version %d, this program knows %d", m.Version, stateVersion)
+// Restore gives an outbox that was offered nothing yet the state of another one.
+func (o *outbox) Restore(s *savedState) error {
+	if s.Version < 1 || s.Version > stateVersion {
+		return fmt.Errorf("state has version %d, this program knows 1 to %d", s.Version, stateVersion)
 	}
-	for _, incident := range m.Confirmed {
-		o.confirmed.Add(incident, true)
+	for _, incident := range s.Confirmed {
+		o.log.set(incident, incidentState{told: true})
 	}
-	for _, n := range m.Notices {
-		o.notices.Learn(n)
+	for _, i := range s.Incidents {
+		o.log.set(i.ID, incidentState{told: true, ended: i.Ended})
 	}
-	o.counts = m.Counts.counts
+	for _, silence := range append(s.Notices, s.Silences...) {
+		o.log.put(silence)
+	}
+	o.counts = s.Counts.counts
+	o.counts.Acked += s.Counts.Confirmed
+	o.counts.Expired += s.Counts.Unheard
 	return nil
 }
 
@@ -103,24 +116,24 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 		return time.Time{}
 	}
 	c.mu.Lock()
-	standing := c.outbox.Standing()
-	revision := c.outbox.revision
-	if standing == c.saved && revision == c.savedRevision {
+	totals := c.outbox.Totals()
+	revision := c.outbox.log.revision
+	if totals == c.saved && revision == c.savedRevision {
 		c.mu.Unlock()
 		return time.Time{}
 	}
 	pause := saveInterval
-	if standing.Confirmed+standing.Known != c.saved.Confirmed+c.saved.Known && !c.saveFailed {
+	if totals.Acked+totals.Known != c.saved.Acked+c.saved.Known && !c.saveFailed {
 		pause = min(saveShare*c.saveTook, saveInterval)
 	}
 	if next := c.savedAt.Add(pause); now.Before(next) {
 		c.mu.Unlock()
 		return next
 	}
-	m := c.outbox.Memory()
+	s := c.outbox.State()
 	c.mu.Unlock()
 	start := time.Now()
-	err := c.state.Save(m)
+	err := c.state.Save(s)
 	c.savedAt, c.saveTook = now, time.Since(start)
 	switch {
 	case err != nil && !c.saveFailed:
@@ -131,7 +144,7 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 	if c.saveFailed = err != nil; c.saveFailed {
 		return now.Add(saveInterval)
 	}
-	c.saved, c.savedRevision = m.Counts, revision
+	c.saved, c.savedRevision = s.Counts, revision
 	return time.Time{}
 }
 
