@@ -65,7 +65,7 @@ func TestNeitherWriteNorCloseHangs(t *testing.T) {
 			v.write(t, flood()...)
 			v.write(t, gapMetric("last", nil))
 			v.close(t)
-			require.Contains(t, fmt.Sprint(v.warnings()), fmt.Sprintf("Stopped with %d gaps that nobody on the bus could hear", floodSize+1))
+			require.Contains(t, fmt.Sprint(v.warnings()), fmt.Sprintf("Stopped with %d gaps that were not published, or got no ack", floodSize+1))
 		})
 	}
 }
@@ -81,7 +81,7 @@ func TestCloseOnFullPipes(t *testing.T) {
 	require.NoError(t, b.Pause())
 	v.write(t, flood()...)
 	v.close(t)
-	require.Contains(t, fmt.Sprint(v.warnings()), "gaps that nobody on the bus could hear")
+	require.Contains(t, fmt.Sprint(v.warnings()), "gaps that were not published, or got no ack")
 }
 
 func TestCloseWaitsForNothingWithoutNeed(t *testing.T) {
