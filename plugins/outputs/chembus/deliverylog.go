@@ -26,10 +26,11 @@ type deliveryLog struct {
 	revision  uint64                          // changes with the content
 }
 
-// incidentState is what is known of an incident. It can be neither: its gap is covered by a silence, and was counted.
+// incidentState is what is known of an incident.
 type incidentState struct {
-	told  bool // to consumers, or they were told the same under another id
-	ended bool // according to this monitor's processor, which repeats that
+	told    bool // to consumers, or they were told the same under another id
+	ended   bool // according to this monitor's processor, which repeats that
+	counted bool // as published, or as known already
 }
 
 // silence is what consumers were told last about one component.
@@ -59,11 +60,13 @@ func newDeliveryLog(maxPending int) (*deliveryLog, error) {
 
 // Add takes a gap of which consumers were told.
 func (l *deliveryLog) Add(g *gap) {
-	if state, _ := l.incidents.Peek(g.incident); state.ended {
-		l.set(g.incident, incidentState{told: !g.neverSeen(), ended: true})
+	state, _ := l.incidents.Peek(g.incident)
+	// The same failure can come again under the same id if the component was never seen.
+	state.told = !state.ended || !g.neverSeen()
+	l.set(g.incident, state)
+	if state.ended {
 		return
 	}
-	l.set(g.incident, incidentState{told: true})
 	for _, component := range g.components() {
 		l.put(silence{Component: component, Incident: g.incident, Until: g.until()})
 	}
@@ -76,7 +79,9 @@ func (l *deliveryLog) Learn(s silence) {
 	}
 	if known, ok := l.silences.Get(s.Component); !ok || s.Until > known.Until {
 		l.put(s)
-		l.set(s.Incident, incidentState{told: true})
+		state, _ := l.incidents.Peek(s.Incident)
+		state.told = true
+		l.set(s.Incident, state)
 	}
 }
 
@@ -114,27 +119,27 @@ func (l *deliveryLog) Covers(g *gap) bool {
 	return len(components) > 0 && int64(len(components)) >= g.count
 }
 
-// Covered takes that a gap is not published, since the log covers it. It reports whether that is new.
-func (l *deliveryLog) Covered(g *gap) bool {
-	known := l.incidents.Contains(g.incident)
+// Count takes that a gap is not published, or no more. It reports whether that is new.
+func (l *deliveryLog) Count(g *gap) bool {
+	state, _ := l.incidents.Peek(g.incident)
+	if state.counted {
+		return false
+	}
 	// An incident that outlasts the silence may become more than consumers know.
-	l.set(g.incident, incidentState{told: !g.outlasts()})
-	return !known
+	state.told, state.counted = state.told || !g.outlasts() && !state.ended, true
+	l.set(g.incident, state)
+	return true
 }
 
-// Opened takes the level of an open gap. It reports whether consumers were told of this incident.
-func (l *deliveryLog) Opened(g *gap) bool {
+// Opened takes the level of an open gap.
+func (l *deliveryLog) Opened(g *gap) {
 	state, known := l.incidents.Get(g.incident) // which makes it the last to be evicted
-	switch {
-	case !known:
-		return false
-	case state.ended && !state.told:
-		l.incidents.Remove(g.incident)
-	case state.ended:
-		l.set(g.incident, incidentState{told: true})
+	if state.ended {
+		state.ended = false
+		l.set(g.incident, state)
 	}
-	if !state.told {
-		return false
+	if !known || !state.told {
+		return
 	}
 	for _, component := range g.components() {
 		l.silences.Get(component)
@@ -142,7 +147,6 @@ func (l *deliveryLog) Opened(g *gap) bool {
 	if g.members != nil && g.count <= int64(len(g.members)) {
 		l.removeSilences(g.incident, g.members) // the others are back
 	}
-	return true
 }
 
 // Ended takes the level of a gap that is closed: its component is back. Whatever was said of it before is history, and
@@ -152,8 +156,11 @@ func (l *deliveryLog) Ended(g *gap) bool {
 	if state.ended {
 		return false
 	}
-	// The same failure can come again under the same id if the component was never seen.
-	l.set(g.incident, incidentState{told: state.told && !g.neverSeen(), ended: true})
+	if g.neverSeen() {
+		state = incidentState{} // the same failure can come again under the same id
+	}
+	state.ended = true
+	l.set(g.incident, state)
 	if g.members != nil {
 		l.removeSilences(g.incident, nil)
 		return true

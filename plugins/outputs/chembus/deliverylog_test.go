@@ -120,6 +120,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		o.Offer(second)
 		require.Empty(t, send(o, 2, now))
 		ack(o, 1)
+		o.Offer(second)
 		require.Zero(t, o.Pending())
 		require.EqualValues(t, 1, o.counts.Known)
 	})
@@ -158,6 +159,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		send(o, 1, now)
 		o.Offer(second)
 		o.Offer(over(first))
+		o.Offer(second)
 		require.Equal(t, []string{"2"}, ids(send(o, 2, now)))
 		o.Offer(first)
 		require.Contains(t, ids(send(o, 3, now.Add(2*timeout))), "2", "it waits for nothing any more")
@@ -269,6 +271,7 @@ func TestLogOfAnotherMonitor(t *testing.T) {
 	learn(o, theirs...)
 	require.EqualValues(t, 2, o.counts.Known)
 	require.Equal(t, 2, o.Pending(), "it was back; and that one is not in the log")
+	require.Len(t, publishAll(o), 2)
 
 	o = newTestOutbox(t, 10)
 	learn(o, theirs...)

@@ -65,12 +65,9 @@ func (o *outbox) Offer(g *gap) *gap {
 		o.close(g)
 		return nil
 	}
-	told := o.log.Opened(g)
+	o.log.Opened(g)
 	if waiting, waits := o.pending.Peek(g.incident); waits {
 		waiting.gap = *g // the same incident, with the silence of now
-		return nil
-	}
-	if told {
 		return nil
 	}
 	if o.log.Covers(g) {
@@ -139,6 +136,7 @@ func (o *outbox) Due(now time.Time) (due []*delivery, next time.Time) {
 			next = earlier(next, settled)
 		case !d.acked.IsZero():
 			o.log.Add(&d.gap)
+			o.log.Count(&d.gap)
 			o.remove(d)
 			o.counts.Acked++
 		case d.probe != 0 && now.Before(d.deadline):
@@ -217,7 +215,7 @@ func (o *outbox) Totals() totals {
 }
 
 func (o *outbox) covered(g *gap) {
-	if o.log.Covered(g) {
+	if o.log.Count(g) {
 		o.counts.Known++
 	}
 }

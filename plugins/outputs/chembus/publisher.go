@@ -113,6 +113,7 @@ func (p *publisher) close(linger time.Duration) {
 		if connection != nil {
 			connection.Close(linger)
 		}
+		linger = 0
 	}
 	p.out, p.probes, p.hearing = nil, nil, nil
 	p.plugin.mu.Lock()

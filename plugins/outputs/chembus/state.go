@@ -95,10 +95,10 @@ func (o *outbox) Restore(s *savedState) error {
 		return fmt.Errorf("state has version %d, this program knows 1 to %d", s.Version, stateVersion)
 	}
 	for _, incident := range s.Confirmed {
-		o.log.set(incident, incidentState{told: true})
+		o.log.set(incident, incidentState{told: true, counted: true})
 	}
 	for _, i := range s.Incidents {
-		o.log.set(i.ID, incidentState{told: true, ended: i.Ended})
+		o.log.set(i.ID, incidentState{told: true, ended: i.Ended, counted: true})
 	}
 	for _, silence := range append(s.Notices, s.Silences...) {
 		o.log.put(silence)
