@@ -126,7 +126,7 @@ func (s *dispatcher) Dispatch(now time.Time) (time.Time, error) {
 	o := s.plugin.outbox
 	o.DropCovered()
 	messages, next := s.peers.Talk(o, now)
-	if err := s.say(messages); err != nil && !bus.Again(err) {
+	if err := s.say(messages, now); err != nil && !bus.Again(err) {
 		return next, err // what is not said is asked for again
 	}
 	if s.listenedSince.IsZero() || o.Pending() == 0 {
@@ -150,7 +150,7 @@ func (s *dispatcher) Dispatch(now time.Time) (time.Time, error) {
 			waiting++
 		}
 	}
-	err := s.say(s.peers.Claim(unclaimed, now))
+	err := s.say(s.peers.Claim(unclaimed, now), now)
 	if bus.Again(err) {
 		o.VoidClaims()
 	}
@@ -204,9 +204,9 @@ func (s *dispatcher) sendProbe(now time.Time) error {
 	return s.sendMessage(s.plugin.privateMessage(s.topics.probe, map[string]any{"number": s.probe}, now))
 }
 
-func (s *dispatcher) say(messages []peerMessage) error {
+func (s *dispatcher) say(messages []peerMessage, now time.Time) error {
 	for i := range messages {
-		if err := s.sendMessage(s.plugin.privateMessage(s.topics.peers, messages[i].facts(), time.Now())); err != nil {
+		if err := s.sendMessage(s.plugin.privateMessage(s.topics.peers, messages[i].facts(), now)); err != nil {
 			return err
 		}
 	}
