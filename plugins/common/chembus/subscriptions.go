@@ -12,7 +12,8 @@ import (
 type Subscriptions struct {
 	Family  string // if not empty, subscriptions to it with a UUID behind it are counted
 	Members int    // how many different ones there are
-	Ended   uint64 // how many subscriptions to something watched have ended: the last subscriber to a prefix is gone
+	// OnEnd, if set, is called when the last subscriber to a prefix of one of the topics is gone.
+	OnEnd func(prefix string)
 
 	topics   []string
 	prefixes map[string]struct{}
@@ -35,8 +36,8 @@ func (s *Subscriptions) Apply(message []byte) {
 		s.Members += 2*int(message[0]) - 1
 	}
 	if message[0] == 0 {
-		if _, has := s.prefixes[prefix]; has {
-			s.Ended++
+		if _, has := s.prefixes[prefix]; has && s.OnEnd != nil {
+			s.OnEnd(prefix)
 		}
 		delete(s.prefixes, prefix)
 		return

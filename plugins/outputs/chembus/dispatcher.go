@@ -110,9 +110,15 @@ func (s *dispatcher) Follow(listened, connected bool, others int, now time.Time)
 	}
 }
 
-// ListenerLost takes that somebody has left who may not have got what is on its way, or that it was lost itself.
+// ListenerLost takes that somebody has left who may not have got what is on its way.
 func (s *dispatcher) ListenerLost() {
 	s.plugin.outbox.Lost()
+}
+
+// ConnectionLost takes that what is on its way may be lost. Who listens is to be seen anew.
+func (s *dispatcher) ConnectionLost() {
+	s.ListenerLost()
+	s.listenedSince = time.Time{}
 }
 
 // MessagesMissed takes that messages of the bus may not have been heard.

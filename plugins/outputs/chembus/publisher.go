@@ -2,6 +2,7 @@ package chembus
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
@@ -93,6 +94,11 @@ func (p *publisher) open() error {
 		return err
 	}
 	p.out.Listeners.Family = t.family
+	p.out.Listeners.OnEnd = func(prefix string) {
+		if strings.HasPrefix(t.signal, prefix) && prefix != t.hear {
+			p.dispatcher.ListenerLost()
+		}
+	}
 	p.sendable, p.audible = 0, 0
 	p.dispatcher.topics, p.dispatcher.send = t, p.out.Publish
 	p.poller = zmq.NewPoller()
@@ -184,9 +190,9 @@ func (p *publisher) hear(now time.Time) error {
 		return err
 	}
 	listeners := p.out.Listeners
-	if sendable := p.out.Losses() + listeners.Ended; sendable != p.sendable {
+	if sendable := p.out.Losses(); sendable != p.sendable {
 		p.sendable = sendable
-		d.ListenerLost()
+		d.ConnectionLost()
 	}
 	if audible := p.hearing.Losses(); audible != p.audible {
 		p.audible = audible

@@ -1,0 +1,427 @@
+package chembus
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
+)
+
+// peerMonitor is an outbox with peers, which has joined a bus where so many others are.
+type peerMonitor struct {
+	*outbox
+	*peers
+}
+
+func newPeerMonitor(t *testing.T, others int) *peerMonitor {
+	t.Helper()
+	p, err := newPeers()
+	require.NoError(t, err)
+	m := &peerMonitor{newTestOutbox(t, 1000), p}
+	p.Connected(true, 0, now)
+	_, _ = p.Talk(m.outbox, now.Add(connectTime)) // nobody is there, so that nobody is asked
+	p.Connected(true, others, now)
+	return m
+}
+
+// hear takes messages as they come from the bus.
+func (m *peerMonitor) hear(t *testing.T, at time.Time, messages ...peerMessage) {
+	t.Helper()
+	for _, said := range messages {
+		payload, err := bus.Message{Signal: "x", Facts: said.facts()}.Encode()
+		require.NoError(t, err)
+		require.Less(t, len(payload), hearSize)
+		m.peers.Hear(payload, m.outbox, at)
+	}
+}
+
+// decide returns what to do with each gap that is due.
+func (m *peerMonitor) decide(at time.Time) map[string]verdict {
+	all := make(map[string]verdict)
+	for _, d := range due(m.outbox, at) {
+		all[d.incident] = m.Decide(d, at)
+	}
+	return all
+}
+
+// claim claims all that is due.
+func (m *peerMonitor) claim(at time.Time) []peerMessage {
+	return m.peers.Claim(due(m.outbox, at), at)
+}
+
+// pass lets returned time pass.
+func (m *peerMonitor) pass(from time.Time, seconds int) time.Time {
+	m.returned.Returned(from)
+	for range seconds {
+		from = from.Add(time.Second)
+		m.returned.Returned(from)
+	}
+	return from
+}
+
+func TestReturnedTime(t *testing.T) {
+	var r returnedTime
+	at := now
+	for _, step := range []struct{ pause, want time.Duration }{
+		{time.Hour, 0}, // the first probe begins it
+		{time.Second, time.Second},
+		{0, time.Second},
+		{time.Hour, 4 * time.Second}, // the bus stood still
+		{2 * time.Second, 6 * time.Second},
+	} {
+		at = at.Add(step.pause)
+		r.Returned(at)
+		require.Equal(t, step.want, r.elapsed)
+	}
+}
+
+func TestAloneNothingIsClaimed(t *testing.T) {
+	m := newPeerMonitor(t, 0)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	require.Equal(t, map[string]verdict{"1": publish}, m.decide(now))
+}
+
+// TestFirstClaimPublishes has two monitors claim the same failure under different ids at the same moment.
+func TestFirstClaimPublishes(t *testing.T) {
+	first, second := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
+	first.Offer(silenceOf("1", "a", 100, 30))
+	second.Offer(silenceOf("2", "a", 90, 30))
+	require.Equal(t, map[string]verdict{"1": sendClaim}, first.decide(now))
+	require.Equal(t, map[string]verdict{"2": sendClaim}, second.decide(now))
+	both := append(first.claim(now), second.claim(now)...)
+	require.Equal(t, map[string]verdict{"1": wait}, first.decide(now), "it is on its way")
+	first.hear(t, now, both...)
+	second.hear(t, now, both...)
+	require.Equal(t, map[string]verdict{"1": publish}, first.decide(now))
+	require.Equal(t, map[string]verdict{"2": wait}, second.decide(now))
+
+	// The other one publishes it if the first one does not, after 5 s during which the bus forwards.
+	require.Equal(t, map[string]verdict{"2": wait}, second.decide(now.Add(time.Hour)))
+	at := second.pass(now, 4)
+	require.Equal(t, map[string]verdict{"2": wait}, second.decide(at))
+	at = second.pass(at, 1)
+	require.Equal(t, map[string]verdict{"2": sendClaim}, second.decide(at))
+}
+
+// TestLateClaimIsVoid has a claim come back late, or be used late, or be out of order.
+func TestLateClaimIsVoid(t *testing.T) {
+	m := newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	want := func(v verdict, at time.Time) {
+		t.Helper()
+		require.Equal(t, map[string]verdict{"1": v}, m.decide(at))
+	}
+	m.decide(now)
+	m.hear(t, now.Add(claimRoundTrip), m.claim(now)...)
+	want(sendClaim, now)
+	m.hear(t, now, m.claim(now)...)
+	want(publish, now.Add(claimRoundTrip-1))
+	want(sendClaim, now.Add(claimRoundTrip))
+	said := m.claim(now)
+	m.VoidClaims()
+	m.hear(t, now, said...)
+	want(sendClaim, now)
+	said = m.claim(now)
+	m.hear(t, now, m.claim(now)...)
+	want(publish, now)
+	m.VoidClaims()
+	m.hear(t, now, said...)
+	want(sendClaim, now)
+}
+
+// TestLostClaimIsSentAgain has a claim not come back though the bus forwards.
+func TestLostClaimIsSentAgain(t *testing.T) {
+	m := newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	m.decide(now)
+	m.claim(now)
+	at := m.pass(now, 4)
+	require.Equal(t, map[string]verdict{"1": wait}, m.decide(at))
+	require.Equal(t, map[string]verdict{"1": sendClaim}, m.decide(m.pass(at, 1)))
+}
+
+// TestNothingWaitsForEver has another monitor claim everything all the time.
+func TestNothingWaitsForEver(t *testing.T) {
+	m, other := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	other.Offer(silenceOf("2", "a", 100, 30))
+	at := now
+	for m.returned.elapsed < longestWait {
+		m.hear(t, at, other.claim(at)...)
+		require.Equal(t, map[string]verdict{"1": wait}, m.decide(at))
+		at = m.pass(at, 1)
+	}
+	require.Equal(t, map[string]verdict{"1": publish}, m.decide(at))
+}
+
+// TestWhatNeedsNoClaim is a gap that says nothing of silence, or whose name JSON cannot hold.
+func TestWhatNeedsNoClaim(t *testing.T) {
+	m := newPeerMonitor(t, 1)
+	m.Offer(ofKind("disk_full", silenceOf("foreign", "a", 100, 30)))
+	m.Offer(silenceOf("bad", "d\xff", 100, 30))
+	require.Equal(t, map[string]verdict{"foreign": publish, "bad": publish}, m.decide(now))
+}
+
+// TestClaimOfAnOutage meets claims of its members: one that comes before it makes all of it wait.
+func TestClaimOfAnOutage(t *testing.T) {
+	a, b := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
+	a.Offer(silenceOf("1", "a", 100, 30))
+	b.Offer(massOf("outage", 100, 30, 2, "a", "b"))
+	a.decide(now)
+	b.decide(now)
+	all := append(a.claim(now), b.claim(now)...)
+	a.hear(t, now, all...)
+	b.hear(t, now, all...)
+	require.Equal(t, map[string]verdict{"1": publish}, a.decide(now))
+	require.Equal(t, map[string]verdict{"outage": wait}, b.decide(now))
+	b.Published(silenceOf("1", "a", 100, 30))
+	require.Equal(t, map[string]verdict{"outage": sendClaim}, b.decide(now), "b is not known to be silent")
+}
+
+// TestLongMessages claims, and sends the log of, so much that it takes several messages, of names that JSON makes long.
+func TestLongMessages(t *testing.T) {
+	m, other := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
+	longest := strings.Repeat("\x01", maxName-3)
+	var members []string
+	for i := range 150 {
+		m.Offer(silenceOf(fmt.Sprint("incident ", i), longest+fmt.Sprint(i), 100, 30))
+		members = append(members, fmt.Sprint(longest, i))
+	}
+	m.Offer(massOf("outage", 200, 30, 150, members...))
+	m.decide(now)
+	claims := m.claim(now)
+	require.Greater(t, len(claims), 2)
+	m.hear(t, now, claims...)
+	for _, v := range m.decide(now) {
+		require.Equal(t, publish, v)
+	}
+	send(m.outbox, 1, now)
+	other.hear(t, now, m.wholeLog(m.outbox)...)
+	require.True(t, other.claimedByOther(members[100:101]), "what was sent and has not come back")
+	ack(m.outbox, 1)
+	whole := m.wholeLog(m.outbox)
+	require.Greater(t, len(whole), 2)
+	other.hear(t, now, whole...)
+	require.Equal(t, m.log.silences.Values(), other.log.silences.Values())
+}
+
+// TestJoining asks those who are there, and waits for them.
+func TestJoining(t *testing.T) {
+	p, err := newPeers()
+	require.NoError(t, err)
+	m := &peerMonitor{newTestOutbox(t, 10), p}
+	m.Offer(silenceOf("1", "a", 100, 30))
+	want := func(v verdict) {
+		t.Helper()
+		require.Equal(t, map[string]verdict{"1": v}, m.decide(now))
+	}
+	m.Connected(true, 2, now)
+	said, next := m.Talk(m.outbox, now)
+	require.Empty(t, said)
+	require.Equal(t, now.Add(connectTime), next)
+	asked, next := m.Talk(m.outbox, now.Add(connectTime))
+	require.Len(t, asked, 1)
+	require.True(t, asked[0].Ask)
+	want(wait)
+	again, _ := m.Talk(m.outbox, next)
+	require.True(t, again[0].Ask, "it may have been lost")
+	m.hear(t, now, peerMessage{Monitor: "x", Complete: true}, peerMessage{Monitor: "y", Complete: true})
+	want(wait)
+	m.hear(t, now, asked...)
+	want(sendClaim)
+
+	m.Disconnected()
+	m.Connected(true, 2, now)
+	asked, _ = m.Talk(m.outbox, now.Add(connectTime))
+	m.hear(t, now, asked...)
+	m.hear(t, now, peerMessage{Monitor: "x", Complete: true}, peerMessage{Monitor: "x", Complete: true}, peerMessage{Monitor: "y"})
+	want(wait)
+	m.pass(now, 5)
+	want(sendClaim)
+}
+
+// TestAnswer is given to whoever asks, but not all the time.
+func TestAnswer(t *testing.T) {
+	m := newPeerMonitor(t, 1)
+	learn(m.outbox, silence{Component: "a", Incident: "1", Until: 130})
+	for range 3 {
+		m.hear(t, now, peerMessage{Monitor: "x", Ask: true})
+	}
+	said, _ := m.Talk(m.outbox, now)
+	require.Len(t, said, 1)
+	require.Equal(t, m.log.silences.Values(), said[0].Log)
+	require.True(t, said[0].Complete)
+	m.hear(t, now, peerMessage{Monitor: "y", Ask: true})
+	said, next := m.Talk(m.outbox, now)
+	require.Empty(t, said)
+	require.Equal(t, now.Add(answerPause), next)
+	said, _ = m.Talk(m.outbox, next)
+	require.Len(t, said, 1)
+}
+
+// TestPeerThatDoesNotShow is heard before its subscription shows that it is there.
+func TestPeerThatDoesNotShow(t *testing.T) {
+	m := newPeerMonitor(t, 0)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	m.hear(t, now, peerMessage{Monitor: "x", Ask: true})
+	require.Equal(t, map[string]verdict{"1": sendClaim}, m.decide(now))
+	m.pass(now, 5)
+	require.Equal(t, map[string]verdict{"1": publish}, m.decide(now))
+}
+
+func TestMessagesOfNoUse(t *testing.T) {
+	m := newPeerMonitor(t, 1)
+	for _, payload := range []string{
+		"", "{", "null", "[]", `"x"`, `{"facts":{"ask":true}}`, `{"facts":{"monitor":1}}`, `{"facts":{"monitor":"x","log":{}}}`,
+		`{"facts":{"monitor":"x","log":[{"until":"x"}]}}`, `{"facts":{"monitor":"x","log":[{"until":1e999}]}}`, strings.Repeat("[", 20_000),
+		`{"facts":{"monitor":"x","log":[{"component":"","incident":"1","until":1}],"claims":[{"components":[""]}]}}`,
+	} {
+		m.peers.Hear([]byte(payload), m.outbox, now)
+	}
+	for i := range 2 * maxPeers {
+		m.hear(t, now, peerMessage{Monitor: fmt.Sprint(i), Complete: true})
+	}
+	require.Len(t, m.answers, maxPeers)
+	require.Zero(t, m.log.silences.Len())
+	require.Zero(t, m.claims.Len())
+	require.False(t, m.questioned)
+}
+
+// findAll has all outputs find a silence at the same moment, each under an id of its own and with another last beat.
+func findAll(t *testing.T, outputs []*connected, zooid string) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for n, v := range outputs {
+		wg.Go(func() {
+			_ = v.Write([]telegraf.Metric{gapMetric(fmt.Sprintf("%s of %d", zooid, n), map[string]any{
+				"zooid": zooid, "last_seen": 1795446800.0 + float64(n),
+			})})
+		})
+	}
+	wg.Wait()
+	for _, v := range outputs {
+		require.Eventually(t, func() bool { return v.pending() == 0 }, patience, time.Millisecond)
+	}
+}
+
+// TestTwoOutputs has two outputs on a real bus find silences one after the other and at the same moment. Whatever they say is
+// a message that a recorder of everything can read.
+func TestTwoOutputs(t *testing.T) {
+	b := startBus(t)
+	recorder, err := consumer.New(consumer.Config{XPub: b.XPub()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, recorder.Close()) })
+	c := listen(t, b)
+	outputs := []*connected{connect(t, b.XSub())}
+	outputs[0].write(t, gapMetric("first", map[string]any{"zooid": "a"}))
+	received(t, c, "first")
+	require.Eventually(t, func() bool { return outputs[0].pending() == 0 }, patience, time.Millisecond)
+
+	// One that starts later has missed the last beat, and what was published.
+	outputs = append(outputs, connect(t, b.XSub()))
+	outputs[1].write(t, gapMetric("other id", map[string]any{"zooid": "a", "last_seen": 1795446800.0}))
+	require.Eventually(t, func() bool { return outputs[1].counted().Known == 1 }, patience, time.Millisecond)
+	const rounds = 50
+	for i := range rounds {
+		findAll(t, outputs, fmt.Sprint("z", i))
+	}
+	outputs[1].write(t, gapMetric("last", map[string]any{"zooid": "last"}))
+	received(t, c, "last")
+	handled := make(map[string]int)
+	for _, m := range c.Received() {
+		handled[m.Facts["zooid"].(string)]++
+	}
+	require.Len(t, handled, rounds+2)
+	require.Len(t, c.Received(), rounds+2, "%v", handled)
+	for _, v := range outputs {
+		require.Empty(t, v.warnings())
+	}
+}
+
+// TestPeersAfterAnOutage has a monitor not hear what the other one publishes.
+func TestPeersAfterAnOutage(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	s := newStepper(t, b.XSub())
+	s.until(t, "the subscriber shows", s.listened)
+	first := connect(t, b.XSub())
+	for _, zooid := range []string{"a", "b"} {
+		require.NoError(t, b.Kill())
+		s.until(t, "the bus is seen to be away", func() bool { return !s.listened() })
+		require.NoError(t, b.Restart())
+		first.write(t, gapMetric("first "+zooid, map[string]any{"zooid": zooid}))
+		received(t, c, "first "+zooid)
+		require.Eventually(t, func() bool { return first.pending() == 0 }, patience, time.Millisecond)
+		require.NoError(t, s.Write([]telegraf.Metric{gapMetric("second "+zooid, map[string]any{"zooid": zooid})}))
+		s.until(t, "it is known", func() bool { return s.pending() == 0 })
+	}
+	require.Len(t, c.Received(), 2)
+}
+
+// TestHostilePeer sends what no monitor sends, in all forms and sizes.
+func TestHostilePeer(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	v := connect(t, b.XSub())
+	v.write(t, gapMetric("before", nil))
+	received(t, c, "before")
+	hostile, err := colony.NewPublisher(b.XSub())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, hostile.Close()) })
+	topic := []byte(peersPrefix + topic)
+	for _, frames := range [][][]byte{
+		{topic}, {topic, nil}, {topic, nil, nil}, {topic, []byte("{")}, {topic, []byte("\xff")},
+		{append(topic, 'x'), []byte(`{"facts":{"monitor":"x","log":[{"component":"of after","incident":"x","until":9e9}]}}`)},
+		{topic, []byte(`{"facts":{"monitor":"x","log":[{"component":"of after","incident":"x","until":"9e9"}]}}`)},
+		{topic, []byte(strings.Repeat("[", 50_000))},
+	} {
+		for range 2 * burst {
+			require.NoError(t, hostile.Send(frames...))
+		}
+	}
+	for _, payload := range []string{strings.Repeat("[", hearSize-100), strings.Repeat(" ", 2*hearSize)} {
+		require.NoError(t, hostile.Send(topic, []byte(payload))) // the second costs the connection
+	}
+	v.write(t, gapMetric("after", nil))
+	require.Equal(t, []string{"before", "after"}, received(t, c, "after"))
+	require.Eventually(t, func() bool { return v.pending() == 0 }, patience, time.Millisecond)
+	require.Zero(t, v.counted().Known)
+}
+
+// TestFloodOfAnotherMonitor keeps the topic of the monitors full: a gap goes out, and is acked.
+func TestFloodOfAnotherMonitor(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	v := connect(t, b.XSub())
+	hostile, err := colony.NewPublisher(b.XSub())
+	require.NoError(t, err)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	payloads := [][]byte{
+		[]byte(`{"facts":{"monitor":"x","ask":true,"log":[` + strings.Repeat("{},", 15_000) + "{}]}}"),
+		[]byte(strings.Repeat(" ", hearSize+1)), // which costs the connection
+	}
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = hostile.Send([]byte(peersPrefix+topic), payloads[i%len(payloads)])
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-stopped; require.NoError(t, hostile.Close()) })
+	v.write(t, gapMetric("a", nil))
+	require.Eventually(t, func() bool { return v.pending() == 0 }, 4*patience, time.Millisecond, "it is acked")
+	received(t, c, "a")
+}
