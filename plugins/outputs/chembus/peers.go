@@ -31,25 +31,21 @@ const (
 	claimRoundTrip = time.Second
 	claimLifetime  = 5 * time.Second
 	joinWait       = 5 * time.Second
-	// longestWait is for how long a gap can be held back, whatever others say or fail to say.
-	longestWait = 20 * time.Second
-	// longestStep is the most by which one returned probe advances the returned time.
-	longestStep = 3 * time.Second
+	longestWait    = 20 * time.Second // for which a gap can be held back, whatever others do
+	longestStep    = 3 * time.Second  // of the returned time
 
 	// connectTime is how long after the connection to the bus its subscriptions get to show who else is there.
 	connectTime = 500 * time.Millisecond
-	// askAgain and slowestAsk are how long a question may take to come back before another is asked, twice as long each
-	// time: it may have been lost, or the bus stands still.
+	// A question that does not come back within askAgain is sent again, and then after twice as long each time: it was
+	// lost, or the bus stands still.
 	askAgain   = time.Second
 	slowestAsk = time.Minute
 	// answerPause is the shortest time between two answers, however many ask.
 	answerPause = time.Second
+	// Bounds of one message. With names of a usual length it has some kilobytes.
+	maxEntries, maxClaims, maxMembers = 100, 20, 100
 	// maxPeers bounds how many answers are counted.
 	maxPeers = 100
-	// messageSize is the size of a message from which on the rest goes into another, in bytes. Only a single claim can
-	// be longer, up to maxClaimSize.
-	messageSize  = 32 << 10
-	maxClaimSize = 256 << 10
 )
 
 // peers knows the other monitors of a bus, and what they claim. Time is passed in.
@@ -58,38 +54,35 @@ type peers struct {
 	number   uint64 // of its last message
 	returned returnedTime
 
-	others  int           // monitors whose subscriptions show, apart from this one
-	heard   bool          // a message of another
-	heardAt time.Duration // in returned time
+	others     int           // monitors whose subscriptions show, apart from this one
+	heardUntil time.Duration // in returned time: until then one that was heard counts, if it shows or not
 
-	connectedSince time.Time // since when others can be heard; zero: they cannot
-	nextAsk        time.Time // when to ask them for their logs again
-	askPause       time.Duration
-	firstAsk       uint64 // number of the message that did first since then; 0: none
-	joined         bool   // one has come back: whatever others say from now on is heard
-	answers        map[string]bool
-	waiting        bool          // with gaps, for the answers
-	waitingSince   time.Duration // in returned time
-	complete       bool          // all have answered, or need not
+	connected bool      // the others can be heard
+	nextAsk   time.Time // when to ask for their logs
+	askPause  time.Duration
+	firstAsk  uint64 // number of the message that did first since the connection; 0: none
+	joined    bool   // a question has come back: whatever others say from now on is heard
+	answers   map[string]bool
+	informed  bool // all have answered, or need not
 
-	questioned bool      // by another one
-	answered   time.Time // when this one did last
+	asked    bool      // by another one
+	answered time.Time // when this one did last
 
-	claims *simplelru.LRU[string, time.Duration] // last claim of another, by component, in returned time
+	claims *simplelru.LRU[string, time.Duration] // until when another claims a component, in returned time
 }
 
 // peerMessage is what monitors say to each other: the facts of a ChemBus message.
 type peerMessage struct {
-	Monitor  string           `json:"monitor"`
-	Number   uint64           `json:"number"`   // counts the messages of this monitor
-	Ask      bool             `json:"ask"`      // the others are to send their logs
-	Log      []silence        `json:"log"`      // entries of the delivery log
-	Complete bool             `json:"complete"` // with this the monitor has sent its whole log
-	Claims   []claimedFailure `json:"claims"`
+	Monitor  string      `json:"monitor"`
+	Number   uint64      `json:"number"`   // counts the messages of this monitor
+	Ask      bool        `json:"ask"`      // the others are to send their logs
+	Log      []silence   `json:"log"`      // entries of the delivery log
+	Complete bool        `json:"complete"` // with this the monitor has sent its whole log
+	Claims   []peerClaim `json:"claims"`
 }
 
-// claimedFailure is what a monitor is about to publish.
-type claimedFailure struct {
+// peerClaim is what a monitor is about to publish.
+type peerClaim struct {
 	Incident   string   `json:"incident"`
 	Components []string `json:"components"`
 }
@@ -108,13 +101,13 @@ func (r *returnedTime) Returned(now time.Time) {
 	r.last = now
 }
 
-// claim is how far a gap has come beside other monitors.
+// claim is how far a gap has come beside other monitors. Durations are in returned time.
 type claim struct {
-	waits  bool          // the gap was held back
-	since  time.Duration // since when, in returned time
-	number uint64        // of the message that claims; 0: none is on its way
+	held   bool // back, for the first time at since
+	since  time.Duration
+	number uint64 // of the message that claims; 0: none is on its way
 	sent   time.Time
-	sentAt time.Duration // in returned time
+	until  time.Duration // then it is taken for lost
 	won    bool          // it came back in time, before all others
 }
 
@@ -123,10 +116,10 @@ func (c *claim) Void() {
 	c.number, c.won = 0, false
 }
 
-// roundTrip is how long ago the claim was sent. The longer of two clocks counts: one of them stands still while the host
-// is suspended, and the other one can be set.
-func (c *claim) roundTrip(now time.Time) time.Duration {
-	return max(now.Sub(c.sent), now.Round(0).Sub(c.sent.Round(0)))
+// late reports whether the claim was sent too long ago. The longer of two clocks counts: one of them stands still while
+// the host is suspended, and the other one can be set.
+func (c *claim) late(now time.Time) bool {
+	return max(now.Sub(c.sent), now.Round(0).Sub(c.sent.Round(0))) >= claimRoundTrip
 }
 
 // verdict is what to do with a gap.
@@ -145,22 +138,22 @@ func newPeers() (*peers, error) {
 
 // Decide says what to do with a gap that is due.
 func (p *peers) Decide(d *delivery, now time.Time) verdict {
-	components := claimed(&d.gap)
+	c, components := &d.claim, claimable(&d.gap)
 	if !p.present() || len(components) == 0 {
 		return publish
 	}
-	if !d.claim.waits {
-		d.claim.waits, d.claim.since = true, p.returned.elapsed
+	if !c.held {
+		c.held, c.since = true, p.returned.elapsed
 	}
-	if d.claim.won && d.claim.roundTrip(now) >= claimRoundTrip {
-		d.claim.Void()
+	if c.late(now) {
+		c.won = false
 	}
+	held := p.returned.elapsed - c.since
+	p.informed = p.informed || p.joined && len(p.answers) >= p.others || held >= joinWait
 	switch {
-	case d.claim.won, p.returned.elapsed-d.claim.since >= longestWait:
+	case c.won, held >= longestWait:
 		return publish
-	case d.claim.number != 0 && p.returned.elapsed-d.claim.sentAt < claimLifetime: // else it is lost
-		return wait
-	case !p.informed(), p.claimedByOther(components):
+	case c.number != 0 && p.returned.elapsed < c.until, !p.informed, p.claimedByOther(components):
 		return wait
 	}
 	return sendClaim
@@ -168,25 +161,14 @@ func (p *peers) Decide(d *delivery, now time.Time) verdict {
 
 // present reports whether there are other monitors. A message can be faster than the subscription that shows its sender.
 func (p *peers) present() bool {
-	return p.others > 0 || p.heard && p.returned.elapsed-p.heardAt < joinWait
-}
-
-// informed reports whether this monitor knows what the others know, as far as they say so. It begins to wait for that.
-func (p *peers) informed() bool {
-	if !p.waiting {
-		p.waiting, p.waitingSince = true, p.returned.elapsed
-	}
-	if p.joined && len(p.answers) >= p.others || p.returned.elapsed-p.waitingSince >= joinWait {
-		p.complete = true
-	}
-	return p.complete
+	return p.others > 0 || p.returned.elapsed < p.heardUntil
 }
 
 // claimedByOther reports whether another monitor is about to publish something about one of the components.
 func (p *peers) claimedByOther(components []string) bool {
 	return slices.ContainsFunc(components, func(component string) bool {
-		at, ok := p.claims.Peek(component)
-		return ok && p.returned.elapsed-at < claimLifetime
+		until, ok := p.claims.Peek(component)
+		return ok && p.returned.elapsed < until
 	})
 }
 
@@ -208,124 +190,114 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
 		p.hearOwn(&m, o, now)
 		return
 	}
-	p.heard, p.heardAt = true, p.returned.elapsed
-	for _, s := range m.Log {
-		o.log.Learn(s)
-	}
+	p.heardUntil = p.returned.elapsed + joinWait
+	p.asked = p.asked || m.Ask
 	if m.Complete && len(p.answers) < maxPeers {
 		p.answers[m.Monitor] = true
 	}
-	p.questioned = p.questioned || m.Ask
+	for _, s := range m.Log {
+		o.log.Learn(s)
+	}
 	for _, c := range m.Claims {
 		for _, component := range c.Components {
 			if usableName(component) {
-				p.claims.Add(component, p.returned.elapsed)
+				p.claims.Add(component, p.returned.elapsed+claimLifetime)
 			}
 		}
 	}
 }
 
 func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
-	if m.Ask && p.firstAsk != 0 && m.Number >= p.firstAsk {
-		p.joined = true
-	}
+	p.joined = p.joined || m.Ask && p.firstAsk != 0 && m.Number >= p.firstAsk
 	for _, c := range m.Claims {
-		d, pending := o.pending.Peek(c.Incident)
-		if !pending || d.claim.number != m.Number {
-			continue
+		if d, pending := o.pending.Peek(c.Incident); pending && d.claim.number == m.Number {
+			d.claim.number = 0
+			d.claim.won = !d.claim.late(now) && !p.claimedByOther(claimable(&d.gap))
 		}
-		d.claim.number = 0
-		d.claim.won = d.claim.roundTrip(now) < claimRoundTrip && !p.claimedByOther(claimed(&d.gap))
 	}
 }
 
 // Connected takes whether the subscriptions show that this monitor hears the others, and how many they are.
 func (p *peers) Connected(connected bool, others int, now time.Time) {
 	p.others = others
-	switch {
-	case !connected:
+	if !connected {
 		p.Disconnected()
-	case p.connectedSince.IsZero():
-		p.connectedSince, p.nextAsk, p.askPause = now, now.Add(connectTime), askAgain
+	} else if !p.connected {
+		p.connected, p.nextAsk, p.askPause = true, now.Add(connectTime), askAgain
 	}
 }
 
 // Disconnected takes that messages of others may be missing.
 func (p *peers) Disconnected() {
-	p.connectedSince, p.firstAsk = time.Time{}, 0
-	p.joined, p.waiting, p.complete = false, false, false
+	p.connected, p.joined, p.informed, p.firstAsk = false, false, false, 0
 	clear(p.answers)
 }
 
 // Talk returns what to say to the others now, apart from claims. Next is when to ask again by itself; zero: when
 // something happens.
 func (p *peers) Talk(o *outbox, now time.Time) (messages []peerMessage, next time.Time) {
-	if p.connectedSince.IsZero() {
+	if !p.connected {
 		return nil, time.Time{}
 	}
-	if !p.joined && !p.complete {
-		switch {
-		case now.Before(p.nextAsk):
-		case !p.present():
-			p.joined, p.complete = true, true // whoever comes later will ask
-		default:
+	if !p.joined && !now.Before(p.nextAsk) {
+		if p.present() {
 			messages = p.wholeLog(o)
 			messages[0].Ask = true
 			p.firstAsk = cmp.Or(p.firstAsk, messages[0].Number)
 			p.nextAsk, p.askPause = now.Add(p.askPause), min(2*p.askPause, slowestAsk)
-		}
-		if !p.joined {
-			next = p.nextAsk
+		} else {
+			p.joined, p.informed = true, true // whoever comes later will ask
 		}
 	}
-	if p.questioned {
-		if due := p.answered.Add(answerPause); now.Before(due) {
-			next = earlier(next, due)
-		} else {
-			p.questioned, p.answered = false, now
-			messages = append(messages, p.wholeLog(o)...)
-		}
+	if !p.joined {
+		next = p.nextAsk
+	}
+	if due := p.answered.Add(answerPause); p.asked && now.Before(due) {
+		next = earlier(next, due)
+	} else if p.asked {
+		p.asked, p.answered = false, now
+		messages = append(messages, p.wholeLog(o)...)
 	}
 	return messages, next
 }
 
-// wholeLog returns the delivery log in messages, and as claims what was sent but has not come back.
+// wholeLog returns the delivery log in messages, and as claims what was sent but may not have come back.
 func (p *peers) wholeLog(o *outbox) []peerMessage {
 	var messages []peerMessage
-	m, size := p.message(), 0
-	for _, s := range o.log.silences.Values() {
-		m.Log = append(m.Log, s)
-		if size += jsonSize(s.Component, s.Incident); size > messageSize {
-			messages = append(messages, m)
-			m, size = p.message(), 0
-		}
+	for entries := range slices.Chunk(o.log.silences.Values(), maxEntries) {
+		m := p.message()
+		m.Log = entries
+		messages = append(messages, m)
 	}
+	var sent []*delivery
 	for _, d := range o.pending.Values() {
 		if d.attempts > 0 && d.open {
-			m.Claims = append(m.Claims, claimedFailure{d.incident, claimed(&d.gap)})
-			if size += jsonSize(append(claimed(&d.gap), d.incident)...); size > messageSize {
-				messages = append(messages, m)
-				m, size = p.message(), 0
-			}
+			sent = append(sent, d)
 		}
 	}
-	m.Complete = true
-	return append(messages, m)
+	if messages = append(messages, p.claim(sent)...); len(messages) == 0 {
+		messages = append(messages, p.message())
+	}
+	messages[len(messages)-1].Complete = true
+	return messages
 }
 
 // Claim returns the messages that claim deliveries, which count as sent.
 func (p *peers) Claim(deliveries []*delivery, now time.Time) []peerMessage {
-	var messages []peerMessage
-	size := messageSize
-	for _, d := range deliveries {
-		if size >= messageSize {
-			messages, size = append(messages, p.message()), 0
+	messages := p.claim(deliveries)
+	for i, d := range deliveries {
+		d.claim.number, d.claim.sent, d.claim.until = messages[i/maxClaims].Number, now, p.returned.elapsed+claimLifetime
+	}
+	return messages
+}
+
+func (p *peers) claim(deliveries []*delivery) (messages []peerMessage) {
+	for some := range slices.Chunk(deliveries, maxClaims) {
+		m := p.message()
+		for _, d := range some {
+			m.Claims = append(m.Claims, peerClaim{d.incident, claimable(&d.gap)})
 		}
-		m := &messages[len(messages)-1]
-		components := claimed(&d.gap)
-		m.Claims = append(m.Claims, claimedFailure{d.incident, components})
-		size += jsonSize(append(components, d.incident)...)
-		d.claim.number, d.claim.sent, d.claim.sentAt = m.Number, now, p.returned.elapsed
+		messages = append(messages, m)
 	}
 	return messages
 }
@@ -335,25 +307,10 @@ func (p *peers) message() peerMessage {
 	return peerMessage{Monitor: p.name, Number: p.number}
 }
 
-// claimed returns the components of a gap that can be claimed, as many as go into one message.
-func claimed(g *gap) []string {
-	var all []string
-	size := 0
-	for _, component := range g.components() {
-		if size += jsonSize(component); usableName(component) && size <= maxClaimSize {
-			all = append(all, component)
-		}
-	}
-	return all
-}
-
-// jsonSize is the most that names take in a message, in bytes.
-func jsonSize(names ...string) int {
-	size := 0
-	for _, name := range names {
-		size += 6*len(name) + 50 // six for each is the most that JSON makes of a byte
-	}
-	return size
+// claimable returns the components of a gap that can be claimed.
+func claimable(g *gap) []string {
+	all := g.components()
+	return slices.DeleteFunc(slices.Clone(all[:min(len(all), maxMembers)]), func(name string) bool { return !usableName(name) })
 }
 
 // facts returns what a message says, for the bus.

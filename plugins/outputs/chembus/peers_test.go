@@ -190,11 +190,11 @@ func TestClaimOfAnOutage(t *testing.T) {
 // TestLongMessages claims, and sends the log of, so much that it takes several messages, of names that JSON makes long.
 func TestLongMessages(t *testing.T) {
 	m, other := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
-	longest := strings.Repeat("\x01", maxName-3)
+	longest := strings.Repeat("\x01", maxName-10)
 	var members []string
 	for i := range 150 {
 		m.Offer(silenceOf(fmt.Sprint("incident ", i), longest+fmt.Sprint(i), 100, 30))
-		members = append(members, fmt.Sprint(longest, i))
+		members = append(members, fmt.Sprint(longest, "of ", i))
 	}
 	m.Offer(massOf("outage", 200, 30, 150, members...))
 	m.decide(now)
@@ -206,7 +206,7 @@ func TestLongMessages(t *testing.T) {
 	}
 	send(m.outbox, 1, now)
 	other.hear(t, now, m.wholeLog(m.outbox)...)
-	require.True(t, other.claimedByOther(members[100:101]), "what was sent and has not come back")
+	require.True(t, other.claimedByOther(members[99:100]), "what was sent and has not come back")
 	ack(m.outbox, 1)
 	whole := m.wholeLog(m.outbox)
 	require.Greater(t, len(whole), 2)
@@ -293,7 +293,7 @@ func TestMessagesOfNoUse(t *testing.T) {
 	require.Len(t, m.answers, maxPeers)
 	require.Zero(t, m.log.silences.Len())
 	require.Zero(t, m.claims.Len())
-	require.False(t, m.questioned)
+	require.False(t, m.asked)
 }
 
 // findAll has all outputs find a silence at the same moment, each under an id of its own and with another last beat.

@@ -118,7 +118,7 @@ func fullPipe(t *testing.T) (*colony.Bus, *stepper) {
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	s := newStepper(t, b.XSub())
 	s.until(t, "the subscriber shows, and others could be heard", func() bool {
-		return s.listened() && !s.publisher.dispatcher.peers.connectedSince.IsZero()
+		return s.listened() && s.publisher.dispatcher.peers.connected
 	})
 	require.NoError(t, b.Pause())
 	require.NoError(t, s.Write(flood()))
