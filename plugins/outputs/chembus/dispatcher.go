@@ -19,10 +19,8 @@ const (
 	// on its way before another is sent.
 	probeInterval = time.Second
 	probeLost     = 5 * time.Second
-)
 
-// The private topics begin with these.
-const (
+	// The private topics begin with these.
 	probePrefix    = "telegraf-chembus.probe."
 	peersPrefix    = "telegraf-chembus.peers."
 	presencePrefix = "telegraf-chembus.peer."
@@ -30,13 +28,11 @@ const (
 
 // topics are what a monitor publishes and hears.
 type topics struct {
-	signal string
-	// hear is the prefix by which the signal is heard: shorter than a consumer's, since the bus tells publishers of the
-	// first and the last subscriber to a prefix only, and an own one would hide all others.
-	hear     string
-	probe    string // probes, of this connection alone
+	signal   string
+	hear     string // prefix by which the signal is heard: an own subscription to all of it would hide the consumers'
+	probe    string // of this connection alone
 	peers    string // what the monitors of a bus say to each other
-	family   string // presence topics begin with it
+	family   string // prefix of the presence topics
 	presence string // only subscribed to, by which other monitors know that this one is there
 }
 
@@ -62,62 +58,48 @@ type dispatcher struct {
 	nextProbe     time.Time // when to send another; zero: no gap waits for other monitors
 }
 
-// HearProbe takes a probe that came back.
-func (s *dispatcher) HearProbe(payload []byte, now time.Time) {
-	m, ok := bus.ParseMessage(string(payload))
-	var facts probeFacts
-	if !ok || m.DecodeFacts(&facts) != nil || facts.Number > s.probe {
-		return
-	}
-	s.peers.returned.Returned(now)
-	s.plugin.outbox.Returned(facts.Number, now)
-	if facts.Number == s.probe && !s.nextProbe.IsZero() {
-		s.nextProbe = s.probed.Add(probeInterval)
-	}
-}
-
-// probeFacts are the facts of a probe.
-type probeFacts struct {
-	Number uint64 `json:"number"`
-}
-
-// Hear takes a message on another topic, in the order of the bus.
+// Hear takes a message, in the order of the bus.
 func (s *dispatcher) Hear(topic string, payload []byte, now time.Time) {
+	o := s.plugin.outbox
 	switch topic {
 	case s.topics.signal:
 		if g := heardGap(payload); g != nil {
-			s.plugin.outbox.log.Add(g)
+			o.log.Add(g)
 			s.peers.Published(g)
 		}
 	case s.topics.peers:
-		s.peers.Hear(payload, s.plugin.outbox, now)
+		s.peers.Hear(payload, o, now)
+	case s.topics.probe:
+		var facts struct {
+			Number uint64 `json:"number"`
+		}
+		if m, ok := bus.ParseMessage(string(payload)); !ok || m.DecodeFacts(&facts) != nil || facts.Number > s.probe {
+			return
+		}
+		s.peers.returned.Returned(now)
+		o.Returned(facts.Number, now)
+		if facts.Number == s.probe && !s.nextProbe.IsZero() {
+			s.nextProbe = s.probed.Add(probeInterval)
+		}
 	}
 }
 
-// Follow takes the state of the connections: whether somebody listens to the signal and probes come back, whether other
-// monitors can be heard, and how many they are.
+// Follow takes whether somebody listens to the signal while probes come back, whether other monitors can be heard, and
+// how many they are.
 func (s *dispatcher) Follow(listened, connected bool, others int, now time.Time) {
-	switch {
-	case !listened && !s.listenedSince.IsZero():
-		s.ListenerLost()
-		s.listenedSince = time.Time{}
-	case listened && s.listenedSince.IsZero():
+	if !listened && !s.listenedSince.IsZero() {
+		s.ConnectionLost()
+	} else if listened && s.listenedSince.IsZero() {
 		s.listenedSince = now
 	}
-	s.peers.Connected(connected, others, now)
-	if !connected {
+	if s.peers.Connected(connected, others, now); !connected {
 		s.plugin.outbox.VoidClaims()
 	}
 }
 
-// ListenerLost takes that somebody has left who may not have got what is on its way.
-func (s *dispatcher) ListenerLost() {
-	s.plugin.outbox.Lost()
-}
-
 // ConnectionLost takes that what is on its way may be lost. Who listens is to be seen anew.
 func (s *dispatcher) ConnectionLost() {
-	s.ListenerLost()
+	s.plugin.outbox.Lost()
 	s.listenedSince = time.Time{}
 }
 
@@ -142,37 +124,26 @@ func (s *dispatcher) Dispatch(now time.Time) (time.Time, error) {
 	if settled := s.listenedSince.Add(settle); now.Before(settled) {
 		return earlier(next, settled), nil
 	}
-	due, settled := o.Due(now)
-	var ready, unclaimed []*delivery
-	waiting := 0
+	due, later := o.Due(now)
+	decided := make(map[verdict][]*delivery)
 	for _, d := range due {
-		switch s.peers.Decide(d, now) {
-		case publish:
-			ready = append(ready, d)
-		case sendClaim:
-			unclaimed = append(unclaimed, d)
-			waiting++
-		case wait:
-			waiting++
-		}
+		v := s.peers.Decide(d, now)
+		decided[v] = append(decided[v], d)
 	}
-	err := s.say(s.peers.Claim(unclaimed, now), now)
+	err := s.say(s.peers.Claim(decided[sendClaim], now), now)
 	if bus.Again(err) {
 		o.VoidClaims()
 	}
 	if err == nil {
-		err = s.publish(ready, now)
+		err = s.publish(decided[publish], now)
 	}
-	if err == nil && waiting > 0 {
-		err = s.keepProbing(now)
+	if err == nil {
+		err = s.keepProbing(len(decided[wait])+len(decided[sendClaim]) > 0, now)
 	}
 	if bus.Again(err) {
 		return now.Add(fullRetry), nil
 	}
-	if waiting == 0 {
-		s.nextProbe = time.Time{}
-	}
-	return earlier(earlier(next, settled), s.nextProbe), err
+	return earlier(earlier(next, later), s.nextProbe), err
 }
 
 // publish sends gaps, and a probe behind them: the bus keeps the order of one connection.
@@ -193,15 +164,17 @@ func (s *dispatcher) publish(ready []*delivery, now time.Time) error {
 	return s.sendProbe(now)
 }
 
-// keepProbing sends a probe if one is due.
-func (s *dispatcher) keepProbing(now time.Time) error {
-	if s.nextProbe.IsZero() {
+// keepProbing sends a probe if gaps wait for other monitors and one is due.
+func (s *dispatcher) keepProbing(waiting bool, now time.Time) error {
+	switch {
+	case !waiting:
+		s.nextProbe = time.Time{}
+	case s.nextProbe.IsZero():
 		s.nextProbe = now.Add(probeInterval)
+	case !now.Before(s.nextProbe):
+		return s.sendProbe(now)
 	}
-	if now.Before(s.nextProbe) {
-		return nil
-	}
-	return s.sendProbe(now)
+	return nil
 }
 
 func (s *dispatcher) sendProbe(now time.Time) error {

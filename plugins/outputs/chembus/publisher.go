@@ -8,6 +8,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 const (
@@ -16,7 +17,7 @@ const (
 	// probeSize bounds what is received on the topic of the probes, and hearSize what is received of gaps and from other
 	// monitors, in bytes. Whoever sends more costs the connection on which it comes, so that there is one for each.
 	probeSize = 1 << 10
-	hearSize  = 512 << 10
+	hearSize  = 1 << 20
 	// burst bounds how many messages are taken before something else gets its turn.
 	burst = 100
 )
@@ -26,18 +27,16 @@ var errStopping = errors.New("stopping")
 
 // publisher owns the connections of the plugin to the bus. Everything in it belongs to the goroutine in run.
 type publisher struct {
-	plugin  *ChemBus
-	context *zmq.Context
-	status  statusLog
-
-	out      *bus.Connection // publishes, and is told who listens
-	probes   *bus.Connection // hears own probes
-	hearing  *bus.Connection // hears gaps and other monitors, in the order of the bus
-	poller   *zmq.Poller
-	sendable uint64 // losses seen of out
-	audible  uint64 // losses seen of hearing
-
+	plugin     *ChemBus
 	dispatcher dispatcher
+	waits      waitLog
+
+	out     *bus.Connection // publishes, and is told who listens
+	probes  *bus.Connection // hears own probes
+	hearing *bus.Connection // hears gaps and other monitors, in the order of the bus
+	poller  *zmq.Poller
+
+	outLosses, hearingLosses uint64 // seen
 }
 
 // newPublisher makes a publisher, whose connections are not open yet, and gives the plugin what it needs to reach it.
@@ -53,26 +52,28 @@ func (c *ChemBus) newPublisher() (*publisher, error) {
 		return nil, errors.Join(err, c.zmq.Term()) // nothing is open in it
 	}
 	return &publisher{
-		plugin: c, context: c.zmq, status: newStatusLog(c), dispatcher: dispatcher{plugin: c, peers: peers},
+		plugin: c, dispatcher: dispatcher{plugin: c, peers: peers},
+		waits: waitLog{plugin: c, waits: logging.Problem{Tolerance: waitTolerance}},
 	}, nil
 }
 
 // run publishes until the plugin is closed.
 func (p *publisher) run() {
-	defer p.plugin.waker.CloseReceiver()
+	c := p.plugin
+	defer c.waker.CloseReceiver()
 	for {
 		err := p.open()
 		for err == nil {
 			err = p.step()
 		}
 		if errors.Is(err, errStopping) {
-			p.close(time.Until(p.plugin.deadline))
+			p.close(time.Until(c.deadline))
 			return
 		}
 		p.close(closeTimeout)
-		p.plugin.Log.Errorf("Publishing to %q failed, trying again in %v: %v", p.plugin.endpoint, retryAfter, err)
+		c.Log.Errorf("Publishing to %q failed, trying again in %v: %v", c.endpoint, retryAfter, err)
 		select {
-		case <-p.plugin.done:
+		case <-c.done:
 			return
 		case <-time.After(retryAfter):
 		}
@@ -80,26 +81,25 @@ func (p *publisher) run() {
 }
 
 func (p *publisher) open() error {
-	c := p.plugin
-	t := newTopics(c.Signal)
+	c, t := p.plugin, newTopics(p.plugin.Signal)
 	var err error
-	if p.probes, err = bus.NewSubscriber(p.context, c.subscribeEndpoint, c.keys, probeSize, t.probe); err != nil {
+	if p.probes, err = bus.NewSubscriber(c.zmq, c.subscribeEndpoint, c.keys, probeSize, t.probe); err != nil {
 		return err
 	}
 	// What the subscription to presence shows holds for those before it.
-	if p.hearing, err = bus.NewSubscriber(p.context, c.subscribeEndpoint, c.keys, hearSize, t.hear, t.peers, t.presence); err != nil {
+	if p.hearing, err = bus.NewSubscriber(c.zmq, c.subscribeEndpoint, c.keys, hearSize, t.hear, t.peers, t.presence); err != nil {
 		return err
 	}
-	if p.out, err = bus.NewPublisher(p.context, c.endpoint, c.keys, t.signal, t.probe, t.presence); err != nil {
+	if p.out, err = bus.NewPublisher(c.zmq, c.endpoint, c.keys, t.signal, t.probe, t.presence); err != nil {
 		return err
 	}
 	p.out.Listeners.Family = t.family
 	p.out.Listeners.OnEnd = func(prefix string) {
 		if strings.HasPrefix(t.signal, prefix) && prefix != t.hear {
-			p.dispatcher.ListenerLost()
+			c.outbox.Lost() // to who has left, at least
 		}
 	}
-	p.sendable, p.audible = 0, 0
+	p.outLosses, p.hearingLosses = 0, 0
 	p.dispatcher.topics, p.dispatcher.send = t, p.out.Publish
 	p.poller = zmq.NewPoller()
 	for _, connection := range p.connections() {
@@ -146,26 +146,23 @@ func (p *publisher) step() error {
 	case <-p.plugin.done:
 		return errStopping
 	default:
+		return p.hear(time.Now())
 	}
-	return p.hear(time.Now())
 }
 
-// dispatch sends what is due, and keeps the books. It returns when to call it again by itself; zero: when something
-// happens.
+// dispatch sends what is due, and saves and logs what has changed. It returns when to call it again by itself; zero: when
+// something happens.
 func (p *publisher) dispatch(now time.Time) (time.Time, error) {
 	c := p.plugin
 	c.mu.Lock()
 	next, err := p.dispatcher.Dispatch(now)
-	totals := c.outbox.Totals()
+	pending := c.outbox.Pending()
 	c.signalIdle()
 	c.mu.Unlock()
-	for _, other := range []time.Time{
-		p.out.NextUpdate(), p.probes.NextUpdate(), p.hearing.NextUpdate(),
-		c.saveIfDue(now),
-		p.status.Counters(totals, now),
-		p.status.Waits(totals.Pending, p.out.Up(), p.probes.Up(), !p.dispatcher.listenedSince.IsZero(), now),
-	} {
-		next = earlier(next, other)
+	next = earlier(next, c.saveIfDue(now))
+	next = earlier(next, p.waits.Update(pending, p.out.Up(), p.probes.Up(), !p.dispatcher.listenedSince.IsZero(), now))
+	for _, connection := range p.connections() {
+		next = earlier(next, connection.NextUpdate())
 	}
 	return next, err
 }
@@ -173,55 +170,43 @@ func (p *publisher) dispatch(now time.Time) (time.Time, error) {
 // hear takes in what came. The order matters: messages first, and then what happened to the connections on which they
 // came, so that nothing is taken for heard in order that came after a hole.
 func (p *publisher) hear(now time.Time) error {
-	c := p.plugin
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	p.plugin.mu.Lock()
+	defer p.plugin.mu.Unlock()
 	d := &p.dispatcher
-	err := errors.Join(
-		receive(p.probes, func(topic string, payload []byte) {
-			if topic == d.topics.probe {
-				d.HearProbe(payload, now)
+	for _, connection := range []*bus.Connection{p.probes, p.hearing} {
+		for range burst {
+			topic, payload, frames, err := connection.Receive()
+			if bus.Again(err) {
+				break
 			}
-		}),
-		receive(p.hearing, func(topic string, payload []byte) { d.Hear(topic, payload, now) }),
-		p.probes.Update(now), p.hearing.Update(now), p.out.Update(now),
-	)
-	if err != nil {
-		return err
-	}
-	listeners := p.out.Listeners
-	if sendable := p.out.Losses(); sendable != p.sendable {
-		p.sendable = sendable
-		d.ConnectionLost()
-	}
-	if audible := p.hearing.Losses(); audible != p.audible {
-		p.audible = audible
-		d.MessagesMissed()
-	}
-	others := listeners.Members
-	connected := listeners.Has(d.topics.presence)
-	if connected {
-		others--
-	}
-	// A recorder of everything covers the topic of the probes, too, but does not return them.
-	listened := listeners.Covers(c.Signal, d.topics.hear) && listeners.Has(d.topics.probe)
-	d.Follow(listened, connected, others, now)
-	return nil
-}
-
-// receive takes what waits, up to a bound.
-func receive(from *bus.Connection, take func(topic string, payload []byte)) error {
-	for range burst {
-		topic, payload, frames, err := from.Receive()
-		if bus.Again(err) {
-			return nil
+			if err != nil {
+				return err
+			}
+			if frames == 2 {
+				d.Hear(string(topic), payload, now)
+			}
 		}
-		if err != nil {
+	}
+	for _, connection := range p.connections() {
+		if err := connection.Update(now); err != nil {
 			return err
 		}
-		if frames == 2 {
-			take(string(topic), payload)
-		}
 	}
+	if losses := p.out.Losses(); losses != p.outLosses {
+		p.outLosses = losses
+		d.ConnectionLost()
+	}
+	if losses := p.hearing.Losses(); losses != p.hearingLosses {
+		p.hearingLosses = losses
+		d.MessagesMissed()
+	}
+	listeners := p.out.Listeners
+	connected, others := listeners.Has(d.topics.presence), listeners.Members
+	if connected {
+		others-- // this one
+	}
+	// A recorder of everything covers the topic of the probes, too, but does not return them.
+	listened := listeners.Covers(d.topics.signal, d.topics.hear) && listeners.Has(d.topics.probe)
+	d.Follow(listened, connected, others, now)
 	return nil
 }

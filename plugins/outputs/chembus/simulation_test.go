@@ -191,11 +191,7 @@ func (s *simulation) deliver(m simMessage) {
 // step is one round of the publisher of a monitor.
 func (s *simulation) step(m *simMonitor) {
 	for _, message := range m.inbox {
-		if message.topic == m.dispatcher.topics.probe {
-			m.dispatcher.HearProbe([]byte(message.payload), s.now)
-		} else {
-			m.dispatcher.Hear(message.topic, []byte(message.payload), s.now)
-		}
+		m.dispatcher.Hear(message.topic, []byte(message.payload), s.now)
 	}
 	m.inbox = nil
 	for _, g := range m.offers {

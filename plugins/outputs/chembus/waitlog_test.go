@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/influxdata/telegraf/testutil"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 func TestGapsThatWaitAreLogged(t *testing.T) {
@@ -20,9 +22,9 @@ func TestGapsThatWaitAreLogged(t *testing.T) {
 		{true, true, true, `3 gaps wait: the bus at "tcp://bus:1" does not forward them`},
 	} {
 		log := &testutil.CaptureLogger{}
-		w := newStatusLog(&ChemBus{Log: log, endpoint: "tcp://bus:1", subscribeEndpoint: "tcp://bus:2", Signal: topic})
+		w := waitLog{waits: logging.Problem{Tolerance: waitTolerance}, plugin: &ChemBus{Log: log, endpoint: "tcp://bus:1", subscribeEndpoint: "tcp://bus:2", Signal: topic}}
 		update := func(pending int, at time.Time) time.Time {
-			return w.Waits(pending, test.connected, test.hearing, test.listened, at)
+			return w.Update(pending, test.connected, test.hearing, test.listened, at)
 		}
 		require.Zero(t, update(0, now))
 		require.Equal(t, now.Add(waitTolerance), update(2, now))
@@ -35,18 +37,4 @@ func TestGapsThatWaitAreLogged(t *testing.T) {
 		require.Zero(t, update(0, now.Add(time.Hour)))
 		require.Len(t, log.Messages(), 2, "and when it clears")
 	}
-}
-
-func TestCountersAreLogged(t *testing.T) {
-	log := &testutil.CaptureLogger{}
-	s := newStatusLog(&ChemBus{Log: log})
-	said := func() int { return len(log.Messages()) }
-	require.Zero(t, s.Counters(totals{}, now))
-	require.Zero(t, said(), "nothing has happened")
-	require.Zero(t, s.Counters(totals{Pending: 1}, now))
-	require.Contains(t, log.Messages()[0].Text, "pending 1")
-	require.Equal(t, now.Add(statusInterval), s.Counters(totals{Pending: 2}, now.Add(1)))
-	require.Equal(t, 1, said(), "not more often than the processor reports")
-	require.Zero(t, s.Counters(totals{counts: counts{Published: 7}}, now.Add(statusInterval)))
-	require.Equal(t, 2, said())
 }
