@@ -35,7 +35,8 @@ const (
 	closeTimeout = 2 * time.Second
 	// longestConfirmTimeout bounds confirm_timeout: the first repetition has to come within the 60 s in which consumers
 	// remember an incident.
-	longestConfirmTimeout = 30 * time.Second
+	longestConfirmTimeout  = 30 * time.Second
+	shortestConfirmTimeout = 10 * time.Millisecond
 	// mostPending bounds max_pending: the incidents that are remembered are a multiple of it.
 	mostPending = 1_000_000
 )
@@ -66,9 +67,8 @@ type ChemBus struct {
 	state         *statefile.File // nil: nothing is kept
 	saved         totals          // last in the file; these belong to the publisher
 	savedRevision uint64
-	savedAt       time.Time
-	saveTook      time.Duration
-	saveFailed    bool
+	nextSave      time.Time
+	saveProblem   logging.Problem
 
 	mu                 sync.Mutex // guards what follows
 	outbox             *outbox
@@ -93,30 +93,27 @@ func (c *ChemBus) Init() error {
 	if c.keys, err = c.Curve.Load(); err != nil {
 		return err
 	}
-	if len(c.Signal) < 2 { // it is heard by a prefix
-		return &option.Error{Name: "signal", Problem: fmt.Sprintf("%q is too short", c.Signal), Allowed: `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`}
+	problem, timeout := &option.Error{}, time.Duration(c.ConfirmTimeout)
+	switch {
+	case len(c.Signal) < 2: // it is heard by a prefix
+		problem.Name, problem.Problem = "signal", fmt.Sprintf("%q is too short", c.Signal)
+		problem.Allowed = `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`
+	case math.IsNaN(c.Intensity) || math.IsInf(c.Intensity, 0):
+		problem.Name, problem.Problem = "intensity", "is no number that JSON can hold"
+		problem.Allowed = "use a finite number such as 1.0"
+	case c.MaxPending < 1 || c.MaxPending > mostPending:
+		problem.Name, problem.Problem = "max_pending", fmt.Sprintf("%d is out of range", c.MaxPending)
+		problem.Allowed = fmt.Sprintf("use 1 to %d", mostPending)
+	case timeout < shortestConfirmTimeout:
+		problem = option.TooSmall("confirm_timeout", timeout, shortestConfirmTimeout)
+	case timeout > longestConfirmTimeout:
+		problem.Name, problem.Problem = "confirm_timeout", fmt.Sprintf("%v is too long: consumers would handle a repeated gap again", timeout)
+		problem.Allowed = fmt.Sprintf("use at most %v", longestConfirmTimeout)
 	}
-	if math.IsNaN(c.Intensity) || math.IsInf(c.Intensity, 0) {
-		return &option.Error{Name: "intensity", Problem: "is no number that JSON can hold", Allowed: "use a finite number such as 1.0"}
+	if problem.Name != "" {
+		return problem
 	}
-	if c.MaxPending < 1 || c.MaxPending > mostPending {
-		return &option.Error{
-			Name:    "max_pending",
-			Problem: fmt.Sprintf("%d is out of range", c.MaxPending),
-			Allowed: fmt.Sprintf("use 1 to %d", mostPending),
-		}
-	}
-	if c.ConfirmTimeout < config.Duration(10*time.Millisecond) {
-		return option.TooSmall("confirm_timeout", time.Duration(c.ConfirmTimeout), 10*time.Millisecond)
-	}
-	if c.ConfirmTimeout > config.Duration(longestConfirmTimeout) {
-		return &option.Error{
-			Name:    "confirm_timeout",
-			Problem: fmt.Sprintf("%v is too long: consumers would handle a repeated gap again", time.Duration(c.ConfirmTimeout)),
-			Allowed: fmt.Sprintf("use at most %v", longestConfirmTimeout),
-		}
-	}
-	c.outbox, err = newOutbox(c.MaxPending, time.Duration(c.ConfirmTimeout))
+	c.outbox, err = newOutbox(c.MaxPending, timeout)
 	return err
 }
 

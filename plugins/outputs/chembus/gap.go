@@ -42,36 +42,32 @@ type gap struct {
 
 // gapOf reads a metric with the fields of liveness_gap; the problem is empty if it is one.
 func gapOf(m telegraf.Metric) (*gap, string) {
-	g := gap{at: bus.EpochSeconds(m.Time())}
-	var ok bool
-	if g.incident, ok = text(m, "incident_id"); !ok {
-		return nil, `has no text in field "incident_id"`
-	}
+	g := &gap{at: bus.EpochSeconds(m.Time()), incident: text(m, "incident_id"), severity: text(m, "severity"), reason: text(m, "reason")}
 	open, _ := m.GetField("open")
-	if g.open, ok = open.(bool); !ok {
+	var hasOpen, hasZooid, hasKind, hasLastSeen, hasMissing bool
+	g.open, hasOpen = open.(bool)
+	g.zooid, hasZooid = m.GetTag("zooid")
+	g.kind, hasKind = m.GetTag("gap_type")
+	g.lastSeen, hasLastSeen = number(m, "last_seen")
+	g.missing, hasMissing = number(m, "missing_seconds")
+	switch {
+	case g.incident == "":
+		return nil, `has no text in field "incident_id"`
+	case !hasOpen:
 		return nil, `has no boolean in field "open"`
-	}
-	if g.zooid, ok = m.GetTag("zooid"); !ok {
+	case !hasZooid:
 		return nil, `has no tag "zooid"`
-	}
-	if g.kind, ok = m.GetTag("gap_type"); !ok {
+	case !hasKind:
 		return nil, `has no tag "gap_type"`
-	}
-	if g.lastSeen, ok = number(m, "last_seen"); !ok {
+	case !hasLastSeen:
 		return nil, `has no number in field "last_seen"`
-	}
-	if g.missing, ok = number(m, "missing_seconds"); !ok {
+	case !hasMissing:
 		return nil, `has no number in field "missing_seconds"`
 	}
-	if g.component, ok = text(m, "component"); !ok {
-		g.component = g.zooid
-	}
-	g.severity, _ = text(m, "severity")
-	if g.reason, ok = text(m, "reason"); !ok {
-		g.reason = fmt.Sprintf("no heartbeat from %q for %.1f s", g.zooid, g.missing)
-	}
-	if members, ok := text(m, "members"); ok {
-		if err := json.Unmarshal([]byte(members), &g.members); err != nil {
+	g.component = cmp.Or(text(m, "component"), g.zooid)
+	g.reason = cmp.Or(g.reason, fmt.Sprintf("no heartbeat from %q for %.1f s", g.zooid, g.missing))
+	if members := text(m, "members"); members != "" {
+		if json.Unmarshal([]byte(members), &g.members) != nil {
 			return nil, `has no JSON array of names in field "members"`
 		}
 		g.count = int64(len(g.members))
@@ -79,15 +75,12 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 			g.count = int64(count)
 		}
 	}
-	return &g, ""
+	return g, ""
 }
 
 // heardGap reads a gap of processors.liveness from a message on the signal's topic, whoever sent it; nil if it is none.
 func heardGap(payload []byte) *gap {
 	m, ok := bus.ParseMessage(string(payload))
-	if !ok || m.IncidentID == "" || math.IsNaN(m.TS) {
-		return nil
-	}
 	var facts struct {
 		GapType        string   `json:"gap_type"`
 		Zooid          string   `json:"zooid"`
@@ -97,13 +90,12 @@ func heardGap(payload []byte) *gap {
 		Members        []string `json:"members"`
 		MemberCount    int64    `json:"member_count"`
 	}
-	if err := m.DecodeFacts(&facts); err != nil {
+	if !ok || !usableName(m.IncidentID) || math.IsNaN(m.TS) || m.DecodeFacts(&facts) != nil {
 		return nil
 	}
 	g := &gap{
 		incident: m.IncidentID, open: true, kind: facts.GapType, zooid: facts.Zooid,
-		component: cmp.Or(facts.Component, facts.Zooid),
-		lastSeen:  facts.LastSeen, missing: facts.MissingSeconds, at: m.TS,
+		component: cmp.Or(facts.Component, facts.Zooid), lastSeen: facts.LastSeen, missing: facts.MissingSeconds, at: m.TS,
 		members: facts.Members, count: facts.MemberCount,
 	}
 	if len(g.components()) == 0 {
@@ -145,10 +137,10 @@ func (g *gap) ofOneSilence() bool {
 	return len(g.components()) > 0 && !g.outlasts()
 }
 
-func text(m telegraf.Metric, field string) (string, bool) {
+func text(m telegraf.Metric, field string) string {
 	v, _ := m.GetField(field)
-	s, ok := v.(string)
-	return s, ok && s != ""
+	s, _ := v.(string)
+	return s
 }
 
 func number(m telegraf.Metric, field string) (float64, bool) {

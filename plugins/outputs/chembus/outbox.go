@@ -187,7 +187,7 @@ func (o *outbox) Lost() {
 	}
 }
 
-// VoidClaims says that what came back of the claims may be out of order with those of others.
+// VoidClaims says that others' messages before the claims that come back may be missing.
 func (o *outbox) VoidClaims() {
 	for _, d := range o.pending.Values() {
 		d.claim.Void()

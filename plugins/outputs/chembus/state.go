@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 )
 
@@ -16,11 +17,10 @@ const (
 	formerStateName = "voice.json"
 	// stateVersion is the version of its form.
 	stateVersion = 2
-	// saveInterval is the shortest time between two saves, unless there is news that consumers know of: what
-	// is not saved when the process dies is sent again, and has to be within the 60 s in which they remember it.
+	// A save is followed by a pause of saveShare times as long, but no longer than saveInterval: what is not saved when
+	// the process dies is sent again, and has to be within the 60 s in which consumers remember it.
 	saveInterval = time.Second
-	// saveShare bounds the time that saving news takes: a pause of so many times as long.
-	saveShare = 20
+	saveShare    = 20
 )
 
 // savedState is the form of the state file, a JSON object.
@@ -122,29 +122,26 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 		c.mu.Unlock()
 		return time.Time{}
 	}
-	pause := saveInterval
-	if totals.Acked+totals.Known != c.saved.Acked+c.saved.Known && !c.saveFailed {
-		pause = min(saveShare*c.saveTook, saveInterval)
-	}
-	if next := c.savedAt.Add(pause); now.Before(next) {
+	if now.Before(c.nextSave) {
 		c.mu.Unlock()
-		return next
+		return c.nextSave
 	}
 	s := c.outbox.State()
 	c.mu.Unlock()
 	start := time.Now()
 	err := c.state.Save(s)
-	c.savedAt, c.saveTook = now, time.Since(start)
-	switch {
-	case err != nil && !c.saveFailed:
+	change, _ := c.saveProblem.Update(err != nil, now)
+	switch change {
+	case logging.Began:
 		c.Log.Errorf("The state cannot be saved, and a restart would publish again what is open: %v", err)
-	case err == nil && c.saveFailed:
+	case logging.Ended:
 		c.Log.Info("The state is saved again")
 	}
-	if c.saveFailed = err != nil; c.saveFailed {
-		return now.Add(saveInterval)
+	if err != nil {
+		c.nextSave = now.Add(saveInterval)
+		return c.nextSave
 	}
-	c.saved, c.savedRevision = s.Counts, revision
+	c.saved, c.savedRevision, c.nextSave = s.Counts, revision, now.Add(min(saveShare*time.Since(start), saveInterval))
 	return time.Time{}
 }
 
@@ -153,7 +150,7 @@ func (c *ChemBus) closeState() {
 	if c.state == nil {
 		return
 	}
-	c.savedAt = time.Time{}
+	c.nextSave = time.Time{}
 	c.saveIfDue(time.Now())
 	c.state.Close()
 	c.state = nil
