@@ -74,15 +74,14 @@ func (l *deliveryLog) Add(g *gap) {
 
 // Learn takes an entry of another monitor's log.
 func (l *deliveryLog) Learn(s silence) {
-	if !s.usable() {
+	state, _ := l.incidents.Peek(s.Incident)
+	known, ok := l.silences.Get(s.Component)
+	if !s.usable() || state.ended || ok && s.Until <= known.Until {
 		return
 	}
-	if known, ok := l.silences.Get(s.Component); !ok || s.Until > known.Until {
-		l.put(s)
-		state, _ := l.incidents.Peek(s.Incident)
-		state.told = true
-		l.set(s.Incident, state)
-	}
+	l.put(s)
+	state.told = true
+	l.set(s.Incident, state)
 }
 
 func (l *deliveryLog) put(s silence) {

@@ -79,7 +79,7 @@ func (o *outbox) Offer(g *gap) *gap {
 	if before := o.silent[g.component]; before != nil && before.open && g.ofOneSilence() {
 		switch {
 		case before.attempts == 0:
-			added.claim.since = before.claim.since
+			added.claim.held, added.claim.since = before.claim.held, before.claim.since
 		case g.lastSeen <= before.until():
 			return nil // until the fate of the other is known; this level will be repeated
 		}
