@@ -22,7 +22,7 @@ func deadEndpoint(t *testing.T) string {
 	return "tcp://" + listener.Addr().String()
 }
 
-// floodSize gaps of 16 KB are more than all queues between the voice and a paused bus hold: 1000 on each side, and what the
+// floodSize gaps of 16 KB are more than all queues between the output and a paused bus hold: 1000 on each side, and what the
 // system buffers for a connection, which may be 36 MB.
 const floodSize = 6000
 
@@ -70,7 +70,7 @@ func TestNeitherWriteNorCloseHangs(t *testing.T) {
 	}
 }
 
-// TestCloseOnFullPipes has the bus stop when the voice knows of subscribers, so that much is on its way
+// TestCloseOnFullPipes has the bus stop when the output knows of subscribers, so that much is on its way
 // and the rest can not be sent.
 func TestCloseOnFullPipes(t *testing.T) {
 	b := startBus(t)

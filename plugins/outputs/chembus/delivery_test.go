@@ -144,8 +144,8 @@ func TestDamagedState(t *testing.T) {
 	}
 }
 
-// TestRecorderReturnsNoProbes has somebody hear everything on the bus while the voice itself cannot: nothing could be
-// proved, so nothing is sent.
+// TestRecorderReturnsNoProbes has somebody hear everything on the bus while the output itself cannot: no ack could
+// come, so nothing is sent.
 func TestRecorderReturnsNoProbes(t *testing.T) {
 	b := startBus(t)
 	c := listen(t, b)

@@ -28,9 +28,9 @@ type deliveryLog struct {
 
 // incidentState is what is known of an incident.
 type incidentState struct {
-	told    bool // to consumers, or they were told the same under another id
-	ended   bool // according to this monitor's processor, which repeats that
-	counted bool // as published, or as known already
+	delivered bool // or its failure was, under another id
+	ended     bool // according to this monitor's processor, which repeats that
+	counted   bool // as published, or as known already
 }
 
 // silence is what consumers were told last about one component.
@@ -62,7 +62,7 @@ func newDeliveryLog(maxPending int) (*deliveryLog, error) {
 func (l *deliveryLog) Add(g *gap) {
 	state, _ := l.incidents.Peek(g.incident)
 	// The same failure can come again under the same id if the component was never seen.
-	state.told = !state.ended || !g.neverSeen()
+	state.delivered = !state.ended || !g.neverSeen()
 	l.set(g.incident, state)
 	if state.ended {
 		return
@@ -80,7 +80,7 @@ func (l *deliveryLog) Learn(s silence) {
 		return
 	}
 	l.put(s)
-	state.told = true
+	state.delivered = true
 	l.set(s.Incident, state)
 }
 
@@ -105,7 +105,7 @@ func (l *deliveryLog) Retract(incident string) {
 // Covers reports whether consumers need not be told of an open gap: they know its id, or that each of its components
 // was silent up to a time after the gap's last beat. Nothing was heard since that beat, so it is the same silence.
 func (l *deliveryLog) Covers(g *gap) bool {
-	if state, _ := l.incidents.Peek(g.incident); state.told {
+	if state, _ := l.incidents.Peek(g.incident); state.delivered {
 		return true
 	}
 	components := g.components()
@@ -125,7 +125,7 @@ func (l *deliveryLog) Count(g *gap) bool {
 		return false
 	}
 	// An incident that outlasts the silence may become more than consumers know.
-	state.told, state.counted = state.told || !g.outlasts() && !state.ended, true
+	state.delivered, state.counted = state.delivered || !g.outlasts() && !state.ended, true
 	l.set(g.incident, state)
 	return true
 }
@@ -137,7 +137,7 @@ func (l *deliveryLog) Opened(g *gap) {
 		state.ended = false
 		l.set(g.incident, state)
 	}
-	if !known || !state.told {
+	if !known || !state.delivered {
 		return
 	}
 	for _, component := range g.components() {

@@ -36,43 +36,43 @@ func ofKind(kind string, g *gap) *gap {
 	return &other
 }
 
-// TestWhatConsumersKnowIsNotToldAgain tells consumers of some gaps and then offers another.
-func TestWhatConsumersKnowIsNotToldAgain(t *testing.T) {
-	told := silenceOf("1", "a", 100, 30) // silent until 130
+// TestWhatConsumersKnowIsNotPublishedAgain publishes some gaps and then offers another.
+func TestWhatConsumersKnowIsNotPublishedAgain(t *testing.T) {
+	first := silenceOf("1", "a", 100, 30) // silent until 130
 	another := silenceOf("2", "a", 140, 30)
 	for _, test := range []struct {
-		name  string
-		told  []*gap
-		offer *gap
-		known bool
+		name      string
+		published []*gap
+		offer     *gap
+		known     bool
 	}{
-		{"under another id, by one who missed its last beats", []*gap{told}, silenceOf("x", "a", 90, 30), true},
-		{"under another id, by one who heard a beat more", []*gap{told}, silenceOf("x", "a", 110, 30), true},
-		{"by one who heard beats while the one who told was down", []*gap{{
+		{"under another id, by one who missed its last beats", []*gap{first}, silenceOf("x", "a", 90, 30), true},
+		{"under another id, by one who heard a beat more", []*gap{first}, silenceOf("x", "a", 110, 30), true},
+		{"by one who heard beats while the first one was down", []*gap{{
 			incident: "1", open: true, kind: "heartbeat_missing", zooid: "a", component: "a", lastSeen: 100, missing: 30, at: 150,
 		}}, silenceOf("x", "a", 145, 30), true},
-		{"that it was never seen", []*gap{told}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), true},
-		{"that it flaps, by who counts the last silence", []*gap{told}, ofKind("heartbeat_flapping", silenceOf("x", "a", 100, 30)), true},
-		{"it has beaten since", []*gap{told}, another, false},
-		{"another component", []*gap{told}, silenceOf("x", "b", 90, 30), false},
-		{"another one of that name", []*gap{told}, &gap{
+		{"that it was never seen", []*gap{first}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), true},
+		{"that it flaps, by who counts the last silence", []*gap{first}, ofKind("heartbeat_flapping", silenceOf("x", "a", 100, 30)), true},
+		{"it has beaten since", []*gap{first}, another, false},
+		{"another component", []*gap{first}, silenceOf("x", "b", 90, 30), false},
+		{"another one of that name", []*gap{first}, &gap{
 			incident: "x", open: true, kind: "heartbeat_missing", zooid: "a", component: "a/elsewhere", lastSeen: 100,
 		}, false},
-		{"another kind of trouble", []*gap{told}, ofKind("latency_high", silenceOf("x", "a", 90, 30)), false},
-		{"another kind of trouble before", []*gap{ofKind("latency_high", told)}, silenceOf("x", "a", 90, 30), false},
-		{"it was back, and its clock was set back", []*gap{told, over(told)}, silenceOf("x", "a", 90, 30), false},
-		{"it was back according to another incident", []*gap{told, over(silenceOf("x", "a", 90, 30))}, silenceOf("y", "a", 90, 30), false},
-		{"never seen, after it was", []*gap{told, over(told)}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), false},
-		{"the second time", []*gap{told, over(told), another}, silenceOf("x", "a", 139, 30), true},
-		{"of many who are all known", []*gap{told, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 2, "a", "b"), true},
-		{"of many, one of whom is not known", []*gap{told}, massOf("x", 100, 30, 2, "a", "b"), false},
-		{"of many who are not all named", []*gap{told, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 3, "a", "b"), false},
+		{"another kind of trouble", []*gap{first}, ofKind("latency_high", silenceOf("x", "a", 90, 30)), false},
+		{"another kind of trouble before", []*gap{ofKind("latency_high", first)}, silenceOf("x", "a", 90, 30), false},
+		{"it was back, and its clock was set back", []*gap{first, over(first)}, silenceOf("x", "a", 90, 30), false},
+		{"it was back according to another incident", []*gap{first, over(silenceOf("x", "a", 90, 30))}, silenceOf("y", "a", 90, 30), false},
+		{"never seen, after it was", []*gap{first, over(first)}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), false},
+		{"the second time", []*gap{first, over(first), another}, silenceOf("x", "a", 139, 30), true},
+		{"of many who are all known", []*gap{first, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 2, "a", "b"), true},
+		{"of many, one of whom is not known", []*gap{first}, massOf("x", 100, 30, 2, "a", "b"), false},
+		{"of many who are not all named", []*gap{first, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 3, "a", "b"), false},
 		{"one of many", []*gap{massOf("1", 100, 30, 2, "a", "b")}, silenceOf("x", "b", 103, 30), true},
 		{"one of many who are back", []*gap{massOf("1", 100, 30, 2, "a", "b"), over(massOf("1", 100, 90, 0, "a"))}, silenceOf("x", "b", 103, 30), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := newTestOutbox(t, 10)
-			for _, g := range test.told {
+			for _, g := range test.published {
 				o.Offer(g)
 				publishAll(o)
 			}
@@ -86,7 +86,7 @@ func TestWhatConsumersKnowIsNotToldAgain(t *testing.T) {
 	}
 }
 
-// TestSecondIDOfOneSilence offers the silence of a component under another id while the first is on its way, as a judge
+// TestSecondIDOfOneSilence offers the silence of a component under another id while the first is on its way, as a processor
 // does that was killed and has forgotten.
 func TestSecondIDOfOneSilence(t *testing.T) {
 	first, second := silenceOf("1", "a", 100, 30), silenceOf("2", "a", 110, 30)
@@ -191,7 +191,7 @@ func TestIncidentThatOutlastsTheSilence(t *testing.T) {
 	o.Offer(massOf("mass", 100, 30, 1, "a"))
 	require.Zero(t, o.Pending())
 	o.Offer(massOf("mass", 100, 40, 2, "a", "b"))
-	require.Equal(t, 1, o.Pending(), "nobody has told of b")
+	require.Equal(t, 1, o.Pending(), "b is not known to be silent")
 
 	o = newTestOutbox(t, 10)
 	flapping := ofKind("heartbeat_flapping", silenceOf("flapping", "a", 100, 30))

@@ -171,6 +171,7 @@ func (s *dispatcher) keepProbing(waiting bool, now time.Time) error {
 		s.nextProbe = time.Time{}
 	case s.nextProbe.IsZero():
 		s.nextProbe = now.Add(probeInterval)
+		s.peers.returned.last = now // no probe was sent before, so that none could come back
 	case !now.Before(s.nextProbe):
 		return s.sendProbe(now)
 	}

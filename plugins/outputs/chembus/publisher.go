@@ -31,7 +31,7 @@ type publisher struct {
 	dispatcher dispatcher
 	waits      waitLog
 
-	out     *bus.Connection // publishes, and is told who listens
+	out     *bus.Connection // publishes, and knows who listens
 	probes  *bus.Connection // hears own probes
 	hearing *bus.Connection // hears gaps and other monitors, in the order of the bus
 	poller  *zmq.Poller

@@ -90,9 +90,9 @@ func TestGapWaitsAfterTheLastSubscriberLeft(t *testing.T) {
 	require.Empty(t, first.Received())
 }
 
-// TestLostProofIsNotAwaited has the bus die between a gap and its proof: the gap is sent again when there is a bus, and
-// not only when the proof is overdue.
-func TestLostProofIsNotAwaited(t *testing.T) {
+// TestLostAckIsNotAwaited has the bus die between a gap and its probe: the gap is sent again when there is a bus, and
+// not only when the ack is overdue.
+func TestLostAckIsNotAwaited(t *testing.T) {
 	b := startBus(t)
 	c := listen(t, b)
 	s := newStepper(t, b.XSub())

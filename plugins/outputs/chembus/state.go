@@ -82,7 +82,7 @@ func (c *ChemBus) openState() error {
 func (o *outbox) State() *savedState {
 	s := &savedState{Version: stateVersion, Silences: o.log.silences.Values(), Counts: o.Totals()}
 	for _, incident := range o.log.incidents.Keys() {
-		if state, _ := o.log.incidents.Peek(incident); state.told {
+		if state, _ := o.log.incidents.Peek(incident); state.delivered {
 			s.Incidents = append(s.Incidents, savedIncident{incident, state.ended})
 		}
 	}
@@ -95,10 +95,10 @@ func (o *outbox) Restore(s *savedState) error {
 		return fmt.Errorf("state has version %d, this program knows 1 to %d", s.Version, stateVersion)
 	}
 	for _, incident := range s.Confirmed {
-		o.log.set(incident, incidentState{told: true, counted: true})
+		o.log.set(incident, incidentState{delivered: true, counted: true})
 	}
 	for _, i := range s.Incidents {
-		o.log.set(i.ID, incidentState{told: true, ended: i.Ended, counted: true})
+		o.log.set(i.ID, incidentState{delivered: true, ended: i.Ended, counted: true})
 	}
 	for _, silence := range append(s.Notices, s.Silences...) {
 		o.log.put(silence)
