@@ -190,10 +190,12 @@ func (s *simulation) deliver(m simMessage) {
 
 // step is one round of the publisher of a monitor.
 func (s *simulation) step(m *simMonitor) {
-	for _, message := range m.inbox {
+	// As many as wait, or some of them: there is a bound, and more may come at any moment.
+	heard := min(len(m.inbox), 1+s.random.IntN(4))
+	for _, message := range m.inbox[:heard] {
 		m.dispatcher.Hear(message.topic, []byte(message.payload), s.now)
 	}
-	m.inbox = nil
+	m.inbox = m.inbox[heard:]
 	for _, g := range m.offers {
 		m.outbox.Offer(g)
 	}
@@ -285,13 +287,14 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 func TestNothingIsSaidWithoutNeed(t *testing.T) {
 	s := newSimulation(t, 1, 3)
 	s.run(10 * time.Second)
-	require.Equal(t, 6, s.private, "each asks, and each answers once")
+	joined := s.private
+	require.LessOrEqual(t, joined, 9, "each asks, and each answers once or twice")
 	s.run(5 * time.Minute)
-	require.Equal(t, 6, s.private)
+	require.Equal(t, joined, s.private)
 	g := silenceOf("1", "z", 100, 30)
 	s.monitors[0].write(g)
 	s.run(10 * time.Minute)
-	require.Equal(t, 6+2, s.private, "a claim, and a probe behind the gap")
+	require.Equal(t, joined+2, s.private, "a claim, and a probe behind the gap")
 	require.Equal(t, []string{"1"}, s.handled["z"])
 
 	alone := newSimulation(t, 1, 1)
