@@ -108,8 +108,9 @@ func nativeTelegraf(t *testing.T) string {
 	t.Helper()
 	process.SkipIfShort(t, "a custom Telegraf")
 	build.Do(func() {
-		errBuild = errors.New("the build has failed in another test") // if this one ends the test
-		errBuild = buildNativeTelegraf(t, filepath.Join(plugins, "native"))
+		err := errors.New("the build has failed in another test")
+		defer func() { errBuild = err }() // also when it ends this test
+		err = buildNativeTelegraf(t, filepath.Join(plugins, "native"))
 	})
 	require.NoError(t, errBuild)
 	return filepath.Join(plugins, "native", "telegraf", "telegraf")

@@ -67,7 +67,7 @@ func Start(c Config) (*Telegraf, error) {
 		env = append(env, "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"))
 	}
 	cmd := exec.Command(c.Binary, "--config", agent, "--config-directory", dropIns)
-	cmd.Env = append(env, c.Env...)
+	cmd.Env = slices.Concat(env, c.Env)
 	p, err := process.Start(cmd, c.Stdout)
 	if err != nil {
 		return nil, err

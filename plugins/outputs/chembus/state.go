@@ -55,7 +55,8 @@ type totals struct {
 func (c *ChemBus) openState() error {
 	path, ok := statefile.Path(c.StateFile, stateName)
 	if !ok {
-		c.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s", statefile.DefaultDirectory)
+		c.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
+			statefile.DefaultDirectory)
 		return nil
 	}
 	file, err := statefile.Open(path)

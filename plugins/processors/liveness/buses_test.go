@@ -118,7 +118,7 @@ func TestBusesAreJudgedApart(t *testing.T) {
 			require.Greater(t, gaps, n, "too peaceful to show anything")
 			for _, most := range []int{1, 60, 400} {
 				got := verdicts(t, shuffle(random, buses, most))
-				require.Equal(t, len(want), len(got))
+				require.Len(t, got, len(want))
 				for host := range want {
 					require.Equal(t, want[host], got[host], "%s, batches of up to %d", host, most)
 				}

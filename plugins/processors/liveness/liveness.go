@@ -222,14 +222,16 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 func (l *Liveness) warn(b *bus) {
 	jumps := b.detector.Jumps()
 	if jumps == jumpsToLog && jumps != b.jumps { // a tick that does not count changes nothing
-		l.Log.Warnf("Silence on the bus %q is found late, or never: before each of the last %d ticks observed_s went on by more than blind_after, %v, or began anew. "+
+		l.Log.Warnf("Silence on the bus %q is found late, or never: before each of the last %d ticks observed_s went on "+
+			"by more than blind_after, %v, or began anew. "+
 			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics, or whether several inputs report this bus",
 			b.name(), jumpsToLog, time.Duration(l.BlindAfter))
 	}
 	b.jumps = jumps
 	if b.detector.Duplicate() && !b.warned {
 		b.warned = true
-		l.Log.Warnf("Two inputs report the bus %q; only one of them is judged. Let one input report it, or give them different tags and name these in bus", b.name())
+		l.Log.Warnf("Two inputs report the bus %q; only one of them is judged. Let one input report it, or give them different tags "+
+			"and name these in bus", b.name())
 	}
 }
 

@@ -35,7 +35,8 @@ const (
 func (l *Liveness) findState() error {
 	path, ok := statefile.Path(l.StateFile, stateName)
 	if !ok {
-		l.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s", statefile.DefaultDirectory)
+		l.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
+			statefile.DefaultDirectory)
 		return nil
 	}
 	file, err := statefile.Open(path)
