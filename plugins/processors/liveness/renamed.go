@@ -56,8 +56,9 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 	for i := range whole.Clock.Jumps {
 		whole.Clock.Jumps[i].At += began
 	}
-	if own.KilledAt != nil {
-		whole.KilledAt = new(*own.KilledAt + began)
+	if own.Killed != nil {
+		whole.Killed = own.Killed
+		whole.Killed.At += began
 	}
 	known := make(map[string]*detector.ComponentSnapshot, len(whole.Components))
 	for i := range whole.Components {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// killGrace is how long after a kill signal a beat can still be one that was on its way.
+// killGrace is how long after a kill signal, or an announced stop, a beat can still be one that was on its way.
 const killGrace = 5 * time.Second
 
 // Detector holds the components of one bus. It is not safe for concurrent use.
@@ -29,10 +29,17 @@ type Detector struct {
 	opened     []time.Duration // when the latest gaps did, at most OutageCount
 	outages    []*outage       // open ones, the latest last; only that may not be reported yet
 	nextReport time.Duration
-	ticked     bool          // in this run
-	wasKilled  bool          // there was a kill signal
-	killedAt   time.Duration // when the last one came
+	ticked     bool                     // in this run
+	killed     *KillSignal              // the last one; nil: there was none
+	stoppedAt  map[string]time.Duration // when components announced their stop
 	findings   []Finding
+}
+
+// KillSignal is the signal that ends all components on purpose.
+type KillSignal struct {
+	At      time.Duration `json:"at"`
+	Run     int64         `json:"run,omitempty"` // of the input that heard it
+	Reading time.Duration `json:"reading"`       // of its clock
 }
 
 // Beat is one or several heartbeats of a component.
@@ -60,6 +67,7 @@ func New(config *Config, bus string) *Detector {
 		components: make(map[string]*component),
 		niches:     make(map[string]string),
 		expected:   make(map[string]bool),
+		stoppedAt:  make(map[string]time.Duration),
 		nextReport: config.ReportInterval,
 	}
 	d.deadlines.Next = d.nextChange
@@ -203,8 +211,8 @@ func (d *Detector) Beat(b *Beat) []Finding {
 	c, known := d.components[b.Key]
 	switch {
 	case d.isCopy(c, b):
-	case b.Beats <= 0 && !(known && c.phase == killed && b.Starts > 0):
-		// No beat; and that a stream started says nothing of a component that was not killed.
+	case b.Beats <= 0 && !(known && (c.phase == killed || c.phase == stopped) && b.Starts > 0):
+		// No beat; and that a stream started says nothing of a component that did not end on purpose.
 	case known && c.beats > 0:
 		d.prove(c, b, d.clock.At(b.Observed))
 	default:
@@ -236,12 +244,15 @@ func (d *Detector) Kill(run int64, observed time.Duration) []Finding {
 	if !d.clock.Take(run, 0, false) || run != 0 && observed < d.clock.lastTick {
 		return nil
 	}
-	killedAt := d.clock.At(observed)
-	if run != 0 && d.wasKilled && killedAt <= d.killedAt {
-		return nil
+	if d.killed != nil && run != 0 && run == d.killed.Run && observed <= d.killed.Reading {
+		return nil // it is known
 	}
-	d.wasKilled, d.killedAt = true, killedAt
+	killedAt := d.clock.At(observed)
+	d.killed = &KillSignal{At: killedAt, Run: run, Reading: observed}
 	for _, c := range d.order {
+		if run != 0 && c.restarts == d.clock.restarts && c.reading > observed+killGrace {
+			continue // its last beat came after the signal, though the clock may have stood still since
+		}
 		// The last beats may have been on their way when the signal came. A component that has not appeared yet is not
 		// expected to any more.
 		if c.alive() && c.last <= killedAt+killGrace || c.phase == unseen && c.incident == "" {
@@ -253,10 +264,35 @@ func (d *Detector) Kill(run int64, observed time.Duration) []Finding {
 	return d.findings
 }
 
-// beforeKill reports whether a beat can be one that was on its way when a kill signal came. A stream that started is
-// a sign of life, but one that started before the signal may be reported after it.
-func (d *Detector) beforeKill(b *Beat, at time.Duration) bool {
-	return d.wasKilled && (at <= d.killedAt || d.killedAt >= at-killGrace && b.Starts == 0)
+// Stop takes that a component announced its stop, as an input heard it: the silence that follows is expected. The
+// findings are valid until the next call.
+func (d *Detector) Stop(key string, run int64, observed time.Duration) []Finding {
+	d.clearFindings()
+	if !d.clock.Take(run, 0, false) || run != 0 && observed < d.clock.lastTick {
+		return nil
+	}
+	if c, known := d.components[key]; known && c.alive() {
+		d.stoppedAt[key] = d.clock.At(observed)
+		c.enter(stopped, d.clock.now)
+		d.await(c, d.nextChange(c))
+		d.add(c, WasStopped, nil)
+	}
+	return d.findings
+}
+
+// beforeEnd reports whether a beat can be one that was on its way when a kill signal came, or when the component
+// announced its stop. A stream that started is a sign of life, but one that started before may be reported after it.
+func (d *Detector) beforeEnd(c *component, b *Beat, at time.Duration) bool {
+	var endedAt time.Duration
+	switch {
+	case c.phase == stopped:
+		endedAt = d.stoppedAt[c.key]
+	case d.killed != nil:
+		endedAt = d.killed.At
+	default:
+		return false
+	}
+	return at <= endedAt || endedAt >= at-killGrace && b.Starts == 0
 }
 
 // meet takes the first beat of a component; c is nil unless it was expected.
@@ -278,7 +314,7 @@ func (d *Detector) meet(c *component, b *Beat) {
 		at = now
 	}
 	phase, change := up, FirstHeard
-	if d.beforeKill(b, at) {
+	if d.beforeEnd(c, b, at) {
 		phase, change = killed, WasKilled
 	}
 	c.enter(phase, now)
@@ -324,12 +360,12 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 			c.enter(up, now)
 			d.add(c, StateChanged, nil)
 		}
-	case killed:
-		if !d.beforeKill(b, at) {
+	case killed, stopped:
+		if !d.beforeEnd(c, b, at) {
 			d.revive(c, at, nil)
 		}
 	case silent:
-		if !d.beforeKill(b, at) {
+		if !d.beforeEnd(c, b, at) {
 			d.revive(c, at, closed)
 			break
 		}
@@ -342,6 +378,7 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 
 func (d *Detector) revive(c *component, at time.Duration, closed *Gap) {
 	c.born = at
+	delete(d.stoppedAt, c.key)
 	c.enter(up, d.clock.now)
 	if c.flaps != nil {
 		c.flaps.since = d.clock.now

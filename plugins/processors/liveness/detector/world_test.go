@@ -22,8 +22,9 @@ type input struct {
 	restart  bool // of the detector, before it
 	run      int64
 	observed time.Duration
-	beat     *Beat // if it is one
-	kill     bool  // if it is the signal; else it is a tick
+	beat     *Beat  // if it is one
+	kill     bool   // if it is the signal
+	stop     string // the component that announces its stop; else it is a tick
 
 	real time.Duration // when it happens
 	sent time.Duration // when the beat was sent
@@ -35,6 +36,8 @@ func (in input) Feed(d *Detector) []Finding {
 		return d.Beat(in.beat)
 	case in.kill:
 		return d.Kill(in.run, in.observed)
+	case in.stop != "":
+		return d.Stop(in.stop, in.run, in.observed)
 	}
 	return d.Tick(in.run, in.observed)
 }
@@ -45,6 +48,8 @@ func (in input) String() string {
 		return fmt.Sprintf("beat %+v at %v", *in.beat, in.real)
 	case in.kill:
 		return fmt.Sprintf("kill, %v at %v", in.observed, in.real)
+	case in.stop != "":
+		return fmt.Sprintf("stop of %s, %v at %v", in.stop, in.observed, in.real)
 	}
 	return fmt.Sprintf("tick of %d, %v at %v", in.run, in.observed, in.real)
 }
@@ -128,6 +133,8 @@ func (w *world) drawInputs(t *rapid.T) {
 			w.tick(s, now)
 		case what == 2:
 			w.add(input{run: s.run, observed: s.observed, kill: true, real: now})
+		case what == 3:
+			w.add(input{run: s.run, observed: s.observed, stop: names[amount%len(names)], real: now})
 		case what < 40:
 			w.beat(t, s, names[amount%(len(names)-1)], now, s.run == 0)
 		case what < 46: // all components beat, or most
