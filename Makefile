@@ -8,7 +8,7 @@ N        ?= 100
 SEED     ?= 1
 DIST     := $(CURDIR)/dist
 
-# Of the git tag; without one, of the number of commits.
+# From the git tag, or without one from the number of commits.
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || \
   { n=$$(git rev-list --count HEAD 2>/dev/null) && echo "v0.0.0-$$n-g$$(git describe --always --dirty --exclude '*')"; } || echo devel)
 
@@ -19,17 +19,18 @@ TELEGRAF_TAGS    := custom,inputs.execd,inputs.file,inputs.mem,inputs.tail,proce
 TELEGRAF         ?= $(BIN)/telegraf
 export TELEGRAF
 
-# The last InfluxDB that is written in Go alone: it answers Flux queries, which Debian's does not.
+# The last InfluxDB that is written in Go only. It answers Flux queries, unlike Debian's.
 INFLUXDB_VERSION := v1.8.10
 INFLUXD          ?= $(BIN)/influxd
 export INFLUXD
 
-LINTER := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+LINTER_VERSION := v2.15.0
+LINTER         := $(BIN)/golangci-lint-$(LINTER_VERSION)
 
 NFPM_VERSION := v2.43.4
 NFPM         := $(BIN)/nfpm-$(NFPM_VERSION)
 
-# The packages' architecture, amd64 or arm64. For another than this machine's there are Debian's cross compilers.
+# The architecture of the packages, amd64 or arm64. If it is not this machine's, Debian's cross compiler is used.
 HOST_ARCH    := $(shell $(GO) env GOHOSTARCH)
 ARCH         ?= $(HOST_ARCH)
 TRIPLE_amd64 := x86_64-linux-gnu
@@ -91,35 +92,40 @@ build: deps-build ## Build telegraf-chembus and chembus-colony to bin/
 
 telegraf: $(TELEGRAF) ## Build a real Telegraf to bin/telegraf, unless TELEGRAF= names one
 
-# Made anew when the plugins in it, which are named above, may be others.
+# Built again when the list of its plugins above may have changed.
 $(BIN)/telegraf: Makefile
 	GOBIN=$(BIN) $(GO) install -tags $(TELEGRAF_TAGS) github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF_VERSION)
-	@touch $@ # also when nothing was to be done
+	@touch $@ # also if go install had nothing to do
 
 $(BIN)/influxd:
 	GOBIN=$(BIN) $(GO) install github.com/influxdata/influxdb/cmd/influxd@$(INFLUXDB_VERSION)
 
-run: build telegraf ## Show it: a colony, a Telegraf, a kill (DURATION=30s; BUS=external: the environment's bus)
+run: build telegraf ## Run the demo: a colony, a Telegraf, a kill (DURATION=30s; BUS=external: the environment's bus)
 	@$(GO) build -o $(BIN)/demo ./testutil/demo
 	@exec $(BIN)/demo -telegraf $(TELEGRAF) -plugins $(BIN) -duration $(DURATION) $(if $(filter external,$(BUS)),-external)
 
 test: deps telegraf $(INFLUXD) ## Run all tests, on real parts, with the race detector
-	@[ "$$(id -u)" = 0 ] || echo "skipped, for it needs root: the test that installs and removes the Debian package"
-	@! dpkg-query -W telegraf-chembus >/dev/null 2>&1 || echo "skipped, for it is installed: the test of the Debian package"
+	@[ "$$(id -u)" = 0 ] || echo "skipped, because it needs root: the test that installs and removes the Debian package"
+	@! dpkg-query -W telegraf-chembus >/dev/null 2>&1 || echo "skipped, because the package is installed: the test of the Debian package"
 	$(GO) vet ./...
 	$(GO) test -race -parallel 8 -timeout 15m ./...
 
-soak: build telegraf ## Run a campaign of N=100 random faults, SEED=1, and compare what was told with what happened
-	$(GO) run ./testutil/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
+soak: build telegraf ## Run N=100 random faults on one monitor and twice as many on three (SEED=1), and check every gap
+	@$(GO) build -o $(BIN)/soak ./testutil/soak
+	$(BIN)/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
+	$(BIN)/soak -monitors -n $$((2 * $(N))) -seed $(SEED) -plugins $(BIN)
 
-bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,crowd,idle,delay,overload,growth)
+bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth)
 	@$(GO) build -o $(BIN)/bench ./testutil/bench
 	@exec $(BIN)/bench -telegraf $(TELEGRAF) -plugins $(BIN) -only "$(ONLY)"
 
-lint: deps-lint ## Check the code (gofmt, go vet, staticcheck) and the Markdown (mdl)
+$(LINTER):
+	GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER_VERSION)
+	mv $(BIN)/golangci-lint $@
+
+lint: deps-lint $(LINTER) ## Check the code (gofmt, golangci-lint) and the Markdown (mdl)
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
-	$(GO) vet ./...
-	$(GO) run $(LINTER) ./...
+	$(LINTER) run ./...
 	@.ci/lint-markdown
 
 install: build ## Install telegraf-chembus to PREFIX/bin (default /usr/local)

@@ -11,7 +11,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/markdown"
 )
 
-// TestReadme compares the flags in the README with the command's, and parses the commands in it.
+// TestReadme compares the flags in the README with those of the command, and parses the command lines in it.
 func TestReadme(t *testing.T) {
 	readme, err := markdown.Read("README.md")
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ func main() {
 	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command runs the command until the context ends or its duration is over.
+// command runs the command line until the context ends or the duration is over, and returns the exit status.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {

@@ -17,7 +17,7 @@ import (
 
 const patience = 30 * time.Second
 
-// output is what the command wrote, to be read while it runs.
+// output collects what the command writes, and can be read meanwhile.
 type output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -35,8 +35,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// start runs the command on ports of its own until the test ends. It returns what it prints and the
-// endpoints that it printed.
+// start runs the command on free ports until the test ends. It returns its stdout and the endpoints of its bus.
 func start(t *testing.T, args ...string) (stdout *output, xsub, xpub string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -81,7 +80,7 @@ func TestColonyBeats(t *testing.T) {
 	}
 }
 
-func TestListenQuotesWhatItPrints(t *testing.T) {
+func TestListenQuotesFacts(t *testing.T) {
 	stdout, xsub, _ := start(t, "-zooids", "0", "-listen")
 	p, err := colony.NewPublisher(xsub)
 	require.NoError(t, err)
@@ -95,7 +94,7 @@ func TestListenQuotesWhatItPrints(t *testing.T) {
 	want := `CAPABILITY_GAP "heartbeat_missing" of zooid "\x1b[2Jx\n": "[\x1b]" (last_seen missing, ` +
 		`missing_seconds 31.250, incident_id "i\a"): `
 	require.Contains(t, stdout.String(), want+"handled\n")
-	require.Contains(t, stdout.String(), want+"dropped as a replay\n")
+	require.Contains(t, stdout.String(), want+"dropped as a duplicate\n")
 }
 
 func TestPublishesToAnotherBus(t *testing.T) {
@@ -133,12 +132,12 @@ func TestBadFlags(t *testing.T) {
 		"-kill meta_agent":                    "NAME@DURATION",
 		"-kill meta_agent@":                   "NAME@DURATION",
 		"-kill meta_agent@-1s":                "NAME@DURATION",
-		"-kill nobody@1s":                     `no zooid is called "nobody"`,
-		"-kill audio_io@1s -kill audio_io@2s": `"audio_io" is dead at 2s already`,
+		"-kill unknown@1s":                    `there is no zooid "unknown"`,
+		"-kill audio_io@1s -kill audio_io@2s": `"audio_io" was killed before 2s`,
 		"-revive audio_io@1s":                 `"audio_io" is alive at 1s`,
 		"-pause 1s":                           "START+LENGTH",
 		"-pause 1s+0s":                        "START+LENGTH",
-		"-pause 1s+5s -pause 2s+1s":           "at 2s the bus is paused already",
+		"-pause 1s+5s -pause 2s+1s":           "the bus is already paused at 2s",
 		"-no-bus -pause 1s+5s":                "leave out -no-bus",
 		"-xsub nonsense":                      "tcp://HOST:PORT",
 		"-xsub tcp://127.0.0.1:* -xpub nonsense://x": "tcp://HOST:PORT",
@@ -158,7 +157,7 @@ func TestBadEnvironment(t *testing.T) {
 	require.Contains(t, out.String(), "KLR_CHEM_XPUB")
 }
 
-func TestBusyPortIsExplained(t *testing.T) {
+func TestPortInUse(t *testing.T) {
 	_, xsub, _ := start(t, "-zooids", "0")
 	var stdout, stderr output
 	require.Equal(t, exitFailed, command(limit(t), []string{"-xsub", xsub}, &stdout, &stderr))

@@ -16,8 +16,8 @@ import (
 
 const usage = `Usage: chembus-colony [flags]
 
-Runs a ChemBus with a simulated colony on it. Without -xsub and -xpub it binds where the environment says
-(KLR_CHEM_XSUB and KLR_CHEM_XPUB, then KLR_UMN_XSUB and KLR_UMN_XPUB), else to the standard ports.
+Runs a ChemBus with a simulated colony. Without -xsub and -xpub it binds the endpoints in the environment
+(KLR_CHEM_XSUB and KLR_CHEM_XPUB, else KLR_UMN_XSUB and KLR_UMN_XPUB), else the standard ports.
 
 `
 
@@ -27,14 +27,14 @@ type options struct {
 	xsub, xpub string
 	noBus      bool
 	listen     bool
-	events     []event // in the order of their times
+	events     []event // ordered by time
 	duration   time.Duration
 	seed       uint64
 }
 
-// event is something that is to happen at a time after the start.
+// event is a scheduled event.
 type event struct {
-	at    time.Duration
+	at    time.Duration // after the start
 	kind  kind
 	zooid string // for killZooid and reviveZooid
 }
@@ -48,24 +48,24 @@ const (
 	resumeBus   kind = "resume the bus"
 )
 
-// parseOptions reads the command line. Asked for help, it writes it to out and returns flag.ErrHelp.
+// parseOptions reads the command line. If help is requested, it writes the help to out and returns flag.ErrHelp.
 func parseOptions(args []string, out io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("chembus-colony", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // a mistake is one line, not the whole usage
+	flags.SetOutput(io.Discard) // an error is one line, without the usage
 	flags.Usage = func() {}
-	zooids := flags.Int("zooids", 11, "how many zooids: the known components of the field, then numbered ones")
-	interval := flags.Duration("interval", 10*time.Second, "from one beat of a stream to the next")
-	jitter := flags.Float64("jitter", 0, "by which fraction each interval varies at random, 0 to below 1")
-	streams := flags.Int("streams", 0, "streams of each zooid; 0: as many as in the field")
+	zooids := flags.Int("zooids", 11, "number of zooids: the components of the real colony first, then numbered ones")
+	interval := flags.Duration("interval", 10*time.Second, "interval between two beats of a stream")
+	jitter := flags.Float64("jitter", 0, "fraction by which each interval varies at random, from 0 to below 1")
+	streams := flags.Int("streams", 0, "streams of each zooid; 0: as in the real colony")
 	doubleTap := flags.Bool("double-tap", true, "send each stream's first beat twice, as the real emitters do")
-	quirks := flags.Bool("quirks", false, "add zooids with odd names and odd payloads")
+	quirks := flags.Bool("quirks", false, "add zooids with unusual names and payloads")
 	flags.StringVar(&o.xsub, "xsub", "", "`endpoint` where publishers connect")
 	flags.StringVar(&o.xpub, "xpub", "", "`endpoint` where subscribers connect")
-	flags.BoolVar(&o.noBus, "no-bus", false, "publish to a bus that runs elsewhere")
-	flags.BoolVar(&o.listen, "listen", false, "print every CAPABILITY_GAP that a subscriber on the bus receives")
-	flags.DurationVar(&o.duration, "duration", 0, "end after this time; 0: run until Ctrl-C")
-	flags.Uint64Var(&o.seed, "seed", 1, "of everything random")
+	flags.BoolVar(&o.noBus, "no-bus", false, "use a bus that is already running")
+	flags.BoolVar(&o.listen, "listen", false, "subscribe to CAPABILITY_GAP and print every message")
+	flags.DurationVar(&o.duration, "duration", 0, "exit after this time; 0: run until Ctrl-C")
+	flags.Uint64Var(&o.seed, "seed", 1, "seed of all random values")
 	flags.Func("kill", "kill a zooid: `NAME@DURATION` after the start; can be repeated", o.zooidEvent(killZooid))
 	flags.Func("revive", "revive a killed zooid: `NAME@DURATION` after the start; can be repeated", o.zooidEvent(reviveZooid))
 	flags.Func("pause", "pause the bus, as in maintenance: `START+LENGTH`; can be repeated", o.pauseEvents)
@@ -78,7 +78,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	case err != nil:
 		return o, err
 	case flags.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q; there are only flags, see -help", flags.Arg(0))
+		return o, fmt.Errorf("unexpected argument %q; see -help", flags.Arg(0))
 	case *zooids < 0:
 		return o, fmt.Errorf("-zooids %d: use a number from 0", *zooids)
 	case *interval <= 0:
@@ -92,7 +92,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	}
 	o.zooids = colony.Field(*zooids)
 	if *quirks {
-		o.zooids = append(o.zooids, oddZooids()...)
+		o.zooids = append(o.zooids, quirkyZooids()...)
 	}
 	for i := range o.zooids {
 		z := &o.zooids[i]
@@ -108,17 +108,17 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	return o, o.resolve()
 }
 
-func oddZooids() []colony.Zooid {
+func quirkyZooids() []colony.Zooid {
 	return []colony.Zooid{
 		{Name: "zoóid_日本_🧪", Niche: "größe"},
-		{Name: "zooid_8507"}, // what a component without a name is called, by its pid
+		{Name: "zooid_8507"}, // the name of a component that was given none, with its pid
 		{Name: "integer_clock", Niche: "quirks", Quirks: colony.Quirks{Integers: true}},
 		{Name: "missing_keys", Niche: "quirks", Quirks: colony.Quirks{MissingKeys: true}},
 		{Name: "not_a_number", Niche: "quirks", Quirks: colony.Quirks{NaN: true}},
 	}
 }
 
-// resolve fills in the endpoints that were not given.
+// resolve sets the endpoints that were not given.
 func (o *options) resolve() error {
 	var err error
 	if o.xsub == "" {
@@ -140,7 +140,7 @@ func (o *options) zooidEvent(k kind) func(string) error {
 		}
 		after, err := time.ParseDuration(value[at+1:])
 		if err != nil || after < 0 {
-			return fmt.Errorf("%q is no duration; use NAME@DURATION, as in meta_agent@30s", value[at+1:])
+			return fmt.Errorf("invalid duration %q; use NAME@DURATION, as in meta_agent@30s", value[at+1:])
 		}
 		o.events = append(o.events, event{at: after, kind: k, zooid: value[:at]})
 		return nil
@@ -158,31 +158,30 @@ func (o *options) pauseEvents(value string) error {
 	return nil
 }
 
-// checkEvents finds at the start what could only fail later.
+// checkEvents checks that each event is possible at its time.
 func (o *options) checkEvents() error {
-	alive := make(map[string]bool, len(o.zooids))
+	running := make(map[string]bool, len(o.zooids))
 	for _, z := range o.zooids {
-		alive[z.Name] = true
+		running[z.Name] = true
 	}
 	paused := false
 	for _, e := range o.events {
-		lives, known := alive[e.zooid]
+		up, known := running[e.zooid]
 		switch {
 		case e.kind == pauseBus && o.noBus:
-			return errors.New("-pause: the bus runs elsewhere; leave out -no-bus, or pause it there")
+			return errors.New("-pause: only the bus of this process can be paused; leave out -no-bus")
 		case e.kind == pauseBus && paused:
-			return fmt.Errorf("-pause: at %v the bus is paused already; let the pauses not overlap", e.at)
+			return fmt.Errorf("-pause: the bus is already paused at %v; pauses must not overlap", e.at)
 		case e.kind == pauseBus, e.kind == resumeBus:
 			paused = e.kind == pauseBus
 		case !known:
-			return fmt.Errorf("-%s: no zooid is called %q at %v; chembus-colony prints the names at its start",
-				e.kind, e.zooid, e.at)
-		case e.kind == killZooid && !lives:
-			return fmt.Errorf("-kill: %q is dead at %v already", e.zooid, e.at)
-		case e.kind == reviveZooid && lives:
-			return fmt.Errorf("-revive: %q is alive at %v; kill it before", e.zooid, e.at)
+			return fmt.Errorf("-%s: there is no zooid %q; see the names that chembus-colony prints at its start", e.kind, e.zooid)
+		case e.kind == killZooid && !up:
+			return fmt.Errorf("-kill: %q was killed before %v", e.zooid, e.at)
+		case e.kind == reviveZooid && up:
+			return fmt.Errorf("-revive: %q is alive at %v; kill it first", e.zooid, e.at)
 		default:
-			alive[e.zooid] = e.kind == reviveZooid
+			running[e.zooid] = e.kind == reviveZooid
 		}
 	}
 	return nil

@@ -13,10 +13,10 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
-// gapTopic is the signal that the command listens to.
+// gapTopic is the topic that -listen subscribes to.
 const gapTopic = "CAPABILITY_GAP"
 
-// lines writes whole lines from several goroutines, each headed by the time since the first.
+// lines writes lines from several goroutines, each with the time since the first.
 type lines struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -32,7 +32,7 @@ func (l *lines) printf(format string, args ...any) {
 	fmt.Fprintf(l.out, "%9.3fs  %s\n", time.Since(l.start).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// run brings up what the options say, lets happen what they schedule, and takes all down again.
+// run starts the bus and the colony, plays the events, and stops both.
 func run(ctx context.Context, o options, l *lines) (err error) {
 	xsub, xpub := o.xsub, o.xpub
 	var bus *colony.Bus
@@ -67,7 +67,7 @@ func run(ctx context.Context, o options, l *lines) (err error) {
 	return o.play(ctx, bus, c, l)
 }
 
-// play lets the events happen, and returns when the duration is over or the context ends.
+// play executes the events at their times, and returns when the duration is over or the context ends.
 func (o options) play(ctx context.Context, bus *colony.Bus, c *colony.Colony, l *lines) error {
 	if o.duration > 0 {
 		var cancel context.CancelFunc
@@ -81,7 +81,7 @@ func (o options) play(ctx context.Context, bus *colony.Bus, c *colony.Colony, l 
 			return nil
 		case <-time.After(time.Until(start.Add(e.at))):
 		}
-		if err := e.happen(bus, c); err != nil {
+		if err := e.execute(bus, c); err != nil {
 			return err
 		}
 		if e.zooid != "" {
@@ -94,7 +94,7 @@ func (o options) play(ctx context.Context, bus *colony.Bus, c *colony.Colony, l 
 	return nil
 }
 
-func (e event) happen(bus *colony.Bus, c *colony.Colony) error {
+func (e event) execute(bus *colony.Bus, c *colony.Colony) error {
 	switch e.kind {
 	case killZooid:
 		return c.Kill(e.zooid)
@@ -107,7 +107,7 @@ func (e event) happen(bus *colony.Bus, c *colony.Colony) error {
 	}
 }
 
-// describeColony lists the zooids, as far as a reader would follow.
+// describeColony lists the first zooids and counts the others.
 func describeColony(names []string, xsub string) string {
 	const shown = 20
 	var b strings.Builder
@@ -123,20 +123,19 @@ func describeColony(names []string, xsub string) string {
 	return b.String()
 }
 
-// describeGap is a gap in one line. Whatever came from the bus is quoted: it may hold what would garble a
-// terminal.
+// describeGap describes a gap in one line. Values from the bus are quoted: they may hold control characters.
 func describeGap(m consumer.Message) string {
 	fact := func(name string) string { return quoted(m.Facts[name]) }
 	incident := "null"
 	if m.IncidentID != nil {
 		incident = quoted(*m.IncidentID)
 	}
-	verdict := "handled"
+	result := "handled"
 	if !m.Handled {
-		verdict = "dropped as a replay"
+		result = "dropped as a duplicate"
 	}
 	return fmt.Sprintf("%s %s of zooid %s: %s (last_seen %s, missing_seconds %s, incident_id %s): %s", gapTopic,
-		fact("gap_type"), fact("zooid"), fact("gap_reason"), fact("last_seen"), fact("missing_seconds"), incident, verdict)
+		fact("gap_type"), fact("zooid"), fact("gap_reason"), fact("last_seen"), fact("missing_seconds"), incident, result)
 }
 
 func quoted(value any) string {

@@ -17,14 +17,14 @@ import (
 	"github.com/influxdata/toml/ast"
 )
 
-// allowedTables ends the messages about tables that do not belong in a file.
+// allowedTables lists the tables of a file, for messages.
 const allowedTables = "[[inputs.chembus]], [[processors.liveness]], [[outputs.chembus]]"
 
-// A problem is what makes a configuration unusable. Its message is the one line that the operator gets.
+// A problem is an error in a configuration, with its place. It is logged as one line.
 type problem struct {
-	place string // the file, or what stands for it
-	line  int    // 0: no particular line
-	text  string // what is wrong; what is allowed
+	place string // the file, or a description of the defaults
+	line  int    // 0: unknown
+	text  string // what is wrong, and what is allowed
 }
 
 func (p problem) Error() string {
@@ -34,7 +34,7 @@ func (p problem) Error() string {
 	return fmt.Sprintf("%s:%d: %s", p.place, p.line, p.text)
 }
 
-// A table is one plugin's part of a file.
+// A table is the table of one plugin in a file.
 type table struct {
 	role    role
 	place   string
@@ -43,7 +43,7 @@ type table struct {
 	file    []table        // all tables of the file
 }
 
-// tableFor returns the role's table in the file; without a file, its defaults.
+// tableFor returns the role's table in the file, or the defaults if there is no file.
 func tableFor(r role, file string) (table, error) {
 	if file == "" {
 		return table{role: r, place: "the defaults of " + r.id()}, nil
@@ -55,7 +55,7 @@ func tableFor(r role, file string) (table, error) {
 	i := slices.IndexFunc(tables, func(t table) bool { return t.role.name == r.name })
 	if i < 0 {
 		return table{}, problem{file, 0, fmt.Sprintf(
-			"has no table %s; add that line, with nothing below it for the defaults", r.header())}
+			"table %s is missing; add it, without any option for the defaults", r.header())}
 	}
 	return tables[i], nil
 }
@@ -67,24 +67,24 @@ func onlyTable(file string) (table, error) {
 		return table{}, problems[0]
 	}
 	if len(tables) > 1 {
-		return table{}, problem{file, tables[1].line, fmt.Sprintf("%s is the second plugin after %s in line %d; "+
-			"say which one to run: telegraf-chembus input|processor|output -config FILE",
+		return table{}, problem{file, tables[1].line, fmt.Sprintf("%s is a second plugin, after %s in line %d; "+
+			"select one with telegraf-chembus input|processor|output -config FILE",
 			tables[1].role.header(), tables[0].role.header(), tables[0].line)}
 	}
 	return tables[0], nil
 }
 
-// readTables reads the plugins' tables of a file, in the order in which they stand there. Problems come
-// in that order too. A file without a table is a problem.
+// readTables returns the plugins' tables of a file and its problems, both in the order of the file. A file
+// without a table is a problem.
 func readTables(file string) ([]table, []problem) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
-			err = pathErr.Err // the path is said already
+			err = pathErr.Err // the problem names the file
 		}
 		return nil, []problem{{file, 0, fmt.Sprintf(
-			"cannot be read: %v; name a file that the user running this may read", err)}}
+			"cannot read the file: %v; use a file that this user may read", err)}}
 	}
 	root, bad := parse(content)
 	if bad != nil {
@@ -102,23 +102,23 @@ func readTables(file string) ([]table, []problem) {
 		case known:
 			tables = append(tables, table{role: r, place: file, line: n.line, options: n.table.Fields})
 		case n.table == nil:
-			report(n.line, "option %q stands outside any table; put it below one of %s", n.name, allowedTables)
+			report(n.line, "option %q is outside of any table; move it below one of %s", n.name, allowedTables)
 		case ofTelegraf(n.name):
-			report(n.line, "%s belongs in Telegraf's own configuration, and -config names the plugin's; "+
-				"name a file with only %s in it", n.header(), allowedTables)
+			report(n.line, "%s belongs in Telegraf's own configuration; "+
+				"use a file with only %s", n.header(), allowedTables)
 		default:
 			report(n.line, "unknown table %s; allowed: %s", n.header(), allowedTables)
 		}
 	}
 	if len(tables)+len(problems) == 0 {
-		report(0, "holds no plugin; write at least one of %s into it", allowedTables)
+		report(0, "no plugin is configured; add at least one of %s", allowedTables)
 	}
 
 	slices.SortFunc(tables, func(a, b table) int { return cmp.Compare(a.line, b.line) })
 	first := map[string]int{}
 	for _, t := range tables {
 		if line, twice := first[t.role.name]; twice {
-			report(t.line, "second table %s, the first is in line %d; a process runs one; keep one in each file",
+			report(t.line, "second table %s, the first is in line %d; use one file for each",
 				t.role.header(), line)
 			continue
 		}
@@ -136,11 +136,11 @@ func inOrder(problems []problem) []problem {
 	return problems
 }
 
-// A topNode is a plugin's table, or whatever stands in its place.
+// A topNode is a plugin's table, or anything else at that level.
 type topNode struct {
 	name  string
 	line  int
-	table *ast.Table // nil: an option
+	table *ast.Table // nil if it is an option
 }
 
 func (n topNode) role() (role, bool) {
@@ -151,7 +151,7 @@ func (n topNode) role() (role, bool) {
 	return roles[i], true
 }
 
-// header is how the table starts in the file.
+// header returns the first line of the table in the file.
 func (n topNode) header() string {
 	if n.table.Type == ast.TableTypeArray {
 		return "[[" + n.name + "]]"
@@ -159,8 +159,8 @@ func (n topNode) header() string {
 	return "[" + n.name + "]"
 }
 
-// topNodes flattens the two levels SECTION.PLUGIN of the syntax tree. It makes no difference between
-// [a.b] and [[a.b]]: Telegraf takes both for a plugin's table.
+// topNodes flattens the two levels SECTION.PLUGIN of the syntax tree. It accepts both [a.b] and [[a.b]] as a
+// plugin's table, as Telegraf does.
 func topNodes(root *ast.Table) []topNode {
 	var nodes []topNode
 	for _, section := range slices.Sorted(maps.Keys(root.Fields)) {
@@ -190,27 +190,27 @@ func appendNodes(nodes []topNode, name string, node any) []topNode {
 	return append(nodes, topNode{name, lineOf(node), nil})
 }
 
-// ofTelegraf reports whether the table is one of Telegraf's that an operator finds in the file that
-// names this program, and so in the file most easily taken for the plugin's.
+// ofTelegraf reports whether the table is one of Telegraf's own, as found in the file that configures execd:
+// that file is easily confused with the plugin's.
 func ofTelegraf(name string) bool {
 	section, plugin, _ := strings.Cut(name, ".")
 	return slices.Contains([]string{"agent", "global_tags", "aggregators", "secretstores"}, section) || plugin == "execd"
 }
 
-// stringsAndComments matches TOML's strings, so that a # in them is none, and its comments.
+// stringsAndComments matches TOML's comments, and its strings so that a # in them is not taken for a comment.
 var stringsAndComments = regexp.MustCompile(
 	`(?s)"""(?:\\.|[^\\])*?"""|'''.*?'''|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*`)
 
-// parse returns the syntax tree. The parser knows comments in arrays only in some places, counts a Windows
-// line end as two lines, and takes the line end of old Macs for one in some places; as Telegraf does, parse
-// spares it the comments.
+// parse returns the syntax tree. The parser fails on comments in some places of an array, counts a Windows line
+// end as two lines and is inconsistent about a lone carriage return. So line ends are normalized and, as in
+// Telegraf, comments are removed before.
 func parse(content []byte) (*ast.Table, *problem) {
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 	content = bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))
 	content = bytes.ReplaceAll(content, []byte("\r"), []byte("\n"))
 	for i, line := range bytes.Split(content, []byte("\n")) {
 		if !utf8.Valid(line) {
-			return nil, &problem{line: i + 1, text: "not UTF-8 text; save the file as UTF-8"}
+			return nil, &problem{line: i + 1, text: "invalid UTF-8; save the file as UTF-8"}
 		}
 	}
 	content = stringsAndComments.ReplaceAllFunc(content, func(token []byte) []byte {
@@ -229,14 +229,14 @@ func parse(content []byte) (*ast.Table, *problem) {
 		line, reason = badStatement(content, lineErr.Line), lineErr.Err
 	}
 	return nil, &problem{line: line, text: fmt.Sprintf(
-		`%v; write every option once, as NAME = VALUE with text in "quotes", below a table such as [[inputs.chembus]]`, reason)}
+		`%v; write each option once as NAME = VALUE, with text in "quotes", below a table such as [[inputs.chembus]]`, reason)}
 }
 
-// badStatement returns the line where the statement starts that does not parse. The parser itself names
-// the line where it gave up, which is often the next one.
-func badStatement(content []byte, gaveUp int) int {
+// badStatement returns the first line of the statement that does not parse. The parser itself reports the line
+// where it stopped, often the next one.
+func badStatement(content []byte, stopped int) int {
 	lines := bytes.Split(content, []byte("\n"))
-	good := min(gaveUp, len(lines))
+	good := min(stopped, len(lines))
 	for ; good > 0; good-- {
 		if _, err := toml.Parse(bytes.Join(lines[:good], []byte("\n"))); err == nil {
 			break

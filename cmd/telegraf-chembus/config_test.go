@@ -12,7 +12,7 @@ import (
 const tablesAllowed = "[[inputs.chembus]], [[processors.liveness]], [[outputs.chembus]]"
 
 func TestBadConfigEndsWithOneLine(t *testing.T) {
-	const howToWrite = `; write every option once, as NAME = VALUE with text in "quotes", below a table such as [[inputs.chembus]]`
+	const howToWrite = `; write each option once as NAME = VALUE, with text in "quotes", below a table such as [[inputs.chembus]]`
 	for _, test := range []struct {
 		name string
 		role string
@@ -22,15 +22,15 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"unknown option", "output",
 			"[[outputs.chembus]]\n\n  publish_endpiont = \"tcp://bus:5558\"\n",
 			`f.conf:3: unknown option "publish_endpiont" in [[outputs.chembus]]; ` +
-				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file, curve_server_key_file, curve_public_key_file, curve_secret_key_file`},
+				`allowed: ` + allowedIn("output")},
 		{"another spelling of an option", "output",
 			"[[outputs.chembus]]\nmaxPending = 5\n",
 			`f.conf:2: unknown option "maxPending" in [[outputs.chembus]]; ` +
-				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file, curve_server_key_file, curve_public_key_file, curve_secret_key_file`},
+				`allowed: ` + allowedIn("output")},
 		{"a field that is no option", "output",
 			"[[outputs.chembus]]\nLog = 5\n",
 			`f.conf:2: unknown option "Log" in [[outputs.chembus]]; ` +
-				`allowed: publish_endpoint, subscribe_endpoint, signal, ecosystem, intensity, confirm_timeout, max_pending, state_file, curve_server_key_file, curve_public_key_file, curve_secret_key_file`},
+				`allowed: ` + allowedIn("output")},
 		{"table below the plugin", "output",
 			"[[outputs.chembus]]\n[outputs.chembus.tags]\na = 1\n",
 			`f.conf:2: option "tags" is Telegraf's own; move it from [[outputs.chembus]] to the [[...execd]] block ` +
@@ -64,39 +64,40 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\n[[processors.liveness.override]]\n\nseverity = \"low\"\n",
 			`f.conf:4: option "override": number 2 matches everything, since it names neither zooid nor niche; ` +
 				`give it globs such as zooid = ["audio_*"]; for everybody use the options outside of it`},
-		{"ticks too far apart for the judge", "processor",
+		{"ticks too far apart for the processor", "processor",
 			"[[processors.liveness]]\nblind_after = \"2s\"\n[[inputs.chembus]]\ntick_interval = \"2s\"\nblind_after = \"5s\"\n",
-			`f.conf:2: option "blind_after": "2s" is not above tick_interval of [[inputs.chembus]], "2s": every tick would look ` +
-				`as if others had been lost, and nobody would be judged; use that of [[inputs.chembus]], "5s"`},
-		{"more blindness for the judge than for the sensor", "processor",
+			`f.conf:2: option "blind_after": "2s" is not above tick_interval of [[inputs.chembus]], "2s": the time between any two ticks ` +
+				`would not be counted, and no gap would be found; use blind_after of [[inputs.chembus]], "5s"`},
+		{"blind_after of the processor above the input's", "processor",
 			"[[inputs.chembus]]\n[[processors.liveness]]\n\nblind_after = \"4s\"\n",
-			`f.conf:4: option "blind_after": "4s" is above that of [[inputs.chembus]], "3s": after a stall who lives could look silent; use the same`},
-		{"ticks too far apart for the judge's default", "processor",
+			`f.conf:4: option "blind_after": "4s" is above blind_after of [[inputs.chembus]], "3s": after a stall, live components could be ` +
+				`reported as silent; use the same value`},
+		{"ticks too far apart for the processor's default", "processor",
 			"[[inputs.chembus]]\ntick_interval = \"5s\"\nblind_after = \"10s\"\n[[processors.liveness]]\n",
-			`f.conf:4: option "blind_after": "3s" is not above tick_interval of [[inputs.chembus]], "5s": every tick would look ` +
-				`as if others had been lost, and nobody would be judged; use that of [[inputs.chembus]], "10s"`},
+			`f.conf:4: option "blind_after": "3s" is not above tick_interval of [[inputs.chembus]], "5s": the time between any two ticks ` +
+				`would not be counted, and no gap would be found; use blind_after of [[inputs.chembus]], "10s"`},
 		{"threshold within a tick", "processor",
 			"[[inputs.chembus]]\n[[processors.liveness]]\nthreshold = \"1s\"\n",
 			`f.conf:3: option "threshold": "1s" is not above tick_interval of [[inputs.chembus]], "1s", in which beats are merged: ` +
-				`who lives would look silent; use at least three times the interval of the heartbeats`},
+				`live components would be reported as silent; use at least three times the heartbeat interval`},
 		{"threshold of an override within a tick", "processor",
 			"[[inputs.chembus]]\n[[processors.liveness]]\nthreshold = \"9s\"\n[[processors.liveness.override]]\nzooid = [\"a\"]\nthreshold = \"500ms\"\n",
 			`f.conf:6: option "threshold": "500ms" is not above tick_interval of [[inputs.chembus]], "1s", in which beats are merged: ` +
-				`who lives would look silent; use at least three times the interval of the heartbeats`},
+				`live components would be reported as silent; use at least three times the heartbeat interval`},
 		{"adaptive threshold within a tick", "processor",
 			"[[inputs.chembus]]\n[[processors.liveness]]\nadaptive = true\nmin_threshold = \"1s\"\n",
 			`f.conf:4: option "min_threshold": "1s" is not above tick_interval of [[inputs.chembus]], "1s", in which beats are merged: ` +
-				`who lives would look silent; use at least three times the interval of the heartbeats`},
-		{"threshold within the sensor's own heartbeats", "processor",
+				`live components would be reported as silent; use at least three times the heartbeat interval`},
+		{"threshold not above the interval of the input's own heartbeats", "processor",
 			"[[inputs.chembus]]\n[[processors.liveness]]\nthreshold = \"10s\"\n",
-			`f.conf:3: option "threshold": "10s" is not above 10s, the interval at which [[inputs.chembus]] beats as "heartbeat_monitor" itself: ` +
-				`that would look silent again and again; set announce_as = "" in [[inputs.chembus]], or use a longer one`},
+			`f.conf:3: option "threshold": "10s" is not above 10s, the interval at which [[inputs.chembus]] sends heartbeats as "heartbeat_monitor", ` +
+				`which would be reported as silent; use a longer threshold, or set announce_as = "" in [[inputs.chembus]]`},
 		{"one state file for two", "output",
 			"[[processors.liveness]]\nstate_file = \"/tmp/a/../state\"\n[[outputs.chembus]]\nstate_file = \"/tmp/state\"\n",
-			`f.conf:4: option "state_file": "/tmp/state" is that of [[processors.liveness]], too; give each its own`},
+			`f.conf:4: option "state_file": "/tmp/state" is also the state_file of [[processors.liveness]]; use a file for each plugin`},
 		{"scalar for nested tables", "processor",
 			"[[processors.liveness]]\noverride = 5\n",
-			`f.conf:2: option "override": 5 is not a list of tables; use [[...]] tables as telegraf-chembus sample shows`},
+			`f.conf:2: option "override": 5 is not a list of tables; use [[...]] tables, see telegraf-chembus sample`},
 		{"first of several", "input",
 			"[[inputs.chembus]]\nprobe = true\nmax_zooids = \"a\"\nblind_after = \"b\"\nprobably = 1\n",
 			`f.conf:3: option "max_zooids": "a" is not a 64-bit integer; use a whole number without quotes, such as 1000`},
@@ -138,31 +139,31 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"Windows line ends", "input", "[[inputs.chembus]]\r\n\r\n\r\nprobe = 1\r\n",
 			`f.conf:4: option "probe": 1 is not a boolean; use true or false, without quotes`},
 		{"another encoding", "input", "[[inputs.chembus]]\nannounce_as = \"\xe9\"\n",
-			`f.conf:2: not UTF-8 text; save the file as UTF-8`},
+			`f.conf:2: invalid UTF-8; save the file as UTF-8`},
 
 		{"misspelt table", "input", "[[inputs.chembuss]]\n", `f.conf:1: unknown table [[inputs.chembuss]]; allowed: ` + tablesAllowed},
 		{"plugin of another section", "", "\n[[outputs.liveness]]\n", `f.conf:2: unknown table [[outputs.liveness]]; allowed: ` + tablesAllowed},
 		{"table of no section", "", "[chembus]\n", `f.conf:1: unknown table [chembus]; allowed: ` + tablesAllowed},
 		{"array of a section", "", "[[inputs]]\n", `f.conf:1: unknown table [[inputs]]; allowed: ` + tablesAllowed},
 		{"option above the table", "input", "probe = true\n[[inputs.chembus]]\n",
-			`f.conf:1: option "probe" stands outside any table; put it below one of ` + tablesAllowed},
+			`f.conf:1: option "probe" is outside of any table; move it below one of ` + tablesAllowed},
 		{"option in the section", "input", "[inputs]\nchembus = true\n",
-			`f.conf:2: option "inputs.chembus" stands outside any table; put it below one of ` + tablesAllowed},
+			`f.conf:2: option "inputs.chembus" is outside of any table; move it below one of ` + tablesAllowed},
 		{"Telegraf's drop-in", "input", "\n[[inputs.execd]]\n  command = [\"telegraf-chembus\", \"input\"]\n",
-			`f.conf:2: [[inputs.execd]] belongs in Telegraf's own configuration, and -config names the plugin's; name a file with only ` + tablesAllowed + ` in it`},
+			`f.conf:2: [[inputs.execd]] belongs in Telegraf's own configuration; use a file with only ` + tablesAllowed},
 		{"Telegraf's configuration", "", "[agent]\n  interval = \"10s\"\n[[outputs.influxdb]]\n",
-			`f.conf:1: [agent] belongs in Telegraf's own configuration, and -config names the plugin's; name a file with only ` + tablesAllowed + ` in it`},
+			`f.conf:1: [agent] belongs in Telegraf's own configuration; use a file with only ` + tablesAllowed},
 
 		{"two tables of one role", "input", "[[inputs.chembus]]\n[[outputs.chembus]]\n\n[[inputs.chembus]]\n",
-			`f.conf:4: second table [[inputs.chembus]], the first is in line 1; a process runs one; keep one in each file`},
+			`f.conf:4: second table [[inputs.chembus]], the first is in line 1; use one file for each`},
 		{"no table of the role", "output", "[[inputs.chembus]]\n",
-			`f.conf: has no table [[outputs.chembus]]; add that line, with nothing below it for the defaults`},
+			`f.conf: table [[outputs.chembus]] is missing; add it, without any option for the defaults`},
 		{"two plugins without a role", "", "[[processors.liveness]]\n\n[[inputs.chembus]]\n",
-			`f.conf:3: [[inputs.chembus]] is the second plugin after [[processors.liveness]] in line 1; ` +
-				`say which one to run: telegraf-chembus input|processor|output -config FILE`},
-		{"empty file without a role", "", "# nothing yet\n", `f.conf: holds no plugin; write at least one of ` + tablesAllowed + ` into it`},
-		{"empty file with a role", "input", "", `f.conf: holds no plugin; write at least one of ` + tablesAllowed + ` into it`},
-		{"empty section", "input", "[inputs]\n", `f.conf: holds no plugin; write at least one of ` + tablesAllowed + ` into it`},
+			`f.conf:3: [[inputs.chembus]] is a second plugin, after [[processors.liveness]] in line 1; ` +
+				`select one with telegraf-chembus input|processor|output -config FILE`},
+		{"empty file without a role", "", "# nothing yet\n", `f.conf: no plugin is configured; add at least one of ` + tablesAllowed},
+		{"empty file with a role", "input", "", `f.conf: no plugin is configured; add at least one of ` + tablesAllowed},
+		{"empty section", "input", "[inputs]\n", `f.conf: no plugin is configured; add at least one of ` + tablesAllowed},
 
 		{"control characters", "input", "[[inputs.chembus]]\n\"pro\\nbe\" = true\nkill_topic = [\n]\n",
 			`f.conf:2: unknown option "pro\nbe" in [[inputs.chembus]]; allowed: ` + allowedIn("input")},
@@ -197,14 +198,14 @@ func TestUnreadableFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.Mkdir("dir\n.conf", 0o700))
 	for file, want := range map[string]string{
-		"none.conf":  `none.conf: cannot be read: no such file or directory`,
-		"dir\n.conf": `dir\n.conf: cannot be read: is a directory`,
+		"none.conf":  `none.conf: cannot read the file: no such file or directory`,
+		"dir\n.conf": `dir\n.conf: cannot read the file: is a directory`,
 	} {
 		for _, args := range [][]string{{"input"}, {"check"}, nil} {
 			status, stdout, stderr := invoke(t, append(args, "-config", file)...)
 			require.Equal(t, 1, status)
 			require.Empty(t, stdout)
-			require.Equal(t, "E! "+want+"; name a file that the user running this may read\n", stderr)
+			require.Equal(t, "E! "+want+"; use a file that this user may read\n", stderr)
 		}
 	}
 }
@@ -242,7 +243,7 @@ func TestGoodFiles(t *testing.T) {
 		"comment with a quote":  "# don't\n[[outputs.chembus]] # it's\nmax_pending = 7 # isn't\n",
 		"hash in strings":       "[[outputs.chembus]]\nsignal = \"a#\\\"#b\"\necosystem = '#'\nmax_pending = 7\n",
 		"hash in long strings":  "[[outputs.chembus]]\nsignal = \"\"\"a # \\\"b\nc\"\"\"\necosystem = '''#\n#'''\nmax_pending = 7\n",
-		"the others clash":      "[[inputs.chembus]]\ntick_interval = \"2s\"\nblind_after = \"5s\"\n[[processors.liveness]]\nblind_after = \"1s\"\n[[outputs.chembus]]\nmax_pending = 7\n",
+		"the others conflict":   "[[inputs.chembus]]\ntick_interval = \"2s\"\nblind_after = \"5s\"\n[[processors.liveness]]\nblind_after = \"1s\"\n[[outputs.chembus]]\nmax_pending = 7\n",
 		"the others are faulty": "[[inputs.chembus]]\nprobe = 1\n[[outputs.chembus]]\nmax_pending = 7\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -258,7 +259,7 @@ func TestGoodFiles(t *testing.T) {
 	}
 }
 
-// TestShortThreshold is about thresholds that the sensor's own heartbeats do not have to keep.
+// TestShortThreshold uses thresholds below the interval of the input's own heartbeats that do not apply to them.
 func TestShortThreshold(t *testing.T) {
 	const short = "[[processors.liveness]]\nthreshold = \"5s\"\n"
 	for name, content := range map[string]string{
@@ -267,7 +268,7 @@ func TestShortThreshold(t *testing.T) {
 		"ignored":             "[[inputs.chembus]]\n" + short + "ignore = [\"heartbeat_*\"]\n",
 		"overridden":          "[[inputs.chembus]]\n" + short + "[[processors.liveness.override]]\nniche = [\"observability\"]\nthreshold = \"30s\"\n",
 		"of another identity": "[[inputs.chembus]]\n" + short + "identity = [\"zooid\", \"host\"]\n",
-		"without a sensor":    short,
+		"without an input":    short,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -279,16 +280,12 @@ func TestShortThreshold(t *testing.T) {
 }
 
 func TestArrayOverManyLines(t *testing.T) {
-	t.Chdir(t.TempDir())
-	writeConfig(t, "[[processors.liveness]]\nignore = [\n  # these two\n  \"a#1\", # one\n  # and\n  'b',\n]\n")
-	table, err := onlyTable("f.conf")
-	require.NoError(t, err)
-	plugin, problems := table.load()
+	plugin, problems := loadOnly(t, "[[processors.liveness]]\nignore = [\n  # these two\n  \"a#1\", # one\n  # and\n  'b',\n]\n")
 	require.Empty(t, problems)
 	require.Equal(t, []string{"a#1", "b"}, field(plugin, "Ignore"))
 }
 
-// No file, however broken, may end in anything but plugins or printable problems.
+// FuzzConfig requires that any file results in plugins or in printable problems.
 func FuzzConfig(f *testing.F) {
 	for _, r := range roles {
 		sample := r.create().SampleConfig()

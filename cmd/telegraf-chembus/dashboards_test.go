@@ -10,7 +10,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/grafana"
 )
 
-// stateRow is a row of the table of states in the judge's README.
+// stateRow matches a row of the table of states in the processor's README.
 var stateRow = regexp.MustCompile("(?m)^\\| *(\\d+) *\\| `(\\w+)`")
 
 func loadDashboards(t *testing.T) map[string]*grafana.Dashboard {
@@ -24,11 +24,11 @@ func loadDashboards(t *testing.T) map[string]*grafana.Dashboard {
 	return all
 }
 
-// TestDashboards checks what Grafana would not forgive, or show wrongly.
+// TestDashboards checks for mistakes that Grafana would reject or display incorrectly.
 func TestDashboards(t *testing.T) {
 	source := grafana.Datasource{Type: "influxdb", UID: "${datasource}"}
 	for name, d := range loadDashboards(t) {
-		require.GreaterOrEqual(t, d.SchemaVersion, 36, "%s: older ones are migrated at each import", name)
+		require.GreaterOrEqual(t, d.SchemaVersion, 36, "%s: Grafana would migrate it at each import", name)
 		require.NotEmpty(t, d.UID, name)
 		require.NotEmpty(t, d.Title, name)
 		variables := make(map[string]bool)
@@ -80,8 +80,8 @@ func overlap(a, b grafana.GridPos) bool {
 	return a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H
 }
 
-// TestDashboardsAreAlike compares both in all but their queries.
-func TestDashboardsAreAlike(t *testing.T) {
+// TestDashboardsAreEqual requires that the dashboards differ in their queries only.
+func TestDashboardsAreEqual(t *testing.T) {
 	all := loadDashboards(t)
 	ql, flux := all["influxql"], all["flux"]
 	require.Len(t, flux.Panels, len(ql.Panels))
@@ -95,7 +95,7 @@ func TestDashboardsAreAlike(t *testing.T) {
 	}
 }
 
-// TestDashboardsKnowTheStates compares the state timelines with the judge's codes.
+// TestDashboardsKnowTheStates compares the state timelines with the state codes in the processor's README.
 func TestDashboardsKnowTheStates(t *testing.T) {
 	colours := map[string]string{
 		"up": "green", "late": "yellow", "silent": "red", "flapping": "orange", "unseen": "blue",

@@ -19,8 +19,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/markdown"
 )
 
-// TestReadmesShowTheSample compares the configuration in each plugin's README with the one that the
-// plugin prints.
+// TestReadmesShowTheSample compares the configuration in each plugin's README with its sample.conf.
 func TestReadmesShowTheSample(t *testing.T) {
 	for _, r := range roles {
 		content := readme(t, r.section, r.plugin)
@@ -29,21 +28,21 @@ func TestReadmesShowTheSample(t *testing.T) {
 	}
 }
 
-// TestSampleIsOfAllOptions takes the sample with every option in it switched on: it names each option of the
-// plugin, and of the tables within its own, exactly once, and nothing else.
-func TestSampleIsOfAllOptions(t *testing.T) {
+// TestSampleHasAllOptions requires that the sample, with every commented option enabled, holds each option of the
+// plugin and of its nested tables exactly once, and no other.
+func TestSampleHasAllOptions(t *testing.T) {
 	switchedOff := regexp.MustCompile(`(?m)^  # `)
 	for _, r := range roles {
 		plugin := r.create()
 		root, err := toml.Parse([]byte(switchedOff.ReplaceAllString(plugin.SampleConfig(), "  ")))
-		require.NoError(t, err, "%s: an option that is there twice is an error", r.id())
+		require.NoError(t, err, "%s: an option may be named twice", r.id())
 		tables := root.Fields[r.section].(*ast.Table).Fields[r.plugin].([]*ast.Table)
 		require.Len(t, tables, 1)
 		requireAllOptions(t, reflect.TypeOf(plugin).Elem(), tables[0], r.id())
 	}
 }
 
-// requireAllOptions compares the options of a plugin, or of a table within its own, with those in a file.
+// requireAllOptions compares the options of a plugin, or of a nested table, with those in a file.
 func requireAllOptions(t *testing.T, plugin reflect.Type, table *ast.Table, name string) {
 	t.Helper()
 	known := options(reflect.New(plugin).Interface())
@@ -67,7 +66,7 @@ func readme(t *testing.T, section, plugin string) string {
 	return string(content)
 }
 
-// TestCommandsInDocs parses every command line that the documentation names.
+// TestCommandsInDocs parses every telegraf-chembus command line in the documentation.
 func TestCommandsInDocs(t *testing.T) {
 	files, err := markdown.Files("../..")
 	require.NoError(t, err)

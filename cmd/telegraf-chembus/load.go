@@ -20,9 +20,8 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 )
 
-// load makes the table's plugin, sets its options and lets it check them. Every option is set before
-// anything is reported, and problems come in the order of the file. Last of all before the check, adjust
-// may change the options.
+// load creates the table's plugin, sets its options and calls Init. All problems with options are reported, in the
+// order of the file. adjust may change the options before Init.
 func (t table) load(adjust ...func(telegraf.PluginDescriber)) (telegraf.PluginDescriber, []problem) {
 	plugin, problems := t.configured()
 	if len(problems) > 0 {
@@ -38,13 +37,13 @@ func (t table) load(adjust ...func(telegraf.PluginDescriber)) (telegraf.PluginDe
 			return nil, []problem{{t.place, t.lineOfError(err), err.Error()}}
 		}
 	}
-	if err := clash(plugin, t.neighbours()); err != nil {
+	if err := conflict(plugin, t.neighbours()); err != nil {
 		return nil, []problem{{t.place, t.lineOfError(err), err.Error()}}
 	}
 	return plugin, nil
 }
 
-// configured makes the table's plugin and sets its options.
+// configured creates the table's plugin and sets its options.
 func (t table) configured() (telegraf.PluginDescriber, []problem) {
 	plugin := t.role.create()
 	if problems := t.set(plugin, t.role.header(), t.options); len(problems) > 0 {
@@ -53,8 +52,8 @@ func (t table) configured() (telegraf.PluginDescriber, []problem) {
 	return plugin, nil
 }
 
-// neighbours makes the plugins of the other tables in the file. One that cannot be set up is left out: whoever
-// runs it reports that.
+// neighbours creates the plugins of the other tables in the file. A table with problems is left out: they are
+// reported when its own plugin is loaded.
 func (t table) neighbours() []telegraf.PluginDescriber {
 	var plugins []telegraf.PluginDescriber
 	for _, other := range t.file {
@@ -68,8 +67,8 @@ func (t table) neighbours() []telegraf.PluginDescriber {
 	return plugins
 }
 
-// lineOfError returns the line of the option that the plugin does not accept; that of the table which it is about
-// when the option is not in the file, for its value then comes from the environment or from another option.
+// lineOfError returns the line of the option that the plugin rejected. If the option is not in the file, its value
+// comes from the environment or from another option; then it is the line of the table.
 func (t table) lineOfError(err error) int {
 	var bad *option.Error
 	if !errors.As(err, &bad) {
@@ -88,7 +87,7 @@ func (t table) lineOfError(err error) int {
 	return line
 }
 
-// set sets the options of a plugin, or of a table within its own, and returns all that is wrong.
+// set sets the options of a plugin or of a nested table, and returns all problems.
 func (t table) set(target any, header string, nodes map[string]any) []problem {
 	var problems []problem
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
@@ -108,7 +107,7 @@ func (t table) set(target any, header string, nodes map[string]any) []problem {
 	return problems
 }
 
-// nested returns the tables of an option that is a list of them, and the list that they belong in.
+// nested returns the tables of an option that is a list of tables, and the field to append them to.
 func nested(target any, name string, node any) (tables []*ast.Table, list reflect.Value, ok bool) {
 	tables, ok = node.([]*ast.Table)
 	if !ok {
@@ -122,12 +121,12 @@ func nested(target any, name string, node any) (tables []*ast.Table, list reflec
 	return nil, list, false
 }
 
-// nestedHeader is how a table within another one starts in a file.
+// nestedHeader returns the first line of a nested table in a file.
 func nestedHeader(header, name string) string {
 	return strings.TrimSuffix(header, "]]") + "." + name + "]]"
 }
 
-// setOption sets one option. It returns what is wrong and what is allowed; nothing if it could.
+// setOption sets one option. It returns what is wrong and what is allowed, or nothing.
 func setOption(target any, header, name string, node any) string {
 	known := options(target)
 	i := slices.IndexFunc(known, func(f reflect.StructField) bool { return key(f) == name })
@@ -149,7 +148,7 @@ func setOption(target any, header, name string, node any) string {
 		}
 		node = &ast.KeyValue{Key: kv.Key, Value: value, Line: kv.Line}
 	}
-	// One option at a time: the decoder takes them in random order and stops at the first it dislikes.
+	// One option at a time: the decoder takes them in random order and stops at the first error.
 	if err := toml.UnmarshalTable(&ast.Table{Fields: map[string]any{name: node}}, target); err != nil {
 		noun, allowed := expected(known[i].Type)
 		return (&option.Error{Name: name, Problem: source(node) + " is not " + noun, Allowed: allowed}).Error()
@@ -157,7 +156,7 @@ func setOption(target any, header, name string, node any) string {
 	return ""
 }
 
-// optionsOfTelegraf are what Telegraf itself and its execd take in a plugin's table, and a plugin under execd never sees.
+// optionsOfTelegraf are the options of a plugin's table that Telegraf and execd handle themselves.
 var optionsOfTelegraf = []string{
 	"alias", "buffer_size", "collection_jitter", "collection_offset", "command", "data_format", "environment", "fielddrop",
 	"fieldexclude", "fieldinclude", "fieldpass", "flush_interval", "flush_jitter", "interval", "log_level", "metric_batch_size",
@@ -165,19 +164,19 @@ var optionsOfTelegraf = []string{
 	"restart_delay", "signal", "startup_error_behavior", "stop_on_error", "tagdrop", "tagexclude", "taginclude", "tagpass", "tags",
 }
 
-// options lists what can be set in the table of a plugin, or in one within it.
+// options lists the fields that can be set in the table of a plugin, or in a nested table.
 func options(target any) []reflect.StructField {
 	fields := reflect.VisibleFields(reflect.TypeOf(target).Elem())
 	return slices.DeleteFunc(fields, func(f reflect.StructField) bool { return key(f) == "" || key(f) == "-" })
 }
 
-// key returns the option's name in the file.
+// key returns the name of a field's option.
 func key(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
 	return name
 }
 
-// expected says what a value of the type is called and how to write it.
+// expected returns what a value of the type is called and how to write it.
 func expected(t reflect.Type) (noun, allowed string) {
 	if t.Kind() == reflect.Pointer { // an option that may be left unset
 		t = t.Elem()
@@ -201,12 +200,12 @@ func expected(t reflect.Type) (noun, allowed string) {
 		return "a float", "use a number with a decimal point and without quotes, such as 1.0"
 	}
 	if t.Kind() == reflect.Slice {
-		return "a list of tables", "use [[...]] tables as telegraf-chembus sample shows"
+		return "a list of tables", "use [[...]] tables, see telegraf-chembus sample"
 	}
-	return "a " + t.String(), "telegraf-chembus sample shows how to write it"
+	return "a " + t.String(), "see telegraf-chembus sample"
 }
 
-// source returns the value as it stands in the file, after the environment was put in.
+// source returns the value as written in the file, with environment variables replaced.
 func source(node any) string {
 	kv, ok := node.(*ast.KeyValue)
 	if !ok {
@@ -226,13 +225,13 @@ func lineOf(node any) int {
 	case []*ast.Table:
 		return n[0].Line
 	case *ast.KeyValue:
-		return n.Line - strings.Count(n.Value.Source(), "\n") // the parser notes the last line of a long array
+		return n.Line - strings.Count(n.Value.Source(), "\n") // the parser records the last line of a long array
 	}
 	return 0
 }
 
-// expand returns a value with those of environment variables put into its strings, by the rules of
-// Telegraf's own configuration: a variable that is not set stays as it is written.
+// expand replaces environment variables in the strings of a value as Telegraf's configuration does: a variable
+// that is not set is left as written.
 func expand(value ast.Value) (ast.Value, error) {
 	switch v := value.(type) {
 	case *ast.Array:

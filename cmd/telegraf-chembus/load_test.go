@@ -14,13 +14,13 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 )
 
-// field returns a field of a plugin's struct, which in Telegraf's registry is just an interface.
+// field returns a field of a plugin's struct by name.
 func field(plugin telegraf.PluginDescriber, name string) any {
 	return reflect.ValueOf(plugin).Elem().FieldByName(name).Interface()
 }
 
-// loadOutput loads the output's table.
-func loadOutput(t *testing.T, content string) (telegraf.PluginDescriber, []problem) {
+// loadOnly loads the only table of a file with this content.
+func loadOnly(t *testing.T, content string) (telegraf.PluginDescriber, []problem) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	writeConfig(t, content)
@@ -41,12 +41,12 @@ func TestEnvironmentInValues(t *testing.T) {
 		`"${1} costs 5$"`:       "${1} costs 5$",
 		`"$$WORD"`:              "$WORD",
 	} {
-		plugin, problems := loadOutput(t, "[[outputs.chembus]]\n# ${WORD}\necosystem = "+written+"\n")
+		plugin, problems := loadOnly(t, "[[outputs.chembus]]\n# ${WORD}\necosystem = "+written+"\n")
 		require.Empty(t, problems, written)
 		require.Equal(t, want, field(plugin, "Ecosystem"), written)
 	}
 
-	_, problems := loadOutput(t, "[[outputs.chembus]]\n\necosystem = \"${UNSET_WORD:?name the colony}\"\n")
+	_, problems := loadOnly(t, "[[outputs.chembus]]\n\necosystem = \"${UNSET_WORD:?name the colony}\"\n")
 	require.Equal(t, []problem{{"f.conf", 3, `option "ecosystem": required variable UNSET_WORD is missing a value: ` +
 		`name the colony; set it, or give a default: ${NAME:-VALUE}`}}, problems)
 }
@@ -54,25 +54,20 @@ func TestEnvironmentInValues(t *testing.T) {
 func TestEnvironmentInArraysAndDurations(t *testing.T) {
 	t.Setenv("ONE", "one")
 	t.Setenv("LONG", "2m")
-	t.Chdir(t.TempDir())
-	writeConfig(t, "[[processors.liveness]]\nignore = [\"two\", \"${ONE}_*\"]\nthreshold = \"${LONG}\"\nlate_after = \"${ONE}\"\n")
-	table, err := onlyTable("f.conf")
-	require.NoError(t, err)
-	_, problems := table.load()
+	const options = "[[processors.liveness]]\nignore = [\"two\", \"${ONE}_*\"]\nthreshold = \"${LONG}\"\n"
+	_, problems := loadOnly(t, options+"late_after = \"${ONE}\"\n")
 	require.Equal(t, []problem{{"f.conf", 4,
 		`option "late_after": "one" is not a duration; use a duration such as "500ms", "30s" or "1d"`}}, problems)
 
-	writeConfig(t, "[[processors.liveness]]\nignore = [\"two\", \"${ONE}_*\"]\nthreshold = \"${LONG}\"\n")
-	table, err = onlyTable("f.conf")
-	require.NoError(t, err)
-	plugin, problems := table.load()
+	plugin, problems := loadOnly(t, options)
 	require.Empty(t, problems)
 	require.Equal(t, []string{"two", "one_*"}, field(plugin, "Ignore"))
 	require.EqualValues(t, 2*time.Minute, field(plugin, "Threshold"))
 }
 
-// The tables of a file are read by each other, too, which must not put the environment in again.
-func TestEnvironmentIsPutInOnce(t *testing.T) {
+// TestEnvironmentIsReplacedOnce loads every table twice, since loading one reads the others: a value that came from the
+// environment must not be replaced again.
+func TestEnvironmentIsReplacedOnce(t *testing.T) {
 	t.Setenv("WORD", "$OTHER")
 	t.Setenv("OTHER", "wrong")
 	t.Chdir(t.TempDir())
@@ -93,7 +88,7 @@ func TestEnvironmentIsPutInOnce(t *testing.T) {
 	}
 }
 
-// A pickyOutput counts its initialisations and refuses what it is told to refuse.
+// A pickyOutput counts calls of Init and returns the given error from it.
 type pickyOutput struct {
 	First  string          `toml:"first"`
 	Second string          `toml:"second"`
@@ -116,7 +111,7 @@ func (p *pickyOutput) Init() error {
 	return p.refuse
 }
 
-func TestRefusedOptionHasItsLine(t *testing.T) {
+func TestRejectedOptionIsReportedWithItsLine(t *testing.T) {
 	bad := func(name string) error { return &option.Error{Name: name, Problem: "is bad", Allowed: "make it good"} }
 	for _, test := range []struct {
 		refuse error
@@ -131,25 +126,25 @@ func TestRefusedOptionHasItsLine(t *testing.T) {
 	} {
 		fake := &pickyOutput{refuse: test.refuse}
 		registerOutput(t, fake)
-		plugin, problems := loadOutput(t, "[[outputs.chembus]]\nfirst = '''\n'''\nsecond = \"b\"\n")
+		plugin, problems := loadOnly(t, "[[outputs.chembus]]\nfirst = '''\n'''\nsecond = \"b\"\n")
 		require.Equal(t, test.want, problems)
 		require.Equal(t, 1, fake.inits)
 		require.Equal(t, test.want == nil, plugin != nil)
 	}
 }
 
-func TestNoInitWithoutItsOptions(t *testing.T) {
+func TestInitIsNotCalledAfterABadOption(t *testing.T) {
 	fake := &pickyOutput{}
 	registerOutput(t, fake)
-	_, problems := loadOutput(t, "[[outputs.chembus]]\nodd = 5\nunset = true\n")
+	_, problems := loadOnly(t, "[[outputs.chembus]]\nodd = 5\nunset = true\n")
 	require.Equal(t, []problem{
-		{"f.conf", 2, `option "odd": 5 is not a map[string]int; telegraf-chembus sample shows how to write it`},
+		{"f.conf", 2, `option "odd": 5 is not a map[string]int; see telegraf-chembus sample`},
 		{"f.conf", 3, `option "unset": true is not a size; use a size such as "64KiB", or a number of bytes`},
 	}, problems)
 	require.Zero(t, fake.inits)
 }
 
-func TestRefusedDefaultsNameTheEnvironment(t *testing.T) {
+func TestRejectedDefaultsNameTheEnvironment(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("KLR_CHEM_XPUB", "bogus")
 	const complaint = `option "subscribe_endpoint": "bogus" from the environment variable KLR_CHEM_XPUB ` +

@@ -13,25 +13,25 @@ import (
 	"github.com/influxdata/telegraf/logger"
 )
 
-// maxLogLine bounds a line of the log with its line end. Telegraf reads the logs of its child processes
-// by lines, and stops reading for good at one of 64 KiB.
+// maxLogLine is the maximum length of a log line in bytes, with its line end. Telegraf reads the logs of its child
+// processes by lines, and stops reading at a line of 64 KiB.
 const maxLogLine = 8 << 10
 
-// A lineLog writes what is logged in the form in which Telegraf's execd plugins recognise the level:
-// one line for each call that begins with the level.
+// A lineLog writes log messages in the form that Telegraf's execd plugins understand: one line per message,
+// beginning with the level.
 type lineLog struct {
-	source string    // who logs, unless the logger says so
+	source string    // plugin name for messages whose logger has none
 	info   io.Writer // for informational levels
 	warn   io.Writer // for warnings and errors
 
 	mu sync.Mutex
 }
 
-// install makes l the only destination of Telegraf's loggers, and so of the standard library's, which
-// Telegraf has connected to them. The function that it returns ends that.
+// install makes l the only destination of Telegraf's loggers and of the standard library's, which Telegraf has
+// redirected. The returned function undoes it.
 func (l *lineLog) install() (uninstall func(), err error) {
-	// The callback gets level and message apart; a redirected writer would get them as a line that
-	// starts with the time and cannot be taken apart again for sure.
+	// A callback receives level and message separately; a redirected writer would receive a line that begins with
+	// the time and cannot be parsed reliably.
 	logger.RedirectLogging(io.Discard)
 	id, err := logger.AddCallback(l.print)
 	if err != nil {
@@ -50,12 +50,11 @@ func (l *lineLog) print(level telegraf.LogLevel, _ time.Time, source string, _ m
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// There is no one left to tell when the log itself cannot be written.
+	// An error in writing the log cannot be reported anywhere.
 	_, _ = io.WriteString(w, logLine(level, source, fmt.Sprint(args...)))
 }
 
-// logLine puts a message of any content and length into one line. What would break the line or act on
-// a terminal is escaped.
+// logLine formats any message as one line of limited length. Line breaks and control characters are escaped.
 func logLine(level telegraf.LogLevel, source, message string) string {
 	const cut = "… (cut)"
 	var line strings.Builder

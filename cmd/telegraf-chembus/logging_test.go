@@ -44,7 +44,7 @@ func TestLongLinesAreCut(t *testing.T) {
 	require.Equal(t, "W! "+short+"\n", logLine(telegraf.Warn, "", short))
 }
 
-func TestLevelsGoTheirWays(t *testing.T) {
+func TestLevelsGoToTheirWriters(t *testing.T) {
 	var info, warn bytes.Buffer
 	l := &lineLog{source: "outputs.chembus", info: &info, warn: &warn}
 	uninstall, err := l.install()
@@ -56,7 +56,7 @@ func TestLevelsGoTheirWays(t *testing.T) {
 	plugin.Warnf("a %s", "warning")
 	plugin.Info("some", " ", "info")
 	plugin.Debug("detail")
-	logger.New("", "", "").Info("from the shim") // its logger has no name
+	logger.New("", "", "").Info("from the shim") // this logger has no name
 	log.Print("from the standard logger")
 	log.Print("W! from a library of Telegraf's")
 	uninstall()
@@ -73,8 +73,8 @@ W! [outputs.chembus] from a library of Telegraf's
 `, warn.String())
 }
 
-func TestConcurrentLinesStayWhole(t *testing.T) {
-	var out bytes.Buffer // not safe by itself: the race detector watches
+func TestConcurrentLinesAreNotMixed(t *testing.T) {
+	var out bytes.Buffer // not synchronized: the race detector checks it
 	l := &lineLog{info: &out, warn: &out}
 	var group sync.WaitGroup
 	for range 8 {

@@ -16,30 +16,34 @@ import (
 	"github.com/pebbe/zmq4"
 )
 
-const usage = `Liveness monitoring of a ChemBus: three plugins for Telegraf's execd.
+const usage = `telegraf-chembus runs the ChemBus plugins as external plugins of Telegraf (execd).
+
+Usage:
 
   telegraf-chembus input|processor|output [-config FILE]
-        run one plugin with its table in FILE, which may hold all three;
-        without FILE, the one that TELEGRAF_CHEMBUS_CONFIG names; without
-        either, /etc/telegraf-chembus/chembus.conf if there is one, else with
-        its defaults
+        run one plugin with the options of its table in FILE; FILE may hold the
+        tables of all three
   telegraf-chembus -config FILE
-        run the plugin that FILE holds
+        run the plugin that FILE configures
   telegraf-chembus watch [-config FILE] [-once] [-json]
-        show in the terminal who is alive, by the options in FILE (which is
-        found as above), without Telegraf; -once prints the table and ends,
-        -json prints it as a line of JSON: once, or every second
+        show the state of all components in the terminal, with the options in
+        FILE and without Telegraf; -once prints the table and exits, -json
+        prints a line of JSON every second, or one with -once
   telegraf-chembus check [-config FILE]
-        check every table in FILE (which is found as above), and whether they
-        fit together
+        check every table in FILE, and the tables against each other
   telegraf-chembus sample
         print all tables with every option and its default
   telegraf-chembus version
+        print the version
 
-Metrics are read from stdin and written to stdout as line protocol; an input
-gathers at every newline on stdin and ends with it. Telegraf's log levels
-(E! W! I! D!) begin the lines on stderr.
-Exit status: 0 done, 1 bad configuration or failure, 2 bad usage.
+Without -config, FILE is the file named by TELEGRAF_CHEMBUS_CONFIG, or if that
+is not set /etc/telegraf-chembus/chembus.conf. If there is no file, input,
+processor, output and watch use the defaults.
+
+Metrics are read from stdin and written to stdout in line protocol. An input
+gathers at every newline on stdin and exits when stdin is closed. Log lines
+begin with Telegraf's log level (E! W! I! D!).
+Exit status: 0 success, 1 invalid configuration or failure, 2 invalid usage.
 `
 
 // The exit statuses.
@@ -49,21 +53,21 @@ const (
 	exitUsage
 )
 
-// The configuration file of a role, a watch or a check that is started without -config, so that Telegraf's drop-in can
-// stay as it is: the one that the variable names (empty: none), else the standard one if it exists.
+// The configuration file used without -config: the one that the environment variable names (none if it is empty), else
+// the standard one if it exists. So Telegraf's drop-in needs no change.
 const (
 	configVariable = "TELEGRAF_CHEMBUS_CONFIG"
 	standardFile   = "/etc/telegraf-chembus/chembus.conf"
 )
 
-// version is set by the linker.
+// version is set with -ldflags.
 var version string
 
 func main() {
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command does what the arguments say and returns the exit status.
+// command runs the command line and returns the exit status.
 func command(args []string, stdout, stderr io.Writer) int {
 	a, err := parseArguments(args)
 	switch {
@@ -71,7 +75,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return exitDone
 	case err != nil:
-		fmt.Fprint(stderr, logLine(telegraf.Error, "", err.Error()+"; telegraf-chembus -h shows the usage"))
+		fmt.Fprint(stderr, logLine(telegraf.Error, "", err.Error()+"; see telegraf-chembus -h"))
 		return exitUsage
 	}
 
@@ -108,12 +112,12 @@ func command(args []string, stdout, stderr io.Writer) int {
 
 // arguments is the command line.
 type arguments struct {
-	verb       string // empty when the file alone says what to run
-	file       string // that -config names, or the environment
-	once, json bool   // how to watch
+	verb       string // empty: run the plugin that the file configures
+	file       string // from -config or the environment
+	once, json bool   // of watch
 }
 
-// parseArguments reads the command line. The error is flag.ErrHelp when the usage was asked for.
+// parseArguments reads the command line. The error is flag.ErrHelp if help was requested.
 func parseArguments(args []string) (arguments, error) {
 	var a arguments
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -128,15 +132,15 @@ func parseArguments(args []string) (arguments, error) {
 	case len(args) == 0 && a.verb == "":
 		return a, errors.New("no command given")
 	case !findsFile && !needsFile && a.verb != "sample" && a.verb != "version":
-		return a, fmt.Errorf("%q is no command", a.verb)
+		return a, fmt.Errorf("unknown command %q", a.verb)
 	}
 
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // its report has many lines
+	flags.SetOutput(io.Discard) // it prints several lines
 	if findsFile || needsFile {
 		flags.Func("config", "", func(name string) error {
 			if a.file = name; name == "" {
-				return errors.New("it names no file")
+				return errors.New("the file name is empty")
 			}
 			return nil
 		})
@@ -151,7 +155,7 @@ func parseArguments(args []string) (arguments, error) {
 	case flags.NArg() > 0:
 		hint := ""
 		if findsFile {
-			hint = "; a file is named with -config FILE"
+			hint = "; use -config FILE to name a file"
 		}
 		return a, fmt.Errorf("unexpected argument %q%s", flags.Arg(0), hint)
 	}
@@ -161,26 +165,26 @@ func parseArguments(args []string) (arguments, error) {
 	switch {
 	case !needsFile || a.file != "":
 	case findsFile:
-		return a, fmt.Errorf("no file to check; name one with -config FILE, for neither %s nor %s is one", configVariable, standardFile)
+		return a, fmt.Errorf("no file to check: use -config FILE, set %s or create %s", configVariable, standardFile)
 	default:
 		return a, errors.New("-config FILE is missing")
 	}
 	return a, nil
 }
 
-// unnamedFile returns the file of a role that is started without -config; empty if there is none.
+// unnamedFile returns the file to use without -config; empty if there is none.
 func unnamedFile(standard string) string {
 	if file, set := os.LookupEnv(configVariable); set {
 		return file
 	}
-	// One that exists and cannot be read is an error, which reading it reports.
+	// Any other error is reported when the file is read.
 	if _, err := os.Stat(standard); errors.Is(err, fs.ErrNotExist) {
 		return ""
 	}
 	return standard
 }
 
-// runRole runs the plugin of the role, or without one the only plugin in the file.
+// runRole runs the plugin of the role, or without a role the only plugin in the file.
 func runRole(name, file string, stdout, stderr io.Writer) error {
 	var t table
 	var err error
@@ -195,7 +199,7 @@ func runRole(name, file string, stdout, stderr io.Writer) error {
 
 	log := lineLog{source: t.role.id(), info: stderr, warn: stderr}
 	if t.role.name == "output" {
-		// Telegraf reports whatever an output writes to stderr as an error, and stdout as information.
+		// Telegraf logs an output's stderr as errors and its stdout as information.
 		log.info = stdout
 	}
 	uninstall, err := log.install()
@@ -213,7 +217,7 @@ func runRole(name, file string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// check loads every table in the file, prints which are good and returns all that is wrong.
+// check loads every table in the file, prints which are valid and returns all problems.
 func check(file string, stdout, stderr io.Writer) []error {
 	log := lineLog{info: stderr, warn: stderr}
 	uninstall, err := log.install()

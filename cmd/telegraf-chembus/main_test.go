@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// binary is the command as operators get it.
+// binary is the path of the built command.
 var binary string
 
-// asFakes makes the test binary behave as the command with fake plugins.
+// asFakes is an environment variable that makes the test binary run the command with fake plugins.
 const asFakes = "TELEGRAF_CHEMBUS_FAKE_PLUGINS"
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		registerFakes()
 		main()
 	}
-	// The tests' bus is not the host's, nor are their options.
+	// The tests use neither the host's bus nor its options.
 	for _, variable := range []string{"KLR_CHEM_XPUB", "KLR_CHEM_XSUB", "KLR_UMN_XPUB", "KLR_UMN_XSUB"} {
 		os.Unsetenv(variable)
 	}
@@ -64,25 +64,25 @@ func TestBadUsageIsOneLine(t *testing.T) {
 	}{
 		{nil, `no command given`},
 		{[]string{""}, `no command given`},
-		{[]string{"inputs"}, `"inputs" is no command`},
-		{[]string{"inputs", "-config", "f.conf"}, `"inputs" is no command`},
-		{[]string{"input", "f.conf"}, `unexpected argument "f.conf"; a file is named with -config FILE`},
+		{[]string{"inputs"}, `unknown command "inputs"`},
+		{[]string{"inputs", "-config", "f.conf"}, `unknown command "inputs"`},
+		{[]string{"input", "f.conf"}, `unexpected argument "f.conf"; use -config FILE to name a file`},
 		{[]string{"input", "-config"}, `flag needs an argument: -config`},
-		{[]string{"input", "-config", ""}, `invalid value "" for flag -config: it names no file`},
+		{[]string{"input", "-config", ""}, `invalid value "" for flag -config: the file name is empty`},
 		{[]string{"output", "-conf", "f.conf"}, `flag provided but not defined: -conf`},
 		{[]string{"-config", "f.conf", "input"}, `unexpected argument "input"`},
 		{[]string{"--"}, `-config FILE is missing`},
-		{[]string{"check"}, `no file to check; name one with -config FILE, for neither TELEGRAF_CHEMBUS_CONFIG nor /etc/telegraf-chembus/chembus.conf is one`},
+		{[]string{"check"}, `no file to check: use -config FILE, set TELEGRAF_CHEMBUS_CONFIG or create /etc/telegraf-chembus/chembus.conf`},
 		{[]string{"sample", "-config", "f.conf"}, `flag provided but not defined: -config`},
 		{[]string{"version", "now"}, `unexpected argument "now"`},
 		{[]string{"input", "-once"}, `flag provided but not defined: -once`},
-		{[]string{"watch", "audio_io"}, `unexpected argument "audio_io"; a file is named with -config FILE`},
+		{[]string{"watch", "audio_io"}, `unexpected argument "audio_io"; use -config FILE to name a file`},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			status, stdout, stderr := invoke(t, test.args...)
 			require.Equal(t, 2, status)
 			require.Empty(t, stdout)
-			require.Equal(t, "E! "+test.want+"; telegraf-chembus -h shows the usage\n", stderr)
+			require.Equal(t, "E! "+test.want+"; see telegraf-chembus -h\n", stderr)
 		})
 	}
 }
@@ -112,7 +112,7 @@ func TestSamplePassesCheck(t *testing.T) {
 	require.Equal(t, 0, status)
 	require.Empty(t, stderr)
 
-	// As it is, and with every option that it offers switched on.
+	// As printed, and with every commented option enabled.
 	option := regexp.MustCompile(`(?m)^(\s*)# (\w+ = )`)
 	require.Regexp(t, option, sample)
 	for _, content := range []string{sample, option.ReplaceAllString(sample, "$1$2")} {
@@ -124,8 +124,7 @@ func TestSamplePassesCheck(t *testing.T) {
 	}
 }
 
-// TestFileFromTheEnvironment shows which file a role takes: the one on the command line, else the one
-// that the environment names.
+// TestFileFromTheEnvironment tests that -config takes precedence over the environment.
 func TestFileFromTheEnvironment(t *testing.T) {
 	t.Setenv(configVariable, "environment.conf")
 	for _, test := range []struct {
@@ -146,10 +145,10 @@ func TestFileFromTheEnvironment(t *testing.T) {
 	}
 }
 
-// TestStandardFile shows what a role takes when neither names a file.
+// TestStandardFile tests which file is used without -config.
 func TestStandardFile(t *testing.T) {
 	standard := filepath.Join(t.TempDir(), "chembus.conf")
-	t.Setenv(configVariable, "") // and restores it
+	t.Setenv(configVariable, "") // restores it after the test
 	os.Unsetenv(configVariable)
 	require.Empty(t, unnamedFile(standard), "there is no such file")
 	require.NoError(t, os.WriteFile(standard, nil, 0o600))

@@ -8,17 +8,17 @@ import (
 	"github.com/influxdata/telegraf/plugins/outputs"
 	"github.com/influxdata/telegraf/plugins/processors"
 
-	// The plugins enter themselves in Telegraf's registries.
+	// The plugins register themselves with Telegraf.
 	_ "github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
 	_ "github.com/kloros/telegraf-chembus/plugins/outputs/chembus"
 	_ "github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
-// A role is one of the three things that this program can be for Telegraf.
+// A role is one of the three plugins that this program can run.
 type role struct {
 	name    string // on the command line
-	section string // of the configuration, as in Telegraf's own
-	plugin  string // in Telegraf's registry of that section
+	section string // in the configuration, as in Telegraf's own
+	plugin  string // name in Telegraf's registry of that section
 	create  func() telegraf.PluginDescriber
 }
 
@@ -28,7 +28,7 @@ var roles = []role{
 	{"output", "outputs", "chembus", func() telegraf.PluginDescriber { return outputs.Outputs["chembus"]() }},
 }
 
-// roleNamed finds the role that the command line names.
+// roleNamed returns the role of that name.
 func roleNamed(name string) (role, bool) {
 	i := slices.IndexFunc(roles, func(r role) bool { return r.name == name })
 	if i < 0 {
@@ -37,12 +37,12 @@ func roleNamed(name string) (role, bool) {
 	return roles[i], true
 }
 
-// id is the plugin's name as Telegraf's log has it.
+// id returns the plugin's name as in Telegraf's log.
 func (r role) id() string {
 	return r.section + "." + r.plugin
 }
 
-// header is how the plugin's table starts in a file.
+// header returns the first line of the plugin's table in a file.
 func (r role) header() string {
 	return "[[" + r.id() + "]]"
 }

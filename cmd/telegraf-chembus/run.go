@@ -14,16 +14,16 @@ import (
 	"github.com/influxdata/telegraf/plugins/common/shim"
 )
 
-// stdinGrace is how long a processor or an output that was signalled waits for the end of stdin. It is
-// longer than the 5 s that Telegraf leaves between closing stdin and its own SIGTERM.
+// stdinGrace is how long a processor or an output waits for the end of stdin after a signal. It is longer
+// than the 5 s that Telegraf waits between closing stdin and sending SIGTERM.
 const stdinGrace = 6 * time.Second
 
-// run runs the plugin, already initialised, until Telegraf closes stdin or a signal ends it.
+// run runs an initialised plugin until Telegraf closes stdin or a signal ends it.
 func run(plugin telegraf.PluginDescriber) error {
 	log := logger.New("", "", "")
 	stdout := os.Stdout
 	if input, ok := plugin.(telegraf.Input); ok {
-		os.Stdout = os.Stderr // whatever else is printed must not get between the metrics
+		os.Stdout = os.Stderr // other output must not mix with the metrics
 		log.Infof("Starting %s", versionLine())
 		return runInput(input, os.Stdin, stdout, log)
 	}
@@ -40,7 +40,7 @@ func run(plugin telegraf.PluginDescriber) error {
 	s := shim.New()
 	s.Output = plugin.(telegraf.Output)
 	if err := s.Run(shim.PollIntervalDisabled); err != nil {
-		// The shim says that a processor failed to start, which is all that can fail.
+		// The shim wraps the only possible failure, that of the start, in a text about a processor.
 		if cause := errors.Unwrap(errors.Unwrap(err)); cause != nil {
 			err = cause
 		}
@@ -49,17 +49,17 @@ func run(plugin telegraf.PluginDescriber) error {
 	select {
 	case <-ended:
 		return nil
-	default: // the shim says nothing when a line is too long for it
-		return errors.New("gave up reading metrics: one is longer than 64 KiB")
+	default: // the shim ends without an error when a line is too long
+		return errors.New("reading metrics failed: a line is longer than 64 KiB")
 	}
 }
 
-// outliveSignals makes SIGINT and SIGTERM wait for the end of stdin. A terminal's Ctrl-C and systemd
-// signal Telegraf and its child processes at the same time; metrics that Telegraf still sends before it
-// closes stdin would be lost.
+// outliveSignals delays SIGINT and SIGTERM until the end of stdin. A terminal's Ctrl-C and systemd signal
+// Telegraf and its child processes at the same time; without the delay, metrics that Telegraf sends before
+// it closes stdin would be lost.
 //
-// Both can be stopped only by the end of their stdin, so from now on that is a pipe which ends when the
-// real one does or when its time is up. The channel is closed just before.
+// A processor and an output end only with their stdin. So stdin is replaced by a pipe that is closed at the
+// end of the real one, or stdinGrace after a signal. The returned channel is closed just before.
 func outliveSignals(log telegraf.Logger) (<-chan struct{}, error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -81,15 +81,15 @@ func outliveSignals(log telegraf.Logger) (<-chan struct{}, error) {
 		select {
 		case err = <-copied:
 		case sig := <-signals:
-			log.Infof("Stopping at the end of stdin, or in %v, after signal %q", stdinGrace, sig)
+			log.Infof("Received signal %q; stopping at the end of stdin, or in %v", sig, stdinGrace)
 			select {
 			case err = <-copied:
 			case <-time.After(stdinGrace):
-				log.Warn("Stopping although stdin has not ended; metrics sent from now on are lost")
+				log.Warnf("Stopping: stdin did not end within %v of the signal; metrics sent from now on are lost", stdinGrace)
 			}
 		}
 		if err != nil {
-			log.Errorf("Stopping because stdin cannot be read: %v", err)
+			log.Errorf("Stopping: reading stdin failed: %v", err)
 		}
 		close(ended)
 		_ = w.Close()

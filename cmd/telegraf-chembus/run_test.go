@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// registerFakes replaces the plugins with ones that print to stdout, log every level and need no bus.
+// registerFakes replaces the plugins by fakes that print to stdout, log and need no bus.
 func registerFakes() {
 	inputs.Add("chembus", func() telegraf.Input { return &fakeInput{} })
 	processors.AddStreaming("liveness", func() telegraf.StreamingProcessor { return &fakeProcessor{} })
@@ -75,7 +75,7 @@ func (f *fakeOutput) Write(metrics []telegraf.Metric) error {
 	return nil
 }
 
-// A process is the command at work.
+// A process is a running command.
 type process struct {
 	t              *testing.T
 	cmd            *exec.Cmd
@@ -83,8 +83,7 @@ type process struct {
 	stdout, stderr *bufio.Reader
 }
 
-// start starts the command with a directory for its state. Nothing in a test takes as long as the limit
-// after which it is killed.
+// start runs the command with a state directory of its own. It is killed after a time that no test needs.
 func start(t *testing.T, path string, environment []string, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -102,7 +101,7 @@ func start(t *testing.T, path string, environment []string, args ...string) *pro
 	return p
 }
 
-// startFakes starts the command with the fake plugins, which do as the mode says.
+// startFakes runs the command with the fake plugins in a mode: "yes", or "refuse" for an output that cannot connect.
 func startFakes(t *testing.T, mode string, args ...string) *process {
 	t.Helper()
 	self, err := os.Executable()
@@ -124,7 +123,7 @@ func (p *process) receive() string {
 	return line
 }
 
-// awaitStart waits until a processor or an output is prepared for signals.
+// awaitStart waits until the command handles signals.
 func (p *process) awaitStart() {
 	p.t.Helper()
 	log := p.stderr
@@ -143,14 +142,14 @@ func (p *process) signal(s os.Signal) {
 	require.NoError(p.t, p.cmd.Process.Signal(s))
 }
 
-// wait waits for the end of the process, and returns what is left of stdout and stderr.
+// wait waits until the process exits and returns the rest of stdout and stderr.
 func (p *process) wait(status int) (stdout, stderr string) {
 	p.t.Helper()
 	out, err := io.ReadAll(p.stdout)
 	require.NoError(p.t, err)
 	log, err := io.ReadAll(p.stderr)
 	require.NoError(p.t, err)
-	_ = p.cmd.Wait() // the status tells
+	_ = p.cmd.Wait() // the status is checked below
 	require.Equal(p.t, status, p.cmd.ProcessState.ExitCode(), "%v: %s", p.cmd.ProcessState, log)
 	return string(out), string(log)
 }
@@ -183,10 +182,10 @@ func TestProcessorOutlivesSignals(t *testing.T) {
 			p := startFakes(t, "yes", "processor")
 			p.awaitStart()
 			p.signal(s)
-			notice, err := p.stderr.ReadString('\n')
+			line, err := p.stderr.ReadString('\n')
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprintf(
-				"I! [processors.liveness] Stopping at the end of stdin, or in 6s, after signal %q\n", s), notice)
+				"I! [processors.liveness] Received signal %q; stopping at the end of stdin, or in 6s\n", s), line)
 			p.send("first value=1i 1000000000")
 			require.Equal(t, "first value=1i 1000000000\n", p.receive())
 			p.signal(s)
@@ -204,7 +203,7 @@ func TestOutputOutlivesSignals(t *testing.T) {
 	p := startFakes(t, "yes", "output")
 	p.awaitStart()
 	p.signal(syscall.SIGTERM)
-	require.Equal(t, "I! [outputs.chembus] Stopping at the end of stdin, or in 6s, after signal \"terminated\"\n", p.receive())
+	require.Equal(t, "I! [outputs.chembus] Received signal \"terminated\"; stopping at the end of stdin, or in 6s\n", p.receive())
 	p.send("after value=1i")
 	require.NoError(t, p.stdin.Close())
 	stdout, stderr := p.wait(0)
@@ -223,12 +222,12 @@ func TestSignalWithoutEndOfStdin(t *testing.T) {
 			p.awaitStart()
 			p.signal(syscall.SIGTERM)
 			_, stderr := p.wait(0)
-			require.Contains(t, stderr, "] Stopping although stdin has not ended; metrics sent from now on are lost\n")
+			require.Contains(t, stderr, "] Stopping: stdin did not end within 6s of the signal; metrics sent from now on are lost\n")
 		})
 	}
 }
 
-// The command as it is installed, without a bus: it starts, and ends well.
+// TestBinary starts and stops the built command with the real plugins and without a bus.
 func TestBinary(t *testing.T) {
 	config := quietConfig(t)
 	for _, role := range []string{"input", "processor", "output"} {
@@ -267,16 +266,16 @@ func TestPluginThatCannotStart(t *testing.T) {
 	require.Equal(t, "E! outputs.chembus: starting: no bus\n", stderr)
 }
 
-func TestTooLongALine(t *testing.T) {
+func TestLineTooLong(t *testing.T) {
 	t.Parallel()
 	p := startFakes(t, "yes", "output")
-	// It may have given up before it has all of the line.
+	// The process may exit before it has read the whole line.
 	_, _ = io.WriteString(p.stdin, "long value=\""+strings.Repeat("x", 64<<10)+"\"\n")
 	_, stderr := p.wait(1)
-	require.Equal(t, "E! outputs.chembus: gave up reading metrics: one is longer than 64 KiB\n", stderr)
+	require.Equal(t, "E! outputs.chembus: reading metrics failed: a line is longer than 64 KiB\n", stderr)
 }
 
-// quietConfig configures all three plugins for a bus that is not there.
+// quietConfig configures all three plugins for a bus that does not exist.
 func quietConfig(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -17,26 +17,26 @@ import (
 	serializer "github.com/influxdata/telegraf/plugins/serializers/influx"
 )
 
-// What is here runs inputs and processors in the place of Telegraf's shim, which hands on and writes each
-// metric by itself. Where there are thousands a second, that takes longer than all the rest. In everything
-// else it does as the shim does, and in the same order.
+// This file replaces Telegraf's shim for inputs and processors. The shim writes each metric by itself, which at
+// thousands of metrics per second takes more CPU than all the rest. Otherwise it does what the shim does, in the
+// same order.
 const (
-	// gather is how long metrics gather before they are written together, where less than busyGap has passed
-	// since some were written.
+	// gather is how long metrics are collected before they are written together, if the last write was less than
+	// busyGap ago.
 	gather  = 2 * time.Millisecond
 	busyGap = 50 * time.Millisecond
-	// maxGathered is how many metrics can wait to be written before those who add more have to.
+	// maxGathered is how many metrics can wait to be written before adding one blocks.
 	maxGathered = 1024
 )
 
-// stream carries the metrics of a plugin to stdout.
+// stream writes the metrics of a plugin to stdout.
 type stream struct {
 	log     telegraf.Logger
 	metrics chan telegraf.Metric
-	written chan error // how the writing ended
+	written chan error // receives the result of write
 }
 
-// newStream starts to write to out what is added to the accumulator.
+// newStream starts a stream to out. Metrics are added through the accumulator.
 func newStream(out io.Writer, log telegraf.Logger) (*stream, telegraf.Accumulator) {
 	s := &stream{log: log, metrics: make(chan telegraf.Metric, maxGathered), written: make(chan error, 1)}
 	acc := agent.NewAccumulator(s, s.metrics)
@@ -45,16 +45,16 @@ func newStream(out io.Writer, log telegraf.Logger) (*stream, telegraf.Accumulato
 	return s, acc
 }
 
-// LogName says nothing, since the log itself names the plugin. With what follows it is an agent.MetricMaker.
+// LogName returns nothing: the log adds the plugin's name. With the next two methods stream is an agent.MetricMaker.
 func (*stream) LogName() string { return "" }
 
-// MakeMetric has nothing to do.
+// MakeMetric returns the metric unchanged.
 func (*stream) MakeMetric(m telegraf.Metric) telegraf.Metric { return m }
 
-// Log is where the errors of the plugin go.
+// Log returns the logger for errors of the plugin.
 func (s *stream) Log() telegraf.Logger { return s.log }
 
-// write writes what is added until the channel is closed.
+// write writes the added metrics until the channel is closed.
 func (s *stream) write(out io.Writer) error {
 	var lines serializer.Serializer
 	if err := lines.Init(); err != nil {
@@ -68,7 +68,7 @@ func (s *stream) write(out io.Writer) error {
 		}
 		last = time.Now()
 		batch = append(batch[:0], m)
-		// Others only add, so what is there now can be had without waiting.
+		// This is the only reader, so none of these receives blocks.
 		for range min(len(s.metrics), maxGathered-1) {
 			batch = append(batch, <-s.metrics)
 		}
@@ -86,11 +86,11 @@ func (s *stream) write(out io.Writer) error {
 	return nil
 }
 
-// runInput runs an input until stdin ends or a signal comes. It gathers at every line of stdin.
+// runInput runs an input until stdin ends or a signal arrives. It gathers at every line of stdin.
 func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, log telegraf.Logger) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	// They are caught for as long as the process lives: one that comes while it ends must not kill it.
+	// Signals stay caught until the process exits: a second one must not kill it while it stops.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
@@ -103,7 +103,7 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, log teleg
 		for lines := bufio.NewScanner(stdin); lines.Scan(); {
 			select {
 			case prompts <- struct{}{}:
-			default: // one waits already
+			default: // a prompt is already waiting
 			}
 		}
 	}()
@@ -131,7 +131,7 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, log teleg
 	return <-s.written
 }
 
-// runProcessor runs a processor on the metrics of stdin until that ends.
+// runProcessor runs a processor on the metrics from stdin until stdin ends.
 func runProcessor(processor telegraf.StreamingProcessor, stdin io.Reader, stdout io.Writer, log telegraf.Logger) error {
 	s, acc := newStream(stdout, log)
 	if err := processor.Start(acc); err != nil {
@@ -145,7 +145,7 @@ func runProcessor(processor telegraf.StreamingProcessor, stdin io.Reader, stdout
 			var bad *parser.ParseError
 			if err != nil && !errors.As(err, &bad) {
 				if !errors.Is(err, parser.EOF) {
-					log.Errorf("Reading metrics: %v", err)
+					log.Errorf("Reading metrics failed: %v", err)
 				}
 				break
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// floodingInput adds many metrics each time it is asked.
+// floodingInput adds many metrics at each gather.
 type floodingInput struct {
 	fakePlugin
 	metrics int
@@ -28,7 +28,7 @@ func (f *floodingInput) Gather(acc telegraf.Accumulator) error {
 	return nil
 }
 
-func TestStreamWritesAllInOrder(t *testing.T) {
+func TestStreamWritesAllMetricsInOrder(t *testing.T) {
 	const metrics = 3*maxGathered + 7
 	stdin, asking := io.Pipe()
 	written, stdout := io.Pipe()
@@ -46,7 +46,7 @@ func TestStreamWritesAllInOrder(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-func TestProcessorSkipsWhatIsNoMetric(t *testing.T) {
+func TestProcessorSkipsInvalidLines(t *testing.T) {
 	log := &testutil.CaptureLogger{}
 	processor := &fakeProcessor{fakePlugin{Log: log}}
 	var stdout bytes.Buffer
@@ -57,13 +57,13 @@ func TestProcessorSkipsWhatIsNoMetric(t *testing.T) {
 	require.Contains(t, log.Errors()[0], "no metric")
 }
 
-// brokenPipe is a stdout that nobody reads any more.
+// brokenPipe is a stdout without a reader.
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
-// With nobody to read them the plugin ends, however much it still has to say.
-func TestStreamThatCannotBeWritten(t *testing.T) {
+// TestBrokenStdoutEndsThePlugin has more metrics waiting than the stream holds when stdout breaks.
+func TestBrokenStdoutEndsThePlugin(t *testing.T) {
 	stdin, asking := io.Pipe()
 	defer asking.Close()
 	ended := make(chan error)

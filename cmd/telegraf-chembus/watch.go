@@ -19,13 +19,12 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
-// refreshInterval is how often a live watch shows what there is.
+// refreshInterval is the interval between two snapshots of a live watch.
 const refreshInterval = time.Second
 
-// runWatch shows who is alive: as a table or as JSON, once or live until a signal.
+// runWatch shows the state of all components as a table or as JSON, once or until a signal.
 func runWatch(a arguments, stdout, stderr io.Writer) error {
-	// In raw mode none of these comes from the keyboard; they must not end the process before the terminal is
-	// as it was.
+	// These signals must not end the process before the terminal is restored. In raw mode the keyboard sends none.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
 	log := lineLog{info: io.Discard, warn: stderr}
@@ -34,7 +33,7 @@ func runWatch(a arguments, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer uninstall()
-	sensor, judge, err := loadWatch(a.file)
+	in, processor, err := loadWatch(a.file)
 	if err != nil {
 		return err
 	}
@@ -42,7 +41,7 @@ func runWatch(a arguments, stdout, stderr io.Writer) error {
 		return watchScreen(ctx, a)
 	}
 
-	w, err := watch.Start(sensor, judge)
+	w, err := watch.Start(in, processor)
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
@@ -53,7 +52,7 @@ func runWatch(a arguments, stdout, stderr io.Writer) error {
 	return watchJSON(ctx, w, stdout)
 }
 
-// loadWatch loads the two plugins that a watch runs.
+// loadWatch loads the input and the processor that a watch runs.
 func loadWatch(file string) (*chembus.ChemBus, *liveness.Liveness, error) {
 	var plugins []telegraf.PluginDescriber
 	for _, name := range []string{"input", "processor"} {
@@ -63,8 +62,8 @@ func loadWatch(file string) (*chembus.ChemBus, *liveness.Liveness, error) {
 			return nil, nil, err
 		}
 		plugin, problems := t.load(func(p telegraf.PluginDescriber) {
-			if sensor, ok := p.(*chembus.ChemBus); ok {
-				watch.Configure(sensor)
+			if in, ok := p.(*chembus.ChemBus); ok {
+				watch.Configure(in)
 			}
 		})
 		if len(problems) > 0 {
@@ -79,7 +78,7 @@ func watchOnce(ctx context.Context, w *watch.Watcher, asJSON bool, stdout io.Wri
 	s, err := w.Once(ctx)
 	switch {
 	case err != nil:
-		return fmt.Errorf("watch: ended before there was anything to see: %w", err)
+		return fmt.Errorf("watch: ended before the first snapshot: %w", err)
 	case asJSON:
 		return s.WriteJSON(stdout)
 	}
@@ -105,14 +104,14 @@ func watchJSON(ctx context.Context, w *watch.Watcher, stdout io.Writer) error {
 	}
 }
 
-// watchScreen shows on the terminal what another process of this program finds.
+// watchScreen shows the snapshots of a child process, which runs this program with -json, on the terminal.
 func watchScreen(ctx context.Context, a arguments) error {
 	if !term.IsTerminal(int(os.Stdout.Fd())) {
-		return errors.New("watch: the output is no terminal; use -once, or -json")
+		return errors.New("watch: stdout is not a terminal; use -once or -json")
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("watch: finding this program: %w", err)
+		return fmt.Errorf("watch: finding the path of this program: %w", err)
 	}
 	args := []string{"watch", "-json"}
 	if a.file != "" {

@@ -22,7 +22,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 )
 
-// startColony starts a bus with two components, and returns a configuration for it.
+// startColony starts a bus with two components and returns a configuration file for it.
 func startColony(t *testing.T) string {
 	t.Helper()
 	bus, err := colony.NewBus(colony.BusConfig{})
@@ -32,7 +32,7 @@ func startColony(t *testing.T) string {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	require.NoError(t, c.Add(
-		colony.Zooid{Name: "audio_io", Niche: "voice", Interval: 200 * time.Millisecond},
+		colony.Zooid{Name: "audio_io", Niche: "audio", Interval: 200 * time.Millisecond},
 		colony.Zooid{Name: "evil\u202ename", Niche: "n", Interval: 200 * time.Millisecond},
 	))
 	file := filepath.Join(t.TempDir(), "f.conf")
@@ -56,7 +56,7 @@ func TestWatchOnce(t *testing.T) {
 			}
 			if args == nil {
 				require.Regexp(t, `(?m)^Zooids  2 up$`, stdout)
-				require.Regexp(t, `(?m)^audio_io  +voice +up +\d\.\ds +0\.\ds +\d+ +-?\d+\.\dm?s$`, stdout)
+				require.Regexp(t, `(?m)^audio_io  +audio +up +\d\.\ds +0\.\ds +\d+ +-?\d+\.\dm?s$`, stdout)
 				return
 			}
 			var s watch.Snapshot
@@ -68,7 +68,7 @@ func TestWatchOnce(t *testing.T) {
 	}
 }
 
-// TestWatchAsJSON reads a live watch and ends it.
+// TestWatchAsJSON reads the lines of a live watch and stops it.
 func TestWatchAsJSON(t *testing.T) {
 	t.Parallel()
 	p := start(t, binary, nil, "watch", "-config", startColony(t), "-json")
@@ -87,7 +87,7 @@ func TestWatchNeedsATerminal(t *testing.T) {
 	p := start(t, binary, nil, "watch", "-config", quietConfig(t))
 	stdout, stderr := p.wait(1)
 	require.Empty(t, stdout)
-	require.Equal(t, "E! watch: the output is no terminal; use -once, or -json\n", stderr)
+	require.Equal(t, "E! watch: stdout is not a terminal; use -once or -json\n", stderr)
 }
 
 func TestWatchWithABadConfiguration(t *testing.T) {
@@ -100,10 +100,10 @@ func TestWatchWithABadConfiguration(t *testing.T) {
 
 	writeConfig(t, "[[inputs.chembus]]\n")
 	_, _, stderr = invoke(t, "watch", "-config", "f.conf", "-once")
-	require.Contains(t, stderr, "f.conf: has no table [[processors.liveness]]")
+	require.Contains(t, stderr, "f.conf: table [[processors.liveness]] is missing")
 }
 
-// A terminal is a pseudo-terminal with a live watch in it.
+// A terminal is a pseudo-terminal that runs a live watch.
 type terminal struct {
 	*testing.T
 	master, slave *os.File
@@ -149,7 +149,7 @@ func startTerminal(t *testing.T, args ...string) *terminal {
 		}
 	}()
 	go func() {
-		_ = term.cmd.Wait() // the status tells
+		_ = term.cmd.Wait() // the status is checked in ended
 		close(term.done)
 	}()
 	t.Cleanup(func() {
@@ -177,7 +177,7 @@ func (t *terminal) press(keys string) {
 	require.NoError(t, err)
 }
 
-// output is what was written to the terminal since the last clear.
+// output returns what was written to the terminal since the last clear.
 func (t *terminal) output() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -196,7 +196,7 @@ func (t *terminal) await(pattern string) {
 	require.Eventually(t, func() bool { return expression.MatchString(t.output()) }, time.Minute, 10*time.Millisecond, pattern)
 }
 
-// stream is the process that listens for the watch.
+// stream returns the pid of the child process that runs the plugins.
 func (t *terminal) stream() int {
 	t.Helper()
 	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", t.cmd.Process.Pid))
@@ -209,25 +209,25 @@ func (t *terminal) stream() int {
 			return pid
 		}
 	}
-	require.Fail(t, "nobody listens")
+	require.Fail(t, "there is no child process")
 	return 0
 }
 
-// ended waits for the end, and looks at what is left: the terminal as it was, and no other process.
+// ended waits for the exit, and requires that the terminal is restored and the child process has ended.
 func (t *terminal) ended(status, stream int) {
 	t.Helper()
 	select {
 	case <-t.done:
 	case <-time.After(time.Minute):
-		require.Fail(t, "it does not end")
+		require.Fail(t, "the watch does not exit")
 	}
 	require.Equal(t, status, t.cmd.ProcessState.ExitCode(), t.cmd.ProcessState)
 	require.Equal(t, t.before, t.settings(), "the terminal's settings")
-	t.await(`\x1b\[\?1049l`) // from the alternate screen back to the user's
+	t.await(`\x1b\[\?1049l`) // leaves the alternate screen
 	require.ErrorIs(t, syscall.Kill(stream, 0), syscall.ESRCH)
 }
 
-// TestWatchOnATerminal shows, resizes and ends a live watch in every way that there is.
+// TestWatchOnATerminal resizes a live watch and ends it in each possible way.
 func TestWatchOnATerminal(t *testing.T) {
 	t.Parallel()
 	file := startColony(t)
@@ -242,23 +242,23 @@ func TestWatchOnATerminal(t *testing.T) {
 		{"SIGTERM", func(term *terminal, _ int) { require.NoError(term, term.cmd.Process.Signal(syscall.SIGTERM)) }, 0, ""},
 		{"SIGQUIT", func(term *terminal, _ int) { require.NoError(term, term.cmd.Process.Signal(syscall.SIGQUIT)) }, 0, ""},
 		{"crash", func(term *terminal, stream int) { require.NoError(term, syscall.Kill(stream, syscall.SIGABRT)) }, 1,
-			`E! watch: the process that listens has ended: exit status 2; it said: "SIGABRT: abort"`},
+			`E! watch: the listening process exited: exit status 2; its last log line: "SIGABRT: abort"`},
 		{"killed", func(term *terminal, stream int) { require.NoError(term, syscall.Kill(stream, syscall.SIGKILL)) }, 1,
-			`E! watch: the process that listens has ended: signal: killed; it said: ""`},
+			`E! watch: the listening process exited: signal: killed; its last log line: ""`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			term := startTerminal(t, "watch", "-config", file)
 			term.await(`audio_io`)
 			term.await(`evil\\u202ename`)
-			require.NotEqual(t, term.before, term.settings(), "keys come one by one")
+			require.NotEqual(t, term.before, term.settings(), "raw mode")
 			term.clear()
 			term.resize(60, 10)
 			term.await(`audio_io`) // drawn again
 			stream := term.stream()
 			test.end(term, stream)
 			term.ended(test.status, stream)
-			term.await(regexp.QuoteMeta(test.says)) // which may still be on its way
+			term.await(regexp.QuoteMeta(test.says)) // may still be on its way
 			require.NotContains(t, term.output(), "\u202e")
 		})
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestStampedBeatIsTheEmittersWithTheTimeOfSending(t *testing.T) {
+func TestStampedBeatHasTheTimeOfSending(t *testing.T) {
 	b := newStampedBeat(zooidName(7))
 	for _, now := range []time.Time{time.UnixMicro(1795446803_878151), time.UnixMicro(1795446804_000000)} {
 		var message struct {
@@ -30,7 +30,7 @@ func TestStampedBeatIsTheEmittersWithTheTimeOfSending(t *testing.T) {
 	}
 }
 
-func TestLinesAreHandedOnWholeHoweverTheyAreWritten(t *testing.T) {
+func TestLinesAreWholeForAnySizeOfWrites(t *testing.T) {
 	const text = "first\n\nsecond line\nthird\n"
 	for size := 1; size <= len(text); size++ {
 		var got []string
@@ -57,17 +57,17 @@ func TestLineProtocol(t *testing.T) {
 func TestQuantiles(t *testing.T) {
 	values := []float64{4, 1, 3, 2}
 	require.Equal(t, []float64{1, 1.75, 2.5, 4}, []float64{quantile(values, 0), quantile(values, 0.25), median(values), quantile(values, 1)})
-	require.Equal(t, []float64{4, 1, 3, 2}, values, "not sorted in place")
+	require.Equal(t, []float64{4, 1, 3, 2}, values, "the argument is not sorted")
 	require.Equal(t, 7.0, quantile([]float64{7}, 0.99))
 	require.True(t, math.IsNaN(median(nil)))
 	require.Equal(t, 2.5, mean(values))
 }
 
-func TestTableSaysPlainlyWhatFailed(t *testing.T) {
+func TestTableShowsFailures(t *testing.T) {
 	rows := table{
-		{"speed", "2 µs", "Python 1 µs", "2.00×", "1×", judged(false)},
-		{"size", "1 MB", "", "", "2 MB", judged(true)},
-		{"colour", "red", "", "", "", told},
+		{"speed", "2 µs", "Python 1 µs", "2.00×", "1×", within(false)},
+		{"size", "1 MB", "", "", "2 MB", within(true)},
+		{"colour", "red", "", "", "", noBudget},
 	}
 	require.Equal(t, 1, rows.failures())
 	var out strings.Builder

@@ -12,29 +12,29 @@ import (
 )
 
 const (
-	// threshold is a third of the default one, so that the bench does not take that long.
+	// threshold is a third of the default, to shorten the bench.
 	threshold = 10 * time.Second
-	// daemonPoll is how often the Python daemon looks, as it does with the default threshold.
+	// daemonPoll is the Python daemon's interval of checks, that for the default threshold.
 	daemonPoll   = 15 * time.Second
 	daemonSignal = "POLLED_GAP"
 	ourSignal    = "CAPABILITY_GAP"
 
-	// In each series so many zooids die within a time that is shorter than the threshold: while their
-	// deadlines pass, none of them is heard any more. The series begin at other phases of the daemon's poll.
+	// In each series seriesKills zooids die within a time shorter than the threshold, so none of them is heard while
+	// their deadlines pass. Each series begins at another phase of the daemon's checks.
 	seriesKills = 40
 	seriesTime  = 8 * time.Second
 	seriesCount = 3
 	seriesApart = 20 * time.Second
 
-	// A busy bus has so many other zooids, which beat every 10 s.
+	// A busy bus has this many other zooids.
 	busyZooids   = 1000
 	busyInterval = 10 * time.Second
 
-	// toldWithin is how long after a deadline a gap is waited for.
-	toldWithin = daemonPoll + 15*time.Second
+	// gapTimeout is how long after the last deadline the bench waits for gaps.
+	gapTimeout = daemonPoll + 15*time.Second
 )
 
-// delayOptions keep the default of everything that a delay depends on. Each death is an incident of its own.
+// delayOptions change no option that affects the delay. With mass_count out of reach, each death is an incident of its own.
 const delayOptions = `
 [[inputs.chembus]]
   announce_as = ""
@@ -46,8 +46,8 @@ const delayOptions = `
 [[outputs.chembus]]
 `
 
-// delay measures the time from a zooid's deadline until a subscriber has the gap, through a real Telegraf
-// with the drop-in, on a quiet and on a busy bus; beside the Python daemon's on the same deaths.
+// delay measures the time from a zooid's deadline until a subscriber receives the gap, through a Telegraf with the drop-in,
+// on a quiet and on a busy bus; compared with the Python daemon's for the same deaths.
 func (b *bench) delay(ctx context.Context) (table, error) {
 	var rows table
 	for _, bus := range []struct {
@@ -60,13 +60,13 @@ func (b *bench) delay(ctx context.Context) (table, error) {
 			return nil, err
 		}
 		kills := seriesCount * seriesKills
-		b.say("  %s bus, %d kills: %s; Python: %s", bus.name, kills, distribution(ours), distribution(theirs))
+		b.logf("  %s bus, %d kills: %s; Python: %s", bus.name, kills, distribution(ours), distribution(theirs))
 		rows = append(rows,
 			row{fmt.Sprintf("delay past the deadline, %s bus, p99 of %d kills", bus.name, kills), seconds(quantile(ours, 0.99)),
 				"Python " + seconds(quantile(theirs, 0.99)), times(quantile(ours, 0.99) / quantile(theirs, 0.99)),
-				seconds(bus.budget), judged(quantile(ours, 0.99) <= bus.budget)},
+				seconds(bus.budget), within(quantile(ours, 0.99) <= bus.budget)},
 			row{fmt.Sprintf("delay past the deadline, %s bus, mean", bus.name), seconds(mean(ours)),
-				"Python " + seconds(mean(theirs)), times(mean(ours) / mean(theirs)), "", told},
+				"Python " + seconds(mean(theirs)), times(mean(ours) / mean(theirs)), "", noBudget},
 		)
 	}
 	return rows, nil
@@ -77,7 +77,7 @@ func distribution(delays []float64) string {
 		seconds(quantile(delays, 0.9)), seconds(quantile(delays, 0.99)), seconds(slices.Max(delays)))
 }
 
-// delayOn returns the delays, ours and the daemon's, of deaths on a bus with so many other zooids.
+// delayOn returns our delays and the daemon's, in seconds, on a bus with that many other zooids.
 func (b *bench) delayOn(ctx context.Context, others int) (ours, theirs []float64, err error) {
 	s, err := b.newStage(ctx, delayOptions, "--signal", daemonSignal,
 		"--threshold", fmt.Sprint(threshold.Seconds()), "--poll", fmt.Sprint(daemonPoll.Seconds()))
@@ -106,25 +106,25 @@ func (b *bench) delayOn(ctx context.Context, others int) (ours, theirs []float64
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, toldWithin)
+	ctx, cancel := context.WithTimeout(ctx, gapTimeout)
 	defer cancel()
 	var delays [2][]float64
 	for i, listener := range listeners {
 		if delays[i], err = delaysOf(ctx, listener, deadlines); err != nil {
-			return nil, nil, fmt.Errorf("%w; telegraf said:\n%s", err, s.telegraf.Output())
+			return nil, nil, fmt.Errorf("%w; the log of Telegraf:\n%s", err, s.telegraf.Output())
 		}
 	}
 	return delays[0], delays[1], nil
 }
 
-// kill lets zooids beat for the last time, and returns when each of them is overdue.
+// kill sends the last beat of each zooid, and returns the deadline of each.
 func (s *stage) kill(ctx context.Context) (map[string]time.Time, error) {
 	deadlines := make(map[string]time.Time)
 	random := rand.New(rand.NewPCG(1, 1))
 	start := time.Now()
 	for n := range seriesCount {
 		for k := range seriesKills {
-			// One at a random moment of each of so many equal parts.
+			// At a random time within each of seriesKills equal parts.
 			part := seriesTime / seriesKills
 			at := time.Duration(n)*seriesApart + time.Duration(k)*part + time.Duration(random.Int64N(int64(part)))
 			if err := sleep(ctx, time.Until(start.Add(at))); err != nil {
@@ -140,24 +140,24 @@ func (s *stage) kill(ctx context.Context) (map[string]time.Time, error) {
 	return deadlines, sleep(ctx, threshold)
 }
 
-// delaysOf waits until a listener was told of every death, and returns how long after the deadline, in seconds.
+// delaysOf waits until the consumer has received a gap for each deadline, and returns the delays in seconds.
 func delaysOf(ctx context.Context, listener *consumer.Consumer, deadlines map[string]time.Time) ([]float64, error) {
-	told := make(map[string]time.Time)
-	err := listener.Wait(ctx, func(received []consumer.Message) bool {
-		for _, m := range received {
+	received := make(map[string]time.Time)
+	err := listener.Wait(ctx, func(messages []consumer.Message) bool {
+		for _, m := range messages {
 			name, _ := m.Facts["zooid"].(string)
-			if _, died := deadlines[name]; died && told[name].IsZero() {
-				told[name] = m.Received
+			if _, died := deadlines[name]; died && received[name].IsZero() {
+				received[name] = m.Received
 			}
 		}
-		return len(told) == len(deadlines)
+		return len(received) == len(deadlines)
 	})
 	if err != nil {
 		return nil, err
 	}
 	var delays []float64
 	for name, deadline := range deadlines {
-		delays = append(delays, told[name].Sub(deadline).Seconds())
+		delays = append(delays, received[name].Sub(deadline).Seconds())
 	}
 	return delays, nil
 }

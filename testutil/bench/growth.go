@@ -10,17 +10,20 @@ import (
 	"strings"
 )
 
-// growthCounts are the numbers of zooids that the benchmarks run with.
+// detectorPackage has the benchmarks of the processor's logic.
+const detectorPackage = "plugins/processors/liveness/detector"
+
+// growthCounts are the numbers of zooids in the benchmarks.
 var growthCounts = []int{100, 1_000, 10_000, 100_000, 1_000_000}
 
-// growth measures how the costs of a beat and the bytes of a zooid grow with the number of zooids, by the
-// benchmarks of sensor and judge.
+// growth measures how the CPU time of a beat and the bytes of a zooid grow with the number of zooids, with the Go benchmarks
+// of the input and the processor.
 func (b *bench) growth(ctx context.Context) (table, error) {
 	var rows table
 	together := make(map[int]float64)
 	for _, part := range []struct{ name, dir string }{
-		{"sensor", "plugins/inputs/chembus"},
-		{"judge", "plugins/processors/liveness/judge"},
+		{"input", "plugins/inputs/chembus"},
+		{"processor", detectorPackage},
 	} {
 		beats, err := b.benchmark(ctx, part.dir, "BenchmarkBeat", "cpu-ns/op", rounds)
 		if err != nil {
@@ -38,17 +41,17 @@ func (b *bench) growth(ctx context.Context) (table, error) {
 		}
 		delete(bytes, growthCounts[0]) // too few to measure
 		rows = append(rows,
-			row{"growth, " + part.name + ": CPU ns a beat at 10², 10³, 10⁴, 10⁵, 10⁶ zooids", series(costs), "10⁶ over 10²", times(grown(costs)), "", told},
-			row{"growth, " + part.name + ": bytes a zooid at 10³, 10⁴, 10⁵, 10⁶ zooids", series(bytes), "", "", "", told},
+			row{"growth, " + part.name + ": CPU ns per beat at 10², 10³, 10⁴, 10⁵, 10⁶ zooids", series(costs), "10⁶ / 10²", times(grown(costs)), "", noBudget},
+			row{"growth, " + part.name + ": bytes per zooid at 10³, 10⁴, 10⁵, 10⁶ zooids", series(bytes), "", "", "", noBudget},
 		)
 	}
 	return append(table{
-		{"growth, sensor and judge: CPU ns a beat at 10², 10³, 10⁴, 10⁵, 10⁶ zooids", series(together), "10⁶ over 10²",
-			times(grown(together)), "3×", judged(grown(together) <= 3)},
+		{"growth, input and processor: CPU ns per beat at 10², 10³, 10⁴, 10⁵, 10⁶ zooids", series(together), "10⁶ / 10²",
+			times(grown(together)), "3×", within(grown(together) <= 3)},
 	}, rows...), nil
 }
 
-// series lists the figures in the order of the numbers of zooids.
+// series lists the figures by number of zooids.
 func series(figures map[int]float64) string {
 	var list []string
 	for _, n := range growthCounts {
@@ -59,12 +62,12 @@ func series(figures map[int]float64) string {
 	return strings.Join(list, ", ")
 }
 
-// grown is the last figure over the first.
+// grown returns the last figure divided by the first.
 func grown(figures map[int]float64) float64 {
 	return figures[growthCounts[len(growthCounts)-1]] / figures[growthCounts[0]]
 }
 
-// benchmark runs a benchmark of a package so many times.
+// benchmark runs a benchmark of a package count times.
 func (b *bench) benchmark(ctx context.Context, dir, name, unit string, count int) (map[int][]float64, error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^"+name+"$", "-benchtime", "0.5s",
 		"-count", strconv.Itoa(count), "-timeout", "20m", "./"+dir)
@@ -76,7 +79,7 @@ func (b *bench) benchmark(ctx context.Context, dir, name, unit string, count int
 	return benchmarks(out, name, unit), nil
 }
 
-// benchmarks returns the figures of one unit that a benchmark printed, by the number of zooids.
+// benchmarks returns the figures with a unit from the output of a benchmark, by number of zooids.
 func benchmarks(out []byte, name, unit string) map[int][]float64 {
 	figures := make(map[int][]float64)
 	lines := bufio.NewScanner(bytes.NewReader(out))
@@ -89,7 +92,7 @@ func benchmarks(out []byte, name, unit string) map[int][]float64 {
 		if !ok {
 			continue
 		}
-		count, _, _ = strings.Cut(count, "-") // the number of processors follows
+		count, _, _ = strings.Cut(count, "-") // followed by GOMAXPROCS
 		n, err := strconv.Atoi(count)
 		if err != nil {
 			continue

@@ -9,12 +9,12 @@ import (
 const (
 	idleZooids   = 50
 	idleInterval = 10 * time.Second
-	// idleWarmUp is how long the plugins run before they are measured.
+	// idleWarmUp is how long the plugins run before the measurement.
 	idleWarmUp = 30 * time.Second
 )
 
-// idle measures what the three processes take for 50 zooids that beat every 10 s, under a real Telegraf with
-// the drop-in and the default options; beside the Python daemon.
+// idle measures the CPU and memory of the three plugins for 50 zooids with a heartbeat every 10 s, under a Telegraf with the
+// drop-in and the default options; compared with the Python daemon.
 func (b *bench) idle(ctx context.Context) (rows table, err error) {
 	s, err := b.newStage(ctx, "")
 	defer func() { err = errors.Join(err, s.close()) }()
@@ -53,15 +53,15 @@ func (b *bench) idle(ctx context.Context) (rows table, err error) {
 		if err != nil {
 			return nil, err
 		}
-		b.say("  round %d: sensor %s, judge %s, voice %s of a core, %s; Python %s, %s", round+1, percent(spent[0]),
+		b.logf("  round %d: input %s, processor %s, output %s of a core, %s; Python %s, %s", round+1, percent(spent[0]),
 			percent(spent[1]), percent(spent[2]), megabytes(held), percent(spent[3]), megabytes(theyHeld))
 		ours, theirs, cpuRatio = append(ours, together), append(theirs, spent[3]), append(cpuRatio, together/spent[3])
 		size, theirSize, sizeRatio = append(size, held), append(theirSize, theyHeld), append(sizeRatio, held/theyHeld)
 	}
 	return table{
 		{"memory (PSS) of the three processes, 50 zooids", megabytes(median(size)), "Python " + megabytes(median(theirSize)),
-			times(median(sizeRatio)), "50 MB", judged(median(size) <= 50e6)},
+			times(median(sizeRatio)), "50 MB", within(median(size) <= 50e6)},
 		{"CPU of the three processes, 50 zooids, share of a core", percent(median(ours)), "Python " + percent(median(theirs)),
-			times(median(cpuRatio)), "1 %", judged(median(ours) <= 0.01)},
+			times(median(cpuRatio)), "1 %", within(median(ours) <= 0.01)},
 	}, nil
 }

@@ -5,13 +5,13 @@ import (
 	"strconv"
 )
 
-// lines is the writer that a process prints to: it hands on each line, without its end.
+// lines is a writer that calls take for each line, without its line end.
 type lines struct {
 	take func(line []byte)
 	part []byte
 }
 
-// Write takes in what was printed.
+// Write splits the text into lines.
 func (l *lines) Write(b []byte) (int, error) {
 	n := len(b)
 	for {
@@ -31,7 +31,7 @@ func (l *lines) Write(b []byte) (int, error) {
 	}
 }
 
-// measurement returns the name of a metric in line protocol. None in here needs escapes.
+// measurement returns the name of a metric in line protocol. No name or tag in the bench is escaped.
 func measurement(line []byte) string {
 	if end := bytes.IndexAny(line, ", "); end >= 0 {
 		return string(line[:end])
@@ -39,7 +39,7 @@ func measurement(line []byte) string {
 	return ""
 }
 
-// tag returns a tag's value; empty if there is none.
+// tag returns the value of a tag; empty if there is none.
 func tag(line []byte, name string) string {
 	_, rest, found := bytes.Cut(line, []byte(","+name+"="))
 	if !found {
@@ -51,7 +51,7 @@ func tag(line []byte, name string) string {
 	return string(rest)
 }
 
-// field returns a number's value; 0 if there is none.
+// field returns the value of a numeric field; 0 if there is none.
 func field(line []byte, name string) float64 {
 	for _, before := range []string{",", " "} {
 		_, rest, found := bytes.Cut(line, []byte(before+name+"="))

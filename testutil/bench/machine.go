@@ -12,7 +12,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// machine describes what the figures were measured on.
+// machine describes the machine and the versions for the report.
 func machine(telegraf string) string {
 	major, minor, patch := zmq.Version()
 	return fmt.Sprintf(`%s, %d cores, %s of memory, Linux %s, load average %s
@@ -42,7 +42,7 @@ func total() string {
 	return fmt.Sprintf("%.0f GB", float64(kib<<10)/1e9)
 }
 
-// loadAverage is that of the last minute.
+// loadAverage returns the load average of the last minute.
 func loadAverage() string {
 	load, _, _ := strings.Cut(firstLine("/proc/loadavg"), " ")
 	return load
@@ -54,7 +54,7 @@ func firstLine(file string) string {
 	return line
 }
 
-// telegrafVersion is that of the module it was built from, or else what it says of itself.
+// telegrafVersion returns the version of the module that Telegraf was built from, else that which it prints.
 func telegrafVersion(binary string) string {
 	if info, err := buildinfo.ReadFile(binary); err == nil && strings.HasPrefix(info.Main.Version, "v") {
 		return strings.TrimPrefix(info.Main.Version, "v")
@@ -66,6 +66,6 @@ func telegrafVersion(binary string) string {
 }
 
 func output(name string, args ...string) string {
-	out, _ := exec.Command(name, args...).Output() // only for the description
+	out, _ := exec.Command(name, args...).Output() // an error only shortens the description
 	return strings.TrimSpace(string(out))
 }

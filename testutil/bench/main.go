@@ -1,6 +1,6 @@
-// Command bench measures telegraf-chembus beside what people would run instead, a small Python daemon,
-// and beside the limit, a loop around libzmq's receive call. It is what make bench runs: it prints the
-// machine, and one table of figures with the budget of each.
+// Command bench measures telegraf-chembus, see make bench. It compares it with a small Python daemon, the usual
+// alternative, and with a loop around libzmq's receive call, the lower limit. It prints a description of the machine and
+// a table of figures with their budgets.
 package main
 
 import (
@@ -18,31 +18,31 @@ import (
 	"time"
 )
 
-// python is the interpreter that has Debian's python3-zmq.
+// python is the interpreter for which Debian's python3-zmq is installed.
 const python = "/usr/bin/python3"
 
-// rounds is how many alternating runs a median is of.
+// rounds is the number of alternating runs for a median.
 const rounds = 5
 
-// bench is what all parts need.
+// bench is the environment of all parts.
 type bench struct {
 	root     string // of the module
 	telegraf string // the program
 	plugins  string // folder of telegraf-chembus
 	dropIn   string // the drop-in for Telegraf
-	dir      string // for whatever is made
+	dir      string // for temporary files
 	rawLoop  string // the compiled loop around libzmq's receive call
 	monitor  string // the Python daemon
 	progress io.Writer
 }
 
-// parts are measured in this order.
+// parts are the parts of the bench, in the order of measurement.
 var parts = []struct {
 	name    string
 	measure func(*bench, context.Context) (table, error)
 }{
 	{"receive", (*bench).receive},
-	{"crowd", (*bench).crowd},
+	{"scale", (*bench).scale},
 	{"idle", (*bench).idle},
 	{"delay", (*bench).delay},
 	{"overload", (*bench).overload},
@@ -51,14 +51,14 @@ var parts = []struct {
 
 func main() {
 	b := &bench{progress: os.Stderr}
-	flag.StringVar(&b.root, "root", ".", "the `folder` of the module")
-	flag.StringVar(&b.telegraf, "telegraf", "bin/telegraf", "the Telegraf `program`")
-	flag.StringVar(&b.plugins, "plugins", "bin", "the `folder` of the program telegraf-chembus")
+	flag.StringVar(&b.root, "root", ".", "`folder` of the module")
+	flag.StringVar(&b.telegraf, "telegraf", "bin/telegraf", "`path` of telegraf")
+	flag.StringVar(&b.plugins, "plugins", "bin", "`folder` of telegraf-chembus")
 	var names []string
 	for _, p := range parts {
 		names = append(names, p.name)
 	}
-	only := flag.String("only", "", "measure only these `parts`, of "+strings.Join(names, ","))
+	only := flag.String("only", "", "measure only these `parts`, separated by commas, of "+strings.Join(names, ","))
 	flag.Parse()
 	chosen := names
 	if *only != "" {
@@ -81,7 +81,7 @@ func (b *bench) run(ctx context.Context, chosen []string, out io.Writer) (err er
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 
 	start := time.Now()
-	description := machine(b.telegraf) // before the load
+	description := machine(b.telegraf) // before the bench loads the machine
 	var t table
 	for _, name := range chosen {
 		known := false
@@ -90,7 +90,7 @@ func (b *bench) run(ctx context.Context, chosen []string, out io.Writer) (err er
 				continue
 			}
 			known = true
-			b.say("%s", name)
+			b.logf("%s", name)
 			rows, err := p.measure(b, ctx)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -98,7 +98,7 @@ func (b *bench) run(ctx context.Context, chosen []string, out io.Writer) (err er
 			t = append(t, rows...)
 		}
 		if !known {
-			return fmt.Errorf("there is no part %q", name)
+			return fmt.Errorf("unknown part %q", name)
 		}
 	}
 	fmt.Fprintf(out, "%s; took %v\n\n", description, time.Since(start).Round(time.Second))
@@ -106,12 +106,12 @@ func (b *bench) run(ctx context.Context, chosen []string, out io.Writer) (err er
 		return err
 	}
 	if n := t.failures(); n > 0 {
-		return fmt.Errorf("%d budgets were not kept", n)
+		return fmt.Errorf("%d budgets were exceeded", n)
 	}
 	return nil
 }
 
-// prepare makes the peers.
+// prepare sets the paths and compiles the raw loop.
 func (b *bench) prepare() error {
 	for _, path := range []*string{&b.root, &b.telegraf, &b.plugins} {
 		var err error
@@ -124,17 +124,17 @@ func (b *bench) prepare() error {
 		return err
 	}
 	b.dropIn = filepath.Join(b.root, "sample.conf")
-	peers := filepath.Join(b.root, "testutil", "bench", "peers")
-	b.monitor = filepath.Join(peers, "monitor.py")
+	programs := filepath.Join(b.root, "testutil", "bench", "baseline")
+	b.monitor = filepath.Join(programs, "monitor.py")
 	b.rawLoop = filepath.Join(b.dir, "rawloop")
-	compile := fmt.Sprintf("gcc -O2 -o '%s' '%s' $(pkg-config --cflags --libs libzmq)", b.rawLoop, filepath.Join(peers, "rawloop.c"))
+	compile := fmt.Sprintf("gcc -O2 -o '%s' '%s' $(pkg-config --cflags --libs libzmq)", b.rawLoop, filepath.Join(programs, "rawloop.c"))
 	if message, err := exec.Command("sh", "-c", compile).CombinedOutput(); err != nil {
 		return errors.Join(fmt.Errorf("compiling the raw loop: %w: %s", err, message), os.RemoveAll(b.dir))
 	}
 	return nil
 }
 
-// say tells what is going on.
-func (b *bench) say(format string, args ...any) {
+// logf prints progress.
+func (b *bench) logf(format string, args ...any) {
 	fmt.Fprintf(b.progress, "%s  %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }

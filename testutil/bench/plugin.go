@@ -11,13 +11,13 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/process"
 )
 
-// plugin is one of our processes with its two pipes, without a Telegraf between.
+// plugin is a plugin's process with its pipes, without Telegraf.
 type plugin struct {
 	*process.Process
-	stdin *os.File // nil: comes from another plugin
+	stdin *os.File // nil if stdin comes from another plugin
 }
 
-// startPlugin runs telegraf-chembus in a role. With a nil stdin the bench writes to it.
+// startPlugin starts telegraf-chembus in a role. If stdin is nil, the bench writes to the plugin's stdin.
 func (b *bench) startPlugin(role, options string, stdin *os.File, stdout io.Writer) (*plugin, error) {
 	dir, err := os.MkdirTemp(b.dir, role)
 	if err != nil {
@@ -45,29 +45,29 @@ func (b *bench) startPlugin(role, options string, stdin *os.File, stdout io.Writ
 	return p, err
 }
 
-// ask makes an input gather.
-func (p *plugin) ask() error {
+// gather makes an input gather.
+func (p *plugin) gather() error {
 	_, err := p.stdin.WriteString("\n")
 	return err
 }
 
-// stop ends the plugin.
+// stop stops the plugin.
 func (p *plugin) stop() error {
 	if p.stdin != nil {
 		_ = p.stdin.Close()
 	}
 	if err := p.Stop(); err != nil {
-		return fmt.Errorf("%w; it said:\n%s", err, p.Output())
+		return fmt.Errorf("%w; its log:\n%s", err, p.Output())
 	}
 	return nil
 }
 
-// pipeline is sensor and judge, the one's stdout being the other's stdin.
+// pipeline is an input and a processor, connected by a pipe.
 type pipeline struct {
-	sensor, judge *plugin
+	input, processor *plugin
 }
 
-// startPipeline starts both; each line that the judge writes is given to take.
+// startPipeline starts both and calls take for each line that the processor writes.
 func (b *bench) startPipeline(options string, take func(line []byte)) (*pipeline, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -76,21 +76,21 @@ func (b *bench) startPipeline(options string, take func(line []byte)) (*pipeline
 	defer r.Close()
 	defer w.Close()
 	p := &pipeline{}
-	if p.judge, err = b.startPlugin("processor", options, r, &lines{take: take}); err != nil {
+	if p.processor, err = b.startPlugin("processor", options, r, &lines{take: take}); err != nil {
 		return nil, err
 	}
-	if p.sensor, err = b.startPlugin("input", options, nil, w); err != nil {
-		w.Close() // so that it ends
-		return nil, errors.Join(err, p.judge.stop())
+	if p.input, err = b.startPlugin("input", options, nil, w); err != nil {
+		w.Close() // so that the processor exits
+		return nil, errors.Join(err, p.processor.stop())
 	}
 	return p, nil
 }
 
 func (p *pipeline) pids() []int {
-	return []int{p.sensor.Pid(), p.judge.Pid()}
+	return []int{p.input.Pid(), p.processor.Pid()}
 }
 
-// stop ends the sensor, and with its output the judge.
+// stop stops the input, which closes the processor's stdin, and the processor.
 func (p *pipeline) stop() error {
-	return errors.Join(p.sensor.stop(), p.judge.stop())
+	return errors.Join(p.input.stop(), p.processor.stop())
 }

@@ -11,104 +11,104 @@ import (
 const (
 	floodZooids = 1000
 	floodBeats  = 300_000
-	// settling is how long a process has to be done with its start.
-	settling = 300 * time.Millisecond
-	// floodLimit is how long a flood may take; it is not what it should take.
+	// startupTime is how long a process may take to start.
+	startupTime = 300 * time.Millisecond
+	// floodLimit is the timeout of a flood, not its budget.
 	floodLimit = 3 * time.Minute
 )
 
-// sensorOptions let a sensor hear the sender, with which there is no way back for a probe.
-const sensorOptions = `
+// inputOptions configure an input for the sender, to which no probe can be published.
+const inputOptions = `
 [[inputs.chembus]]
   subscribe_endpoint = %q
   publish_endpoint = "none"
   max_zooids = %d
 `
 
-// receive measures the CPU that a heartbeat takes while 1000 zooids flood: the sensor's, the raw loop's and
-// the Python daemon's, one after the other.
+// receive measures the CPU time of a heartbeat while 1000 zooids send as fast as possible: of the input, the raw loop and
+// the Python daemon, one after the other.
 func (b *bench) receive(ctx context.Context) (table, error) {
 	s, err := newSender(floodZooids)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	contestants := []func(endpoint string) (contestant, error){b.rawContestant, b.sensorContestant, b.monitorContestant}
-	var raw, sensor, monitor, toRaw, toMonitor []float64
+	receivers := []func(endpoint string) (receiver, error){b.rawReceiver, b.inputReceiver, b.monitorReceiver}
+	var raw, input, monitor, toRaw, toMonitor []float64
 	for round := range rounds {
 		var cost [3]float64
-		for i, start := range contestants {
+		for i, start := range receivers {
 			if cost[i], err = floodOne(ctx, s, start); err != nil {
 				return nil, err
 			}
 		}
-		b.say("  round %d: raw loop %s, sensor %s, Python %s", round+1, micros(cost[0]), micros(cost[1]), micros(cost[2]))
-		raw, sensor, monitor = append(raw, cost[0]), append(sensor, cost[1]), append(monitor, cost[2])
+		b.logf("  round %d: raw loop %s, input %s, Python %s", round+1, micros(cost[0]), micros(cost[1]), micros(cost[2]))
+		raw, input, monitor = append(raw, cost[0]), append(input, cost[1]), append(monitor, cost[2])
 		toRaw, toMonitor = append(toRaw, cost[1]/cost[0]), append(toMonitor, cost[1]/cost[2])
 	}
-	figure := "sensor, CPU a beat, 1000 zooids flooding"
+	figure := "input, CPU per beat, 1000 zooids as fast as possible"
 	return table{
-		{figure, micros(median(sensor)), "raw loop " + micros(median(raw)), times(median(toRaw)), "3.2×", judged(median(toRaw) <= 3.2)},
-		{figure, micros(median(sensor)), "Python " + micros(median(monitor)), times(median(toMonitor)), "0.33×", judged(median(toMonitor) <= 0.33)},
+		{figure, micros(median(input)), "raw loop " + micros(median(raw)), times(median(toRaw)), "3.2×", within(median(toRaw) <= 3.2)},
+		{figure, micros(median(input)), "Python " + micros(median(monitor)), times(median(toMonitor)), "0.33×", within(median(toMonitor) <= 0.33)},
 	}, nil
 }
 
-// contestant is a process that receives, and tells when it has received the whole flood.
-type contestant struct {
+// receiver is a process that receives the flood.
+type receiver struct {
 	pid      int
-	received func() bool
+	received func() bool // the whole flood
 	stop     func() error
 }
 
-func (b *bench) rawContestant(endpoint string) (contestant, error) {
-	return peerContestant(b.startRawLoop(endpoint, floodBeats))
+func (b *bench) rawReceiver(endpoint string) (receiver, error) {
+	return baselineReceiver(b.startRawLoop(endpoint, floodBeats))
 }
 
-func (b *bench) monitorContestant(endpoint string) (contestant, error) {
-	return peerContestant(b.startMonitor(endpoint, floodBeats))
+func (b *bench) monitorReceiver(endpoint string) (receiver, error) {
+	return baselineReceiver(b.startMonitor(endpoint, floodBeats))
 }
 
-func peerContestant(p peer, err error) (contestant, error) {
+func baselineReceiver(p baseline, err error) (receiver, error) {
 	if err != nil {
-		return contestant{}, err
+		return receiver{}, err
 	}
-	return contestant{p.Pid(), p.received.Load, p.stop}, nil
+	return receiver{p.Pid(), p.received.Load, p.stop}, nil
 }
 
-// sensorContestant is the sensor with its output drained.
-func (b *bench) sensorContestant(endpoint string) (contestant, error) {
+// inputReceiver starts the input and reads its metrics.
+func (b *bench) inputReceiver(endpoint string) (receiver, error) {
 	var beats atomic.Int64
-	p, err := b.startPlugin("input", fmt.Sprintf(sensorOptions, endpoint, floodZooids), nil, &lines{take: func(line []byte) {
+	p, err := b.startPlugin("input", fmt.Sprintf(inputOptions, endpoint, floodZooids), nil, &lines{take: func(line []byte) {
 		if measurement(line) == "chembus_heartbeat" {
 			beats.Add(int64(field(line, "beats")))
 		}
 	}})
 	if err != nil {
-		return contestant{}, err
+		return receiver{}, err
 	}
-	return contestant{p.Pid(), func() bool { return beats.Load() >= floodBeats }, p.stop}, nil
+	return receiver{p.Pid(), func() bool { return beats.Load() >= floodBeats }, p.stop}, nil
 }
 
-// floodOne returns the CPU seconds a beat of the flood that a contestant takes.
-func floodOne(ctx context.Context, s *sender, start func(endpoint string) (contestant, error)) (cost float64, err error) {
+// floodOne starts a receiver and returns its CPU seconds per beat.
+func floodOne(ctx context.Context, s *sender, start func(endpoint string) (receiver, error)) (cost float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, floodLimit)
 	defer cancel()
-	c, err := start(s.endpoint)
+	r, err := start(s.endpoint)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, c.stop()) }()
+	defer func() { err = errors.Join(err, r.stop()) }()
 	if err := s.waitSubscribers(ctx, 1); err != nil {
 		return 0, err
 	}
-	if err := sleep(ctx, settling); err != nil {
+	if err := sleep(ctx, startupTime); err != nil {
 		return 0, err
 	}
-	spent, err := spending([]int{c.pid}, func() error {
+	spent, err := spending([]int{r.pid}, func() error {
 		if err := s.send(ctx, floodBeats, 0); err != nil {
 			return err
 		}
-		return await(ctx, "the whole flood was received", c.received)
+		return await(ctx, "the whole flood was received", r.received)
 	})
 	if err != nil {
 		return 0, err

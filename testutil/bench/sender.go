@@ -15,30 +15,29 @@ import (
 )
 
 const (
-	// sendMark is the bus's high-water mark, in messages for each subscriber.
+	// sendMark is the bus's high-water mark, in messages per subscriber.
 	sendMark = 1000
-	// turn is how many beats are sent between two looks at the clock.
+	// turn is the maximum number of beats sent between two readings of the clock.
 	turn = 64
-	// rest is how long a sender sleeps that is ahead of its rate.
+	// rest is how long a sender waits if it is ahead of its rate.
 	rest = time.Millisecond
-	// stuck is how long a lossless sender waits for a subscriber that takes nothing.
-	stuck = time.Minute
+	// sendTimeout is how long a lossless sender waits for a subscriber with a full queue.
+	sendTimeout = time.Minute
 	// forever is longer than the bench runs.
 	forever = 24 * time.Hour
 )
 
-// sender is the bus as its subscribers see it, without the proxy's own costs: a bound XPUB socket. It
-// belongs to one goroutine.
+// sender is a bus without the costs of a proxy: a bound XPUB socket. It must be used by one goroutine only.
 type sender struct {
 	ctx      *zmq.Context
 	socket   *zmq.Socket
 	endpoint string
 	beats    []*stampedBeat
-	next     int            // of beats
-	taken    []atomic.Int64 // when the bus took the last beat of each zooid, epoch nanoseconds; 0: never
+	next     int            // index in beats
+	taken    []atomic.Int64 // time of the last queued beat of each zooid, in epoch nanoseconds; 0: none
 }
 
-// newSender binds a sender of the heartbeats of so many zooids, which take turns.
+// newSender binds a sender for the heartbeats of that many zooids, which are sent in turn.
 func newSender(zooids int) (*sender, error) {
 	s := &sender{beats: stampedBeats(zooids), taken: make([]atomic.Int64, zooids)}
 	var err error
@@ -51,8 +50,8 @@ func newSender(zooids int) (*sender, error) {
 	err = errors.Join(
 		s.socket.SetLinger(0),
 		s.socket.SetSndhwm(sendMark),
-		s.socket.SetSndtimeo(stuck),
-		s.socket.SetXpubNodrop(true), // a full queue is an error, or waited for, but not silent
+		s.socket.SetSndtimeo(sendTimeout),
+		s.socket.SetXpubNodrop(true), // with a full queue, sending blocks or fails
 		s.socket.SetXpubVerbose(1),
 		s.socket.Bind(colony.AnyPort),
 	)
@@ -65,7 +64,7 @@ func newSender(zooids int) (*sender, error) {
 	return s, nil
 }
 
-// waitSubscribers waits for so many subscriptions to heartbeats.
+// waitSubscribers waits for n subscriptions to heartbeats.
 func (s *sender) waitSubscribers(ctx context.Context, n int) error {
 	for n > 0 {
 		frame, err := s.socket.Recv(zmq.DONTWAIT)
@@ -78,27 +77,27 @@ func (s *sender) waitSubscribers(ctx context.Context, n int) error {
 			return fmt.Errorf("waiting for subscribers: %w", err)
 		default:
 			if err := sleep(ctx, rest); err != nil {
-				return fmt.Errorf("%d subscribers did not come: %w", n, err)
+				return fmt.Errorf("%d subscribers are missing: %w", n, err)
 			}
 		}
 	}
 	return nil
 }
 
-// send sends n beats, at so many a second or, with a rate of 0, as fast as the slowest subscriber takes
-// them. None is lost.
+// send sends n beats at a rate per second, or with a rate of 0 as fast as the slowest subscriber receives them. None is
+// lost.
 func (s *sender) send(ctx context.Context, n int, rate float64) error {
 	_, _, err := s.run(ctx, n, forever, rate, 0)
 	return err
 }
 
-// offer sends beats for so long, and returns how many were offered and how many of them the full queue
-// of a subscriber refused, which the bus would drop.
+// offer sends beats for d at a rate per second. It returns the number of beats, and how many of them were refused because of
+// a full queue: the bus would drop them.
 func (s *sender) offer(ctx context.Context, d time.Duration, rate float64) (offered, refused int, err error) {
 	return s.run(ctx, math.MaxInt, d, rate, zmq.DONTWAIT)
 }
 
-// run sends n beats, or what can be sent until the time is up.
+// run sends n beats, or fewer if d has passed before.
 func (s *sender) run(ctx context.Context, n int, d time.Duration, rate float64, flag zmq.Flag) (sent, refused int, err error) {
 	start := time.Now()
 	for {
@@ -116,11 +115,11 @@ func (s *sender) run(ctx context.Context, n int, d time.Duration, rate float64, 
 			continue
 		}
 		for range due {
-			took, err := s.sendBeat(now, flag)
+			queued, err := s.sendBeat(now, flag)
 			if err != nil {
 				return sent, refused, err
 			}
-			if !took {
+			if !queued {
 				refused++
 			}
 			sent++
@@ -154,7 +153,7 @@ func (s *sender) close() error {
 	return errors.Join(s.socket.Close(), s.ctx.Term())
 }
 
-// await asks for a condition until it holds.
+// await waits until a condition is true.
 func await(ctx context.Context, what string, condition func() bool) error {
 	for !condition() {
 		if err := sleep(ctx, rest); err != nil {
@@ -164,7 +163,7 @@ func await(ctx context.Context, what string, condition func() bool) error {
 	return nil
 }
 
-// sleep waits, unless the context ends before.
+// sleep waits for d or until the context ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

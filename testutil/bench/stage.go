@@ -12,15 +12,15 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
-// stageLimit is how long a stage may take to be set.
+// stageLimit is the timeout for the start of a stage.
 const stageLimit = time.Minute
 
-// stage is a bus, a real Telegraf with the drop-in, and the Python daemon beside it.
+// stage is a bus with a Telegraf with the drop-in and the Python daemon.
 type stage struct {
 	bus      *colony.Bus
 	beats    *colony.Publisher
 	telegraf *telegraf.Telegraf
-	monitor  peer
+	monitor  baseline
 }
 
 const agentConfig = `
@@ -33,13 +33,13 @@ const agentConfig = `
   data_format = "influx"
 `
 
-// newStage sets a stage, and waits until both monitors hear the bus. Close it after use, also after an error.
+// newStage starts a stage and waits until both monitors receive from the bus. Close it after use, also after an error.
 func (b *bench) newStage(ctx context.Context, options string, monitor ...string) (*stage, error) {
 	s := &stage{}
-	return s, s.set(ctx, b, options, monitor)
+	return s, s.start(ctx, b, options, monitor)
 }
 
-func (s *stage) set(ctx context.Context, b *bench, options string, monitor []string) error {
+func (s *stage) start(ctx context.Context, b *bench, options string, monitor []string) error {
 	ctx, cancel := context.WithTimeout(ctx, stageLimit)
 	defer cancel()
 	dir, err := os.MkdirTemp(b.dir, "telegraf")
@@ -65,8 +65,8 @@ func (s *stage) set(ctx context.Context, b *bench, options string, monitor []str
 	if s.monitor, err = b.startMonitor(s.bus.XPub(), 1, monitor...); err != nil {
 		return err
 	}
-	// The bus has passed the first subscription on, so only a beat shows that the daemon listens too.
-	if err := await(ctx, "the Python daemon hears the bus", func() bool {
+	// The bus forwards only the first subscription, so only a received beat shows that the daemon has subscribed.
+	if err := await(ctx, "the Python daemon receives from the bus", func() bool {
 		err = errors.Join(err, s.beat("first"))
 		return s.monitor.received.Load() || err != nil
 	}); err != nil {
@@ -83,7 +83,7 @@ func (s *stage) beat(name string) error {
 	}.Payload())
 }
 
-// beatInTurn lets so many zooids beat in turn, each every interval, until the context ends.
+// beatInTurn sends the heartbeats of zooids in turn, each at the interval, until the context ends.
 func (s *stage) beatInTurn(ctx context.Context, zooids int, interval time.Duration) (wait func() error) {
 	var running sync.WaitGroup
 	var failure error
@@ -107,20 +107,20 @@ func (s *stage) beatInTurn(ctx context.Context, zooids int, interval time.Durati
 	}
 }
 
-// plugins returns the process ids of sensor, judge and voice.
+// plugins returns the process ids of input, processor and output.
 func (s *stage) plugins() ([]int, error) {
 	var pids []int
 	for _, role := range []string{"input", "processor", "output"} {
 		pid, err := s.telegraf.Plugin(role)
 		if err != nil {
-			return nil, fmt.Errorf("%w; it said:\n%s", err, s.telegraf.Output())
+			return nil, fmt.Errorf("%w; its log:\n%s", err, s.telegraf.Output())
 		}
 		pids = append(pids, pid)
 	}
 	return pids, nil
 }
 
-// close ends everything.
+// close stops everything.
 func (s *stage) close() error {
 	var err error
 	if s.monitor.Process != nil {

@@ -10,16 +10,16 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 )
 
-// stampedBeat is a heartbeat that is written once. Before each sending only its times are written over.
+// stampedBeat is an encoded heartbeat. Before it is sent, only its times are overwritten.
 type stampedBeat struct {
 	payload []byte
-	times   [][]byte // parts of the payload
+	times   [][]byte // slices of the payload
 }
 
-// blankTime marks where a payload's times are, epoch seconds with six decimals.
+// blankTime marks the times in a payload: epoch seconds with six decimals.
 const blankTime = 1111111111.111113
 
-// newStampedBeat writes the heartbeat of a zooid as its emitter would.
+// newStampedBeat encodes the heartbeat of a zooid as an emitter does.
 func newStampedBeat(name string) *stampedBeat {
 	b := &stampedBeat{payload: colony.Heartbeat{
 		Zooid: name, Niche: "bench", Uptime: blankTime, ProcessedCount: 7, TS: blankTime,
@@ -35,7 +35,7 @@ func newStampedBeat(name string) *stampedBeat {
 	}
 }
 
-// stamp returns the payload of a heartbeat sent now. It is valid until the next stamp.
+// stamp returns the payload with the times set to now. It is valid until the next call.
 func (b *stampedBeat) stamp(now time.Time) []byte {
 	micros := now.UnixMicro()
 	first := b.times[0]
@@ -46,13 +46,13 @@ func (b *stampedBeat) stamp(now time.Time) []byte {
 		first[i] = byte('0' + micros%10)
 		micros /= 10
 	}
-	for _, other := range b.times[1:] {
-		copy(other, first)
+	for _, t := range b.times[1:] {
+		copy(t, first)
 	}
 	return b.payload
 }
 
-// stampedBeats are those of so many zooids.
+// stampedBeats returns the beats of n zooids.
 func stampedBeats(n int) []*stampedBeat {
 	beats := make([]*stampedBeat, n)
 	for i := range beats {
@@ -67,11 +67,11 @@ func zooidName(i int) string {
 	return fmt.Sprintf("%s%06d", zooidPrefix, i)
 }
 
-// zooidNumber is the number that a name was made of.
+// zooidNumber returns the number in a name of zooidName.
 func zooidNumber(name string) int {
 	i, err := strconv.Atoi(strings.TrimPrefix(name, zooidPrefix))
 	if err != nil {
-		panic(fmt.Sprintf("there is no zooid %q in the bench", name))
+		panic(fmt.Sprintf("invalid zooid %q", name))
 	}
 	return i
 }

@@ -12,39 +12,38 @@ import (
 
 // row is one figure of the table.
 type row struct {
-	figure  string
-	ours    string
-	peer    string // what the peer's figure is, named
-	ratio   string // ours over the peer's
-	budget  string
-	verdict verdict
+	figure   string
+	ours     string
+	baseline string // the figure of another program, with its name
+	ratio    string // ours divided by the baseline
+	budget   string
+	result   result
 }
 
-type verdict string
+type result string
 
-// The verdicts on a figure.
 const (
-	passed verdict = "pass"
-	failed verdict = "FAIL"
-	told   verdict = "–" // has no budget
+	passed   result = "pass"
+	failed   result = "FAIL"
+	noBudget result = "–"
 )
 
-// judged is the verdict on whether a budget was kept.
-func judged(kept bool) verdict {
-	if kept {
+// within returns the result of a figure with a budget.
+func within(budget bool) result {
+	if budget {
 		return passed
 	}
 	return failed
 }
 
-// table is what the bench prints; the rows of a part appear together.
+// table is the output of the bench.
 type table []row
 
-// print writes the table, as it can stand in a README.
+// print writes the table as Markdown.
 func (t table) print(out io.Writer) error {
-	cells := [][]string{{"figure", "ours", "peer", "ratio", "budget", "verdict"}, nil}
+	cells := [][]string{{"figure", "ours", "baseline", "ratio", "budget", "result"}, nil}
 	for _, r := range t {
-		cells = append(cells, []string{r.figure, r.ours, cmp.Or(r.peer, "–"), cmp.Or(r.ratio, "–"), cmp.Or(r.budget, "–"), string(r.verdict)})
+		cells = append(cells, []string{r.figure, r.ours, cmp.Or(r.baseline, "–"), cmp.Or(r.ratio, "–"), cmp.Or(r.budget, "–"), string(r.result)})
 	}
 	widths := make([]int, len(cells[0]))
 	for _, line := range cells {
@@ -66,24 +65,23 @@ func (t table) print(out io.Writer) error {
 	return err
 }
 
-// failures counts the budgets that were not kept.
+// failures counts the exceeded budgets.
 func (t table) failures() int {
 	n := 0
 	for _, r := range t {
-		if r.verdict == failed {
+		if r.result == failed {
 			n++
 		}
 	}
 	return n
 }
 
-// median returns the middle value; NaN of none.
+// median returns the median; NaN if there are no values.
 func median(values []float64) float64 {
 	return quantile(values, 0.5)
 }
 
-// quantile returns the value below which a share q of the others lie, by linear interpolation between the
-// two nearest; NaN of none.
+// quantile returns the q-quantile, from 0 to 1, by linear interpolation; NaN if there are no values.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -103,14 +101,14 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// The units that the table uses.
+// These format a figure with its unit.
 func micros(seconds float64) string  { return fmt.Sprintf("%.2f µs", seconds*1e6) }
 func seconds(seconds float64) string { return fmt.Sprintf("%.2f s", seconds) }
 func megabytes(bytes float64) string { return fmt.Sprintf("%.1f MB", bytes/1e6) }
 func percent(share float64) string   { return fmt.Sprintf("%.2f %%", share*100) }
 func times(ratio float64) string     { return fmt.Sprintf("%.*f×", decimals(ratio), ratio) }
 
-// decimals is how many a ratio needs.
+// decimals returns the number of decimals for a ratio.
 func decimals(ratio float64) int {
 	if ratio < 0.1 {
 		return 3

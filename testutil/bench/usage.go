@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime returns the CPU time, user and system, that a process has taken, its ended threads included.
+// cpuTime returns the user and system CPU time of a process, including its exited threads.
 func cpuTime(pid int) (time.Duration, error) {
-	// The clock of a process, as clock_getcpuclockid(3) makes it: CPUCLOCK_SCHED is 2.
+	// The id of a process's clock as returned by clock_getcpuclockid(3); CPUCLOCK_SCHED is 2.
 	clock := int32(^pid<<3 | 2)
 	var t unix.Timespec
 	if err := unix.ClockGettime(clock, &t); err != nil {
@@ -23,7 +23,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// spending returns the CPU seconds that each of the processes takes while something is done.
+// spending returns the CPU seconds that each of the processes uses while do runs.
 func spending(pids []int, do func() error) ([]float64, error) {
 	spent := make([]float64, len(pids))
 	read := func(sign float64) error {
@@ -45,8 +45,8 @@ func spending(pids []int, do func() error) ([]float64, error) {
 	return spent, read(1)
 }
 
-// memory returns the proportional set size of processes together, in bytes: pages that several share
-// count for each by its share.
+// memory returns the sum of the proportional set sizes of processes, in bytes. A page shared by n processes counts 1/n for
+// each.
 func memory(pids ...int) (float64, error) {
 	sum := 0.0
 	for _, pid := range pids {
@@ -63,7 +63,7 @@ func memory(pids ...int) (float64, error) {
 	return sum, nil
 }
 
-// pssOf reads the total of a smaps_rollup, in bytes.
+// pssOf returns the total in the content of a smaps_rollup file, in bytes.
 func pssOf(rollup []byte) (int64, error) {
 	lines := bufio.NewScanner(bytes.NewReader(rollup))
 	for lines.Scan() {

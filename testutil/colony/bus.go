@@ -8,31 +8,36 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// AnyPort is the endpoint with which a socket binds to a loopback port that the system picks.
+// AnyPort is an endpoint that binds to any free loopback port.
 const AnyPort = "tcp://127.0.0.1:*"
 
-// BusConfig says where a Bus binds.
+// BusConfig is the configuration of a Bus.
 type BusConfig struct {
 	XSub string // endpoint for publishers; empty: AnyPort
 	XPub string // endpoint for subscribers; empty: AnyPort
+
+	// OnForward is called with the frames of each forwarded message of two or more frames, one at a time and in order.
+	// It makes no subscription that publishers would receive. It must not call the bus. The queue before it is not
+	// limited. It may be nil.
+	OnForward func(frames [][]byte)
 }
 
-// Bus is a ChemBus proxy inside this process: publishers connect to its XSUB socket, subscribers to its
-// XPUB socket, and it forwards messages one way and subscriptions the other. Its methods may be called
-// from any goroutine; each returns when the proxy has done what it was told.
+// Bus is a ChemBus proxy in this process: publishers connect to its XSUB socket, subscribers to its XPUB socket. It
+// forwards messages to the subscribers and subscriptions to the publishers. Its methods may be called from any
+// goroutine; each returns when the proxy has executed it.
 type Bus struct {
-	xsub, xpub string // as bound: with the port's number
+	xsub, xpub string // as bound, with the port number
 
-	mu      sync.Mutex // one command at a time; guards ctx and control
+	mu      sync.Mutex // held for each command; guards ctx and control
 	ctx     *zmq.Context
-	control *zmq.Socket // this end of the wire to the proxy's goroutine; nil once closed
+	control *zmq.Socket // connected to the proxy's goroutine; nil once closed
 
 	replies chan error    // one for each command
-	done    chan struct{} // closed when the proxy's goroutine has ended
-	err     error         // why it ended by itself; to be read after done
+	done    chan struct{} // closed when the proxy's goroutine has returned
+	err     error         // of the goroutine; to be read after done
 }
 
-// NewBus binds both sockets and starts to forward. Close the bus after use.
+// NewBus binds both sockets and starts forwarding. Close the bus after use.
 func NewBus(config BusConfig) (*Bus, error) {
 	if config.XSub == "" {
 		config.XSub = AnyPort
@@ -44,13 +49,19 @@ func NewBus(config BusConfig) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("colony: creating the bus's ZeroMQ context: %w", err)
 	}
-	control, remote, err := controlWire(ctx)
+	control, remote, err := socketPair(ctx, "inproc://control")
 	if err != nil {
 		return nil, errors.Join(err, ctx.Term())
 	}
 	p := &proxy{ctx: ctx, control: remote, xsubEndpoint: config.XSub, xpubEndpoint: config.XPub}
-	if err := p.open(); err != nil {
-		return nil, errors.Join(err, control.Close(), remote.Close(), ctx.Term())
+	if config.OnForward != nil {
+		err = p.openCapture(config.OnForward)
+	}
+	if err == nil {
+		err = p.open()
+	}
+	if err != nil {
+		return nil, errors.Join(err, control.Close(), remote.Close(), p.closeCapture(), ctx.Term())
 	}
 	b := &Bus{
 		xsub:    p.xsubEndpoint,
@@ -62,53 +73,51 @@ func NewBus(config BusConfig) (*Bus, error) {
 	}
 	go func() {
 		defer close(b.done)
-		b.err = errors.Join(p.run(b.replies), p.close(), remote.Close())
+		b.err = errors.Join(p.run(b.replies), p.close(), p.closeCapture(), remote.Close())
 	}()
 	return b, nil
 }
 
-// controlWire returns the two ends of the wire by which a Bus commands its proxy.
-func controlWire(ctx *zmq.Context) (local, remote *zmq.Socket, err error) {
-	const endpoint = "inproc://control"
+// socketPair returns two connected sockets within a context. Their queues are not limited.
+func socketPair(ctx *zmq.Context, endpoint string) (local, remote *zmq.Socket, err error) {
 	ends := make([]*zmq.Socket, 0, 2)
 	for _, attach := range []func(*zmq.Socket, string) error{(*zmq.Socket).Bind, (*zmq.Socket).Connect} {
 		end, err := ctx.NewSocket(zmq.PAIR)
 		if err == nil {
 			ends = append(ends, end)
-			err = errors.Join(end.SetLinger(0), attach(end, endpoint))
+			err = errors.Join(end.SetLinger(0), end.SetSndhwm(0), end.SetRcvhwm(0), attach(end, endpoint))
 		}
 		if err != nil {
 			for _, end := range ends {
 				err = errors.Join(err, end.Close())
 			}
-			return nil, nil, fmt.Errorf("colony: wiring the bus's control socket: %w", err)
+			return nil, nil, fmt.Errorf("colony: connecting sockets at %q: %w", endpoint, err)
 		}
 	}
 	return ends[0], ends[1], nil
 }
 
-// XSub returns the endpoint to which publishers connect. It stays the same over a Restart.
+// XSub returns the endpoint to which publishers connect. A Restart does not change it.
 func (b *Bus) XSub() string { return b.xsub }
 
-// XPub returns the endpoint to which subscribers connect. It stays the same over a Restart.
+// XPub returns the endpoint to which subscribers connect. A Restart does not change it.
 func (b *Bus) XPub() string { return b.xpub }
 
-// Pause stops forwarding in both directions, as in maintenance: all stay connected, and messages and
-// subscriptions wait in the sockets' queues (1000 messages each; past that they are dropped silently).
+// Pause stops forwarding in both directions, as in maintenance. Clients stay connected; messages and subscriptions wait
+// in the sockets' queues of 1000 messages each, beyond which they are dropped silently.
 func (b *Bus) Pause() error { return b.do(pause) }
 
-// Resume ends a pause. What queued arrives in a burst.
+// Resume ends a pause. Queued messages arrive in a burst.
 func (b *Bus) Resume() error { return b.do(resume) }
 
-// Kill closes both sockets and drops what they held, as the death of the proxy's process would.
+// Kill closes both sockets and drops their queues, as if the proxy's process was killed.
 func (b *Bus) Kill() error { return b.do(kill) }
 
-// Restart binds the endpoints of a killed bus again and forwards. A port that is still busy is tried
-// again for 30 s.
+// Restart binds the endpoints of a killed bus again and starts forwarding. If a port is in use, it retries for 30 s.
 func (b *Bus) Restart() error { return b.do(restart) }
 
-// Close ends the bus, whatever state it is in, and frees all that it holds. A second Close does nothing.
-// It returns the error with which the proxy broke down before, if it did.
+// Close stops the bus in any state. It returns the error with which the proxy failed before, if any. A second Close does
+// nothing.
 func (b *Bus) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +125,7 @@ func (b *Bus) Close() error {
 		return nil
 	}
 	select {
-	case <-b.done: // it broke down
+	case <-b.done: // it has failed
 	default:
 		if err := b.command(stop); err != nil {
 			return err
@@ -138,16 +147,16 @@ func (b *Bus) do(c command) error {
 }
 
 func (b *Bus) command(c command) error {
-	// Should the proxy's goroutine have ended, nobody reads the other end: never wait for it here.
+	// If the proxy's goroutine has failed, the other end is closed: this must not block.
 	for _, word := range []command{terminate, c} {
 		if _, err := b.control.Send(string(word), zmq.DONTWAIT); err != nil {
-			return fmt.Errorf("colony: telling the bus to %s: %w", c, err)
+			return fmt.Errorf("colony: sending the command to %s the bus: %w", c, err)
 		}
 	}
 	select {
 	case err := <-b.replies:
 		return err
 	case <-b.done:
-		return fmt.Errorf("colony: cannot %s the bus: it broke down: %w", c, b.err)
+		return fmt.Errorf("colony: cannot %s the bus: it has failed: %w", c, b.err)
 	}
 }

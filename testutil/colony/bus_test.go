@@ -15,7 +15,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
-// patience is what a condition gets on a machine that is busy with something else.
+// patience is how long a test waits for a condition; a busy machine may be slow.
 const patience = 30 * time.Second
 
 func startBus(t testing.TB) *colony.Bus {
@@ -48,7 +48,7 @@ func limit(t testing.TB) context.Context {
 	return ctx
 }
 
-// numbered is the payload of the n-th message of a test.
+// numbered returns the payload of the n-th message of a test.
 func numbered(n int) []byte { return fmt.Appendf(nil, `{"signal":"S","ts":%d}`, n) }
 
 func atLeast(n int) func([]consumer.Message) bool {
@@ -100,7 +100,7 @@ func TestPauseQueuesBothWays(t *testing.T) {
 	for n := range queued {
 		require.NoError(t, p.Send([]byte("S"), numbered(n)))
 	}
-	// A pause that works fails this however long it waits; a slow machine does not make it succeed.
+	// While the bus is paused this times out however slow the machine is.
 	short, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, p.WaitSubscribed(short, "LATER"), context.DeadlineExceeded)
@@ -131,14 +131,14 @@ func TestSubscriberRecoversFromRestart(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 			defer cancel()
 			return p.WaitSubscribed(ctx, "S") != nil
-		}, patience, time.Millisecond, "a subscription ends with its connection")
+		}, patience, time.Millisecond, "the publisher loses its subscriptions with the connection")
 		require.NoError(t, bus.Restart())
 		require.Equal(t, xsub, bus.XSub())
 		require.Equal(t, xpub, bus.XPub())
 	}
 }
 
-func TestRestartWaitsForPort(t *testing.T) {
+func TestRestartWaitsForThePort(t *testing.T) {
 	bus := startBus(t)
 	c := listen(t, bus, "S")
 	require.NoError(t, bus.Kill())
@@ -164,27 +164,27 @@ func TestRestartWaitsForPort(t *testing.T) {
 	require.NoError(t, c.Wait(limit(t), atLeast(1)))
 }
 
-func TestBusRefusesWhatItsStateForbids(t *testing.T) {
+func TestBusCommandsInTheWrongState(t *testing.T) {
 	bus, err := colony.NewBus(colony.BusConfig{})
 	require.NoError(t, err)
 	require.ErrorContains(t, bus.Restart(), "it is running")
 	require.NoError(t, bus.Resume())
 	require.NoError(t, bus.Kill())
-	require.ErrorContains(t, bus.Kill(), "killed already")
+	require.ErrorContains(t, bus.Kill(), "already killed")
 	require.ErrorContains(t, bus.Pause(), "restart it first")
 	require.NoError(t, bus.Close())
 	require.NoError(t, bus.Close())
 	require.ErrorContains(t, bus.Pause(), "closed")
 }
 
-func TestBusNamesBusyPort(t *testing.T) {
+func TestPortInUse(t *testing.T) {
 	bus := startBus(t)
 	_, err := colony.NewBus(colony.BusConfig{XSub: bus.XSub()})
 	require.ErrorIs(t, err, zmq.EADDRINUSE)
 	require.ErrorContains(t, err, bus.XSub())
 }
 
-// BenchmarkBus measures what comes out of a bus whose publisher is never idle.
+// BenchmarkBus measures the throughput of a bus.
 func BenchmarkBus(b *testing.B) {
 	bus := startBus(b)
 	ctx, err := zmq.NewContext()
@@ -212,4 +212,39 @@ func BenchmarkBus(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 	require.NoError(b, sub.Close())
 	require.NoError(b, ctx.Term())
+}
+
+// TestOnForward reads the forwarded messages without a subscription, also after a restart of the bus.
+func TestOnForward(t *testing.T) {
+	limited := limit(t)
+	seen := make(chan string, 10_000)
+	bus, err := colony.NewBus(colony.BusConfig{OnForward: func(frames [][]byte) {
+		seen <- fmt.Sprintf("%q", frames)
+	}})
+	require.NoError(t, err)
+	p := connect(t, bus)
+	c := listen(t, bus, "S")
+	require.NoError(t, p.WaitSubscribed(limit(t), "S"))
+	require.NoError(t, p.Send([]byte("other"), []byte("{}")))
+	for n := range 3 {
+		require.NoError(t, p.Send([]byte("S"), numbered(n)))
+	}
+	require.NoError(t, c.Wait(limit(t), atLeast(3)))
+	require.NoError(t, bus.Kill())
+	require.NoError(t, bus.Restart())
+	for len(c.Received()) < 4 { // until publisher and consumer are connected again
+		require.NoError(t, limited.Err())
+		require.NoError(t, p.Send([]byte("S"), numbered(3)))
+		<-time.After(10 * time.Millisecond)
+	}
+	require.NoError(t, bus.Close())
+	close(seen)
+	var all []string
+	for frames := range seen {
+		all = append(all, frames)
+	}
+	require.GreaterOrEqual(t, len(all), 4)
+	for n, frames := range all { // no subscriptions, and no messages without a subscriber
+		require.Equal(t, fmt.Sprintf("%q", [][]byte{[]byte("S"), numbered(min(n, 3))}), frames)
+	}
 }

@@ -1,5 +1,5 @@
-// Package colony is a ChemBus and the components on it, for demos, tests and load: a proxy that can be
-// paused and killed, zooids that beat exactly like the real ones, and raw access to the wire.
+// Package colony simulates a ChemBus and its components for demos, tests and load: a proxy that can be paused and killed,
+// zooids with the heartbeats of the real ones, and a publisher of any message.
 package colony
 
 import (
@@ -13,42 +13,42 @@ import (
 	"time"
 )
 
-// connections is how many connections the zooids share; queuePerConnection is how many messages each
-// queues towards a bus that takes none. A real emitter has a connection of its own that queues 1000.
+// The zooids share connections, each of which queues up to queuePerConnection messages. A real emitter has a connection
+// of its own that queues 1000.
 const (
 	connections        = 4
 	queuePerConnection = 100 * hwm
 )
 
-// Config says what a Colony is.
+// Config is the configuration of a Colony.
 type Config struct {
-	XSub string           // the endpoint of the bus to which publishers connect
-	Now  func() time.Time // the senders' clock, for ts and uptime_s; nil: time.Now
+	XSub string           // endpoint of the bus for publishers
+	Now  func() time.Time // clock for ts and uptime_s; nil: time.Now
 	Seed uint64           // of jitter and processed counts
 }
 
-// Colony is a set of zooids that beat on a bus. Its methods may be called from any goroutine.
+// Colony is a set of zooids that send heartbeats to a bus. Its methods may be called from any goroutine.
 //
-// One goroutine keeps all their appointments, and the zooids share four connections to the bus, so a
-// thousand of them are cheap. Each zooid stays on its connection, so its beats keep their order, and those
-// of different zooids need not, as on the real bus. The connections outlive a zooid's death: once
-// WaitSubscribed has returned, the first beat of each zooid that is added or revived gets through.
+// One goroutine sends the heartbeats of all zooids over four connections, so a thousand zooids are cheap. Each zooid uses
+// one connection: its beats keep their order, while those of different zooids need not, as on the real bus. The
+// connections stay open when a zooid is killed: once WaitSubscribed has returned, the first beat of each added or revived
+// zooid is delivered.
 type Colony struct {
 	publishers []*Publisher
 
 	mu      sync.Mutex // guards what follows, and Now
 	now     func() time.Time
 	random  *rand.Rand
-	members []*life // the present or last life of each zooid
+	members []*life // the current or last life of each zooid
 	queue   schedule
 	err     error // the first failure to send
 
-	wake chan struct{} // holds one: the queue's head may have changed
+	wake chan struct{} // the head of the queue may have changed
 	stop chan struct{}
 	done chan struct{}
 }
 
-// New connects a colony without zooids to a bus, which need not be there yet. Close it after use.
+// New connects a colony without zooids to a bus, which may start later. Close it after use.
 func New(config Config) (*Colony, error) {
 	c := &Colony{
 		now:    config.Now,
@@ -71,9 +71,8 @@ func New(config Config) (*Colony, error) {
 	return c, nil
 }
 
-// WaitSubscribed waits until the bus has passed a subscription to the topic through to the colony. It
-// serves after a start of the bus; over a Restart the connections, as those of the real emitters,
-// remember the subscriptions from before and queue.
+// WaitSubscribed waits until all connections have received a subscription to the topic. It detects the start of a bus but
+// not a Restart: the connections, like those of the real emitters, keep their subscriptions and queue messages.
 func (c *Colony) WaitSubscribed(ctx context.Context, topic string) error {
 	for _, p := range c.publishers {
 		if err := p.WaitSubscribed(ctx, topic); err != nil {
@@ -83,46 +82,46 @@ func (c *Colony) WaitSubscribed(ctx context.Context, topic string) error {
 	return nil
 }
 
-// Add starts zooids: the first stream of each beats at once. An error leaves out the zooid that it names
-// and those after it.
+// Add starts zooids: the first stream of each sends a heartbeat at once. On an error, the zooid named in it and those
+// after it are not added.
 func (c *Colony) Add(zooids ...Zooid) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, z := range zooids {
-		z, err := z.normal()
+		z, err := z.withDefaults()
 		if err != nil {
 			return err
 		}
 		if c.member(z.Name) >= 0 {
-			return fmt.Errorf("colony: cannot add %q: a zooid has this name; a dead one can be revived", z.Name)
+			return fmt.Errorf("colony: cannot add %q: there is a zooid of this name", z.Name)
 		}
 		c.members = append(c.members, c.begin(z, c.publishers[len(c.members)%connections]))
 	}
 	return nil
 }
 
-// Kill ends a zooid's heartbeats: when it returns, no more of them will be sent.
+// Kill stops a zooid's heartbeats: after it returns, none is sent.
 func (c *Colony) Kill(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := c.member(name)
 	if i < 0 {
-		return fmt.Errorf("colony: cannot kill %q: no zooid has this name", name)
+		return fmt.Errorf("colony: cannot kill %q: there is no such zooid", name)
 	}
 	if c.members[i].dead {
-		return fmt.Errorf("colony: cannot kill %q: it is dead already", name)
+		return fmt.Errorf("colony: cannot kill %q: it is already dead", name)
 	}
 	c.members[i].dead = true
 	return nil
 }
 
-// Revive starts a new life of a killed zooid, with new streams: each beats and taps as at first.
+// Revive starts a killed zooid again, with new streams.
 func (c *Colony) Revive(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := c.member(name)
 	if i < 0 {
-		return fmt.Errorf("colony: cannot revive %q: no zooid has this name", name)
+		return fmt.Errorf("colony: cannot revive %q: there is no such zooid", name)
 	}
 	if !c.members[i].dead {
 		return fmt.Errorf("colony: cannot revive %q: it is alive", name)
@@ -132,8 +131,8 @@ func (c *Colony) Revive(name string) error {
 	return nil
 }
 
-// LastBeat returns when a zooid sent its last heartbeat in its present or last life, by the machine's clock;
-// zero if it has sent none.
+// LastBeat returns when a zooid has sent the last heartbeat of its current or last life, by the clock of this machine; zero
+// if it has sent none.
 func (c *Colony) LastBeat(name string) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,7 +142,7 @@ func (c *Colony) LastBeat(name string) time.Time {
 	return time.Time{}
 }
 
-// Names returns the names of the zooids that live, in the order in which they were added.
+// Names returns the names of the zooids that are alive, in the order in which they were added.
 func (c *Colony) Names() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,8 +155,7 @@ func (c *Colony) Names() []string {
 	return names
 }
 
-// Close ends all heartbeats and disconnects. It returns the first error in sending, if there was one. A
-// second Close does nothing.
+// Close stops all heartbeats and disconnects. It returns the first error in sending, if any. A second Close does nothing.
 func (c *Colony) Close() error {
 	c.mu.Lock()
 	select {
@@ -185,7 +183,7 @@ func (c *Colony) member(name string) int {
 	return slices.IndexFunc(c.members, func(l *life) bool { return l.zooid.Name == name })
 }
 
-// begin starts a life of a zooid.
+// begin starts a life of a zooid. The caller holds mu.
 func (c *Colony) begin(z Zooid, p *Publisher) *life {
 	l := &life{zooid: z, publisher: p}
 	now := time.Now()

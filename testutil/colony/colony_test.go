@@ -16,8 +16,8 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
-// settle starts a colony whose beats reach the consumer from the first one on.
-func settle(t *testing.T, config colony.Config) (*colony.Colony, *consumer.Consumer, *colony.Bus) {
+// startColony starts a colony on a bus with a consumer that receives its beats from the first one.
+func startColony(t *testing.T, config colony.Config) (*colony.Colony, *consumer.Consumer, *colony.Bus) {
 	t.Helper()
 	bus := startBus(t)
 	c := listen(t, bus, colony.Topic)
@@ -29,7 +29,7 @@ func settle(t *testing.T, config colony.Config) (*colony.Colony, *consumer.Consu
 	return col, c, bus
 }
 
-func of(received []consumer.Message, zooid string) []consumer.Message {
+func beatsOf(received []consumer.Message, zooid string) []consumer.Message {
 	var found []consumer.Message
 	for _, m := range received {
 		if m.Facts["zooid"] == zooid {
@@ -40,11 +40,11 @@ func of(received []consumer.Message, zooid string) []consumer.Message {
 }
 
 func beats(zooid string, n int) func([]consumer.Message) bool {
-	return func(received []consumer.Message) bool { return len(of(received, zooid)) >= n }
+	return func(received []consumer.Message) bool { return len(beatsOf(received, zooid)) >= n }
 }
 
-func TestEachStreamTapsTwice(t *testing.T) {
-	col, c, _ := settle(t, colony.Config{})
+func TestFirstBeatOfAStreamIsSentTwice(t *testing.T) {
+	col, c, _ := startColony(t, colony.Config{})
 	require.NoError(t, col.Add(colony.Zooid{Name: "meta_agent", Niche: "consciousness", Streams: 3, DoubleTap: true}))
 	require.NoError(t, c.Wait(limit(t), beats("meta_agent", 6)))
 
@@ -59,7 +59,7 @@ func TestEachStreamTapsTwice(t *testing.T) {
 }
 
 func TestKillAndRevive(t *testing.T) {
-	col, c, _ := settle(t, colony.Config{})
+	col, c, _ := startColony(t, colony.Config{})
 	require.NoError(t, col.Add(
 		colony.Zooid{Name: "mortal", Interval: time.Millisecond, DoubleTap: true},
 		colony.Zooid{Name: "other", Interval: time.Millisecond}))
@@ -69,19 +69,19 @@ func TestKillAndRevive(t *testing.T) {
 	died := seconds(time.Now())
 	require.Equal(t, []string{"other"}, col.Names())
 	require.NoError(t, c.Wait(limit(t), func(received []consumer.Message) bool {
-		others := of(received, "other")
+		others := beatsOf(received, "other")
 		return len(others) > 0 && others[len(others)-1].TS > died+0.2
 	}))
-	require.ErrorContains(t, col.Kill("mortal"), "dead already")
+	require.ErrorContains(t, col.Kill("mortal"), "already dead")
 	require.ErrorContains(t, col.Revive("other"), "alive")
-	require.ErrorContains(t, col.Kill("nobody"), `"nobody"`)
+	require.ErrorContains(t, col.Kill("unknown"), `"unknown"`)
 
 	revived := seconds(time.Now())
 	require.NoError(t, col.Revive("mortal"))
 	require.Equal(t, []string{"mortal", "other"}, col.Names())
 	var before, after []consumer.Message
 	require.NoError(t, c.Wait(limit(t), func(received []consumer.Message) bool {
-		all := of(received, "mortal")
+		all := beatsOf(received, "mortal")
 		first := slices.IndexFunc(all, func(m consumer.Message) bool { return m.TS > died })
 		if first < 0 {
 			return false
@@ -94,17 +94,17 @@ func TestKillAndRevive(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, after[0].TS, revived)
 	require.GreaterOrEqual(t, seconds(col.LastBeat("mortal")), revived)
-	require.Zero(t, col.LastBeat("nobody"))
-	require.Equal(t, string(after[0].Payload), string(after[1].Payload), "a new life taps again")
+	require.Zero(t, col.LastBeat("unknown"))
+	require.Equal(t, string(after[0].Payload), string(after[1].Payload), "the first beat of a new life is sent twice")
 	require.NotEqual(t, string(after[1].Payload), string(after[2].Payload))
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }
 
-func TestSendersClockIsPassedIn(t *testing.T) {
+func TestSendersClock(t *testing.T) {
 	var mu sync.Mutex
 	now := time.Unix(1_795_446_803, 0)
-	col, c, _ := settle(t, colony.Config{Now: func() time.Time {
+	col, c, _ := startColony(t, colony.Config{Now: func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
 		return now
@@ -124,8 +124,8 @@ func TestSendersClockIsPassedIn(t *testing.T) {
 	}))
 }
 
-func TestProcessedCountFalls(t *testing.T) {
-	col, c, _ := settle(t, colony.Config{Seed: 7})
+func TestProcessedCountRisesAndFalls(t *testing.T) {
+	col, c, _ := startColony(t, colony.Config{Seed: 7})
 	require.NoError(t, col.Add(colony.Zooid{Name: "a", Interval: time.Millisecond, Jitter: 0.5}))
 	require.NoError(t, c.Wait(limit(t), func(received []consumer.Message) bool {
 		rose, fell := false, false
@@ -137,8 +137,8 @@ func TestProcessedCountFalls(t *testing.T) {
 	}))
 }
 
-func TestZooidsAreChecked(t *testing.T) {
-	col, _, _ := settle(t, colony.Config{})
+func TestInvalidZooids(t *testing.T) {
+	col, _, _ := startColony(t, colony.Config{})
 	for _, bad := range []colony.Zooid{
 		{}, {Name: "a", Interval: -1}, {Name: "a", Jitter: 1}, {Name: "a", Jitter: math.NaN()}, {Name: "a", Streams: -1},
 	} {
@@ -151,7 +151,7 @@ func TestZooidsAreChecked(t *testing.T) {
 	require.NoError(t, col.Close())
 }
 
-func TestHeartbeatIsPythons(t *testing.T) {
+func TestHeartbeatIsThatOfPython(t *testing.T) {
 	beat := colony.Heartbeat{
 		Zooid:          "meta_agent",
 		Niche:          "consciousness",
@@ -173,7 +173,7 @@ func TestHeartbeatIsPythons(t *testing.T) {
 		`"schema_version":1,"channel":"legacy"}`, string(beat.Payload()))
 }
 
-func TestReplayIsByteForByte(t *testing.T) {
+func TestReplay(t *testing.T) {
 	bus := startBus(t)
 	c := listen(t, bus, colony.Topic)
 	p := connect(t, bus)
@@ -195,7 +195,7 @@ func TestReplayIsByteForByte(t *testing.T) {
 	sent, err = p.Replay(limit(t), strings.NewReader(recording), math.Inf(1))
 	require.NoError(t, err)
 	require.Equal(t, 2, sent)
-	_, err = p.Replay(limit(t), strings.NewReader("{}\nno JSON"), 1)
+	_, err = p.Replay(limit(t), strings.NewReader("{}\nnot JSON"), 1)
 	require.ErrorContains(t, err, "line 2")
 	_, err = p.Replay(limit(t), strings.NewReader(""), 0)
 	require.ErrorContains(t, err, "above 0")

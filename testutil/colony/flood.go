@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// FloodConfig says what a Flood sends.
+// FloodConfig is the configuration of a Flood.
 type FloodConfig struct {
-	Name  string           // of the one zooid that floods; empty: as many as Names says
-	Names int              // how many zooids take turns: flood_0, flood_1, …; 0: 1
-	Rate  float64          // heartbeats a second, all zooids together; 0: as fast as possible
-	Now   func() time.Time // the senders' clock; nil: time.Now
+	Name  string           // of the only zooid; empty: see Names
+	Names int              // number of zooids that send in turn: flood_0, flood_1, …; 0: 1
+	Rate  float64          // heartbeats per second of all zooids together; 0: as fast as possible
+	Now   func() time.Time // clock for ts and uptime_s; nil: time.Now
 }
 
-// floodTurn bounds how many beats are sent between two looks at the context. A flood that is ahead of its
-// rate rests for floodTurnTime.
+// floodTurn is the maximum number of beats sent between two checks of the context. A flood that is ahead of its rate waits
+// for floodTurnTime.
 const (
 	floodTurn     = 256
 	floodTurnTime = time.Millisecond
 )
 
-// Flood sends heartbeats until the context ends, and returns how many it sent: those that ZeroMQ dropped
-// past the high-water mark are among them.
+// Flood sends heartbeats until the context ends. It returns the number sent, which includes those that ZeroMQ dropped at
+// the high-water mark.
 func Flood(ctx context.Context, p *Publisher, config FloodConfig) (int, error) {
 	if config.Now == nil {
 		config.Now = time.Now

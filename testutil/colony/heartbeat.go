@@ -8,28 +8,28 @@ import (
 	"unicode/utf16"
 )
 
-// Topic is the topic of heartbeats, and their signal.
+// Topic is the topic and the signal of heartbeats.
 const Topic = "HEARTBEAT"
 
-// Quirks are deviations that the bus's emitters, being Python, are capable of.
+// Quirks are deviations that are possible for emitters written in Python.
 type Quirks struct {
-	Integers    bool // whole numbers where floats are expected: a ts of 1795446803
-	MissingKeys bool // neither niche, uptime_s, processed_count, incident_id, trace, schema_version nor channel
-	NaN         bool // tokens that JSON does not know in the place of each float: NaN and Infinity
+	Integers    bool // integers where floats are expected, such as a ts of 1795446803
+	MissingKeys bool // no niche, uptime_s, processed_count, incident_id, trace, schema_version and channel
+	NaN         bool // NaN or Infinity, which are not JSON, for each float
 }
 
-// Heartbeat is what one heartbeat says.
+// Heartbeat is the content of a heartbeat.
 type Heartbeat struct {
 	Zooid          string
 	Niche          string
 	Uptime         float64 // seconds; today's emitters put the epoch time here
-	ProcessedCount int     // how many messages the last 60 s brought
-	TS             float64 // when it was sent, epoch seconds
+	ProcessedCount int     // messages processed in the last 60 s
+	TS             float64 // time of sending, in epoch seconds
 	Quirks         Quirks
 }
 
-// Payload returns the heartbeat byte for byte as Python's json.dumps writes it for the real emitters:
-// compact, keys in their order, floats as repr, everything beyond ASCII escaped.
+// Payload returns the heartbeat as the real emitters write it with Python's json.dumps, byte for byte: compact, keys in
+// the same order, floats as repr, non-ASCII characters escaped.
 func (h Heartbeat) Payload() []byte {
 	b := make([]byte, 0, 320)
 	b = append(b, `{"signal":"`+Topic+`","ecosystem":"colony","intensity":`...)
@@ -99,7 +99,7 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// epoch is a time as Python's time.time() has it.
+// epoch returns a time as Python's time.time() does.
 func epoch(t time.Time) float64 {
 	return float64(t.UnixNano()) / 1e9
 }

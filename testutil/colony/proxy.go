@@ -8,7 +8,7 @@ import (
 	zmq "github.com/pebbe/zmq4"
 )
 
-// command is what a Bus tells its proxy.
+// command is a command of a Bus to its proxy.
 type command string
 
 const (
@@ -18,38 +18,40 @@ const (
 	restart command = "restart"
 	stop    command = "stop"
 
-	// terminate precedes every command. It is libzmq's word for its proxy: "stop forwarding".
+	// terminate precedes every command. With it libzmq's proxy stops forwarding.
 	terminate command = "TERMINATE"
 )
 
 // hwm is the high-water mark of every socket on the bus, in messages.
 const hwm = 1000
 
-// A restart waits for a busy port this long. Closing a socket is asynchronous in ZeroMQ, so the bus
-// itself may hold the port for some milliseconds more.
+// A restart retries for restartTimeout if a port is in use. ZeroMQ closes sockets asynchronously, so the bus itself may
+// hold the port for some more milliseconds.
 const (
-	restartPatience = 30 * time.Second
-	restartRetry    = 10 * time.Millisecond
+	restartTimeout = 30 * time.Second
+	restartRetry   = 10 * time.Millisecond
 )
 
-// proxy owns the bus's sockets; after its construction only the goroutine in run touches it.
+// proxy owns the bus's sockets; once it runs, only the goroutine in run uses it.
 //
-// libzmq's own proxy does the forwarding, at the speed of C. Each command ends it first, and also a pause
-// does without it: libzmq's PAUSE keeps polling what it does not read, and so burns a core.
+// libzmq's own proxy forwards. Each command ends it, and during a pause it does not run: libzmq's PAUSE would keep polling
+// sockets that it does not read and use a whole core.
 type proxy struct {
 	ctx          *zmq.Context
 	control      *zmq.Socket
-	xsub, xpub   *zmq.Socket // nil while killed
+	capture      *zmq.Socket   // receives a copy of each forwarded message; nil without OnForward
+	captured     chan struct{} // closed when the reader of the copies has ended
+	xsub, xpub   *zmq.Socket   // nil while killed
 	xsubEndpoint string
 	xpubEndpoint string
 	paused       bool
 }
 
-// run forwards and obeys until it is told to stop, answering each command.
+// run forwards messages and executes commands until stop. It sends one reply for each command.
 func (p *proxy) run(replies chan<- error) error {
 	for {
 		if p.xsub != nil && !p.paused {
-			if err := zmq.ProxySteerable(p.xsub, p.xpub, nil, p.control); err != nil {
+			if err := zmq.ProxySteerable(p.xsub, p.xpub, p.capture, p.control); err != nil {
 				return fmt.Errorf("colony: forwarding between XSUB and XPUB: %w", err)
 			}
 		}
@@ -59,16 +61,16 @@ func (p *proxy) run(replies chan<- error) error {
 		}
 		c := command(message)
 		if c == terminate {
-			continue // there was no forwarding to end
+			continue // it was not forwarding
 		}
-		replies <- p.obey(c)
+		replies <- p.execute(c)
 		if c == stop {
 			return nil
 		}
 	}
 }
 
-func (p *proxy) obey(c command) error {
+func (p *proxy) execute(c command) error {
 	running := p.xsub != nil
 	switch c {
 	case pause, resume:
@@ -78,7 +80,7 @@ func (p *proxy) obey(c command) error {
 		p.paused = c == pause
 	case kill:
 		if !running {
-			return errors.New("colony: cannot kill the bus: it is killed already")
+			return errors.New("colony: cannot kill the bus: it is already killed")
 		}
 		return p.close()
 	case restart:
@@ -91,7 +93,7 @@ func (p *proxy) obey(c command) error {
 }
 
 func (p *proxy) reopen() error {
-	for deadline := time.Now().Add(restartPatience); ; time.Sleep(restartRetry) {
+	for deadline := time.Now().Add(restartTimeout); ; time.Sleep(restartRetry) {
 		err := p.open()
 		if !errors.Is(err, zmq.EADDRINUSE) || time.Now().After(deadline) {
 			return err
@@ -99,7 +101,7 @@ func (p *proxy) reopen() error {
 	}
 }
 
-// open binds both sockets, and puts in the place of a wildcard port the one that was picked.
+// open binds both sockets and replaces a wildcard port by the chosen one.
 func (p *proxy) open() error {
 	xsub, xsubEndpoint, err := bind(p.ctx, zmq.XSUB, p.xsubEndpoint)
 	if err != nil {
@@ -115,7 +117,7 @@ func (p *proxy) open() error {
 	return nil
 }
 
-// close closes both sockets, if they are open. They linger not: what they held is gone.
+// close closes both sockets if they are open, and drops their queues.
 func (p *proxy) close() error {
 	if p.xsub == nil {
 		return nil
@@ -136,20 +138,20 @@ func bind(ctx *zmq.Context, kind zmq.Type, endpoint string) (*zmq.Socket, string
 	}
 	bound, err := socket.GetLastEndpoint()
 	if err != nil {
-		return nil, "", errors.Join(fmt.Errorf("colony: asking %s for its endpoint: %w", kind, err), socket.Close())
+		return nil, "", errors.Join(fmt.Errorf("colony: reading the endpoint of %s: %w", kind, err), socket.Close())
 	}
 	return socket, bound, nil
 }
 
-// newSocket returns a socket with the given high-water mark in messages. It drops what it holds when it
-// is closed: else the end of its context would wait for a peer that may never come.
+// newSocket returns a socket with a high-water mark in messages. Closing it drops its queue; else terminating the context
+// could wait forever for a connection.
 func newSocket(ctx *zmq.Context, kind zmq.Type, mark int) (*zmq.Socket, error) {
 	socket, err := ctx.NewSocket(kind)
 	if err != nil {
 		return nil, fmt.Errorf("colony: creating a socket of type %s: %w", kind, err)
 	}
 	if err := errors.Join(socket.SetLinger(0), socket.SetSndhwm(mark), socket.SetRcvhwm(mark)); err != nil {
-		return nil, errors.Join(fmt.Errorf("colony: preparing a socket of type %s: %w", kind, err), socket.Close())
+		return nil, errors.Join(fmt.Errorf("colony: setting options of a socket of type %s: %w", kind, err), socket.Close())
 	}
 	return socket, nil
 }

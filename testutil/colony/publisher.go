@@ -14,28 +14,28 @@ import (
 
 var errPublisherClosed = errors.New("colony: the publisher is closed")
 
-// subscribedPoll is how often WaitSubscribed looks for news from the bus.
+// subscribedPoll is how often WaitSubscribed reads subscriptions.
 const subscribedPoll = 2 * time.Millisecond
 
 // Publisher is one connection to a bus's XSUB endpoint. Its methods may be called from any goroutine.
 //
-// It publishes through an XPUB socket, which, other than a PUB socket, tells what the bus is subscribed
-// to. Like a PUB socket it drops silently what nobody subscribed to.
+// It publishes through an XPUB socket, which receives the subscriptions of the bus. Like a PUB socket it silently drops
+// messages without a subscriber.
 type Publisher struct {
-	mu     sync.Mutex // a ZeroMQ socket bears one goroutine at a time
+	mu     sync.Mutex // a ZeroMQ socket must not be used concurrently
 	ctx    *zmq.Context
 	socket *zmq.Socket // nil once closed
 	topics map[string]struct{}
 }
 
-// NewPublisher connects to the XSUB endpoint of a bus, which need not be there yet. While the bus is away
-// the publisher drops what it is told to send, and counts as not subscribed.
+// NewPublisher connects to the XSUB endpoint of a bus, which may start later. While it is not connected, it drops
+// messages and counts as not subscribed.
 func NewPublisher(xsub string) (*Publisher, error) {
 	return newPublisher(xsub, hwm, true)
 }
 
-// newPublisher connects with a high-water mark in messages. Unless it is immediate, it queues for a bus
-// that went away, by the subscriptions that it had.
+// newPublisher connects with a high-water mark in messages. If it is not immediate, it queues messages while the
+// connection is lost, for the subscriptions that it had.
 func newPublisher(xsub string, mark int, immediate bool) (*Publisher, error) {
 	ctx, err := zmq.NewContext()
 	if err != nil {
@@ -52,8 +52,8 @@ func newPublisher(xsub string, mark int, immediate bool) (*Publisher, error) {
 	return &Publisher{ctx: ctx, socket: socket, topics: make(map[string]struct{})}, nil
 }
 
-// Send publishes one message; a message of the bus has two frames, topic and payload. It never waits:
-// success says that ZeroMQ took the message or dropped it, not that anybody receives it.
+// Send publishes one message; a message of the bus has two frames, topic and payload. It never blocks. No error means
+// that ZeroMQ has queued or dropped the message, not that it was received.
 func (p *Publisher) Send(frames ...[]byte) error {
 	if len(frames) == 0 {
 		return errors.New("colony: a message needs at least one frame")
@@ -69,9 +69,8 @@ func (p *Publisher) Send(frames ...[]byte) error {
 	return nil
 }
 
-// WaitSubscribed waits until this connection would pass a message with the topic on: somebody on the bus
-// subscribed to it or to a prefix of it, and the bus has passed the subscription through. The bus passes
-// only the first subscription to each topic: this says nothing about a second subscriber.
+// WaitSubscribed waits until this connection has received a subscription to the topic or to a prefix of it. The bus
+// forwards only the first subscription to each topic, so this cannot detect a second subscriber.
 func (p *Publisher) WaitSubscribed(ctx context.Context, topic string) error {
 	ticker := time.NewTicker(subscribedPoll)
 	defer ticker.Stop()
@@ -82,7 +81,7 @@ func (p *Publisher) WaitSubscribed(ctx context.Context, topic string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("colony: waiting for a subscription to %q to come through the bus: %w", topic, ctx.Err())
+			return fmt.Errorf("colony: waiting for a subscription to %q: %w", topic, ctx.Err())
 		case <-ticker.C:
 		}
 	}
@@ -94,7 +93,7 @@ func (p *Publisher) subscribed(topic string) (bool, error) {
 	if p.socket == nil {
 		return false, errPublisherClosed
 	}
-	if err := p.hear(); err != nil {
+	if err := p.readSubscriptions(); err != nil {
 		return false, err
 	}
 	for prefix := range p.topics {
@@ -105,9 +104,9 @@ func (p *Publisher) subscribed(topic string) (bool, error) {
 	return false, nil
 }
 
-// hear takes in the subscriptions (\x01TOPIC) and their ends (\x00TOPIC) that came meanwhile. Sending does
-// without it: ZeroMQ applies them by itself, and holds them ready to be heard.
-func (p *Publisher) hear() error {
+// readSubscriptions reads the subscriptions (\x01TOPIC) and cancellations (\x00TOPIC) received so far. Sending does not
+// need it: ZeroMQ applies them by itself.
+func (p *Publisher) readSubscriptions() error {
 	for {
 		frame, err := p.socket.Recv(zmq.DONTWAIT)
 		if wouldBlock(err) {
@@ -124,7 +123,7 @@ func (p *Publisher) hear() error {
 	}
 }
 
-// Close disconnects at once: what ZeroMQ has not sent yet is dropped. A second Close does nothing.
+// Close disconnects at once and drops queued messages. A second Close does nothing.
 func (p *Publisher) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,8 +135,7 @@ func (p *Publisher) Close() error {
 	return errors.Join(err, p.ctx.Term())
 }
 
-// sendFrames sends one message through an XSUB or XPUB, which never blocks: past the high-water mark it
-// drops.
+// sendFrames sends one message through an XPUB socket, which never blocks: beyond its high-water mark it drops messages.
 func sendFrames(to *zmq.Socket, frames [][]byte) error {
 	last := len(frames) - 1
 	for i, frame := range frames {

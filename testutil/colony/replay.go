@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// maxLine is the longest line of a recording, in bytes.
+// maxLine is the maximum length of a line in a recording, in bytes.
 const maxLine = 16 << 20
 
-// Replay publishes a recording and returns how many messages it sent. Each line is a JSON object: one
-// that has "frames", the message's frames as text, is published, byte for byte, at its "t" (seconds) over
-// speed after the start; others are skipped. A speed of +Inf publishes without waiting.
+// Replay publishes a recording and returns the number of messages sent. Each line is a JSON object. One with "frames", the
+// frames of a message as text, is published unchanged at its time "t" (seconds after the start, divided by speed); others
+// are skipped. A speed of +Inf publishes without waiting.
 func (p *Publisher) Replay(ctx context.Context, recording io.Reader, speed float64) (int, error) {
 	if !(speed > 0) {
-		return 0, fmt.Errorf("colony: cannot replay at a speed of %v; it must be above 0", speed)
+		return 0, fmt.Errorf("colony: invalid speed %v: it must be above 0", speed)
 	}
 	lines := bufio.NewScanner(recording)
 	lines.Buffer(nil, maxLine)

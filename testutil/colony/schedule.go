@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// idle is how long the colony sleeps when nothing is due. Whatever makes something due wakes it.
+// idle is how long the colony sleeps if no stream exists. Adding one wakes it.
 const idle = time.Hour
 
-// run sends each beat when it is due, until the colony is stopped.
+// run sends each beat when it is due until the colony is closed.
 func (c *Colony) run() {
 	defer close(c.done)
 	timer := time.NewTimer(0)
@@ -24,8 +24,8 @@ func (c *Colony) run() {
 	}
 }
 
-// sendDue sends what is due and returns how long to wait for the next beat. The appointments are kept by
-// the machine's own clock: the senders' clock, which a test may step, is only what the beats say.
+// sendDue sends the beats that are due and returns the time until the next one. Beats are scheduled by the clock of the
+// machine; Config.Now, which a test may step, is used for their content only.
 func (c *Colony) sendDue() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,7 +49,7 @@ func (c *Colony) sendDue() time.Duration {
 	return idle
 }
 
-// schedule is a heap of streams, the one due first on top.
+// schedule is a heap of streams, ordered by due.
 type schedule []*stream
 
 func (s schedule) Len() int           { return len(s) }

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Zooid describes a component of the colony by the heartbeats that it sends.
+// Zooid is the configuration of a simulated component.
 type Zooid struct {
-	Name      string        // unique in its colony; may not be empty
+	Name      string        // unique in its colony; must not be empty
 	Niche     string        // empty: "unknown"
-	Interval  time.Duration // from one beat of a stream to the next; 0: 10 s
-	Jitter    float64       // each interval varies at random by up to this fraction of it, 0 to below 1
-	Streams   int           // independent streams under the one name, started 100 ms apart; 0: 1
-	DoubleTap bool          // the first beat of each stream is sent again after 150 ms, the same bytes
+	Interval  time.Duration // between two beats of a stream; 0: 10 s
+	Jitter    float64       // fraction by which each interval varies at random, from 0 to below 1
+	Streams   int           // number of independent streams of heartbeats, started 100 ms apart; 0: 1
+	DoubleTap bool          // the first beat of each stream is sent a second time after 150 ms, with the same bytes
 	Quirks    Quirks
 }
 
@@ -24,8 +24,8 @@ const (
 	tapDelay        = 150 * time.Millisecond
 )
 
-// normal returns the zooid with its defaults filled in, or says what is wrong with it.
-func (z Zooid) normal() (Zooid, error) {
+// withDefaults returns the zooid with its defaults, or an error if it is invalid.
+func (z Zooid) withDefaults() (Zooid, error) {
 	if z.Niche == "" {
 		z.Niche = "unknown"
 	}
@@ -37,19 +37,19 @@ func (z Zooid) normal() (Zooid, error) {
 	}
 	switch {
 	case z.Name == "":
-		return z, errors.New("colony: cannot add a zooid without a name; one that has none is called zooid_<pid> on the bus")
+		return z, errors.New("colony: cannot add a zooid without a name")
 	case z.Interval < 0:
-		return z, fmt.Errorf("colony: zooid %q beats every %v; an interval is above 0", z.Name, z.Interval)
+		return z, fmt.Errorf("colony: zooid %q has an interval of %v; it must be above 0", z.Name, z.Interval)
 	case !(z.Jitter >= 0 && z.Jitter < 1):
-		return z, fmt.Errorf("colony: zooid %q has a jitter of %v; a jitter is a fraction from 0 to below 1", z.Name, z.Jitter)
+		return z, fmt.Errorf("colony: zooid %q has a jitter of %v; it must be from 0 to below 1", z.Name, z.Jitter)
 	case z.Streams < 0:
-		return z, fmt.Errorf("colony: zooid %q has %d streams; it needs at least 1", z.Name, z.Streams)
+		return z, fmt.Errorf("colony: zooid %q has %d streams; it must have at least 1", z.Name, z.Streams)
 	}
 	return z, nil
 }
 
-// Field returns n zooids as they are met in the field: the known components with their niches and
-// numbers of streams, then numbered ones, all of them with the double tap.
+// Field returns n zooids: first the components of the real colony, with their niches and numbers of streams, then
+// numbered ones, all with the double tap.
 func Field(n int) []Zooid {
 	zooids := []Zooid{
 		{Name: "meta_agent", Niche: "consciousness", Streams: 8},
@@ -74,28 +74,28 @@ func Field(n int) []Zooid {
 	return zooids
 }
 
-// life is a zooid from its start to its death.
+// life is the time of a zooid from its start to its end.
 type life struct {
 	zooid     Zooid
-	publisher *Publisher // the same in each life of a zooid
+	publisher *Publisher // the same for each life of a zooid
 	dead      bool
-	lastBeat  time.Time // when one was sent last, by the machine's clock; zero before the first
+	lastBeat  time.Time // by the clock of the machine; zero before the first
 }
 
-// stream is one sequence of heartbeats. Its zooid may have several.
+// stream is one of a zooid's sequences of heartbeats.
 type stream struct {
 	life    *life
-	due     time.Time // of the next beat, or of the tap
-	tap     []byte    // the beat to send again; nil if the next one is new
+	due     time.Time // of the next beat or of the second copy of the first
+	tap     []byte    // the first beat, to be sent a second time; nil if the next beat is new
 	started bool
-	window  int // the size of the imagined window of messages processed
+	window  int // simulated number of messages processed
 }
 
-// windowStep is by how much the window of processed messages grows or shrinks from beat to beat.
+// windowStep is the maximum change of the number of processed messages between two beats.
 const windowStep = 5
 
-// next returns what is to be sent now and sets when the stream is due again. Like the emitters it counts
-// the interval from when the beat went out, its copy included, so a late beat delays all that follow.
+// next returns the payload to send now and sets the time of the next. Like the real emitters it waits for the interval
+// after each beat, or after its second copy, so a late beat delays all that follow.
 func (s *stream) next(wall func() time.Time, now time.Time, random *rand.Rand) []byte {
 	payload := s.tap
 	s.tap = nil

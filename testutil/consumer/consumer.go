@@ -1,5 +1,4 @@
-// Package consumer is a consumer of ChemBus signals that behaves as the real ones do, for tests: what it
-// handles, they would handle, and as often.
+// Package consumer is a consumer of ChemBus signals for tests. It handles a message exactly if the real consumers would.
 package consumer
 
 import (
@@ -16,43 +15,43 @@ import (
 const (
 	// hwm is the high-water mark of every socket on the bus, in messages.
 	hwm = 1000
-	// kept is how many messages a consumer records at least; older ones are forgotten.
+	// kept is the minimum number of messages that a consumer keeps.
 	kept = 100_000
-	// burst bounds how many messages are received before a Close gets its turn.
+	// burst is the maximum number of messages received before a Close is handled.
 	burst = 1000
 )
 
-// Config says what a Consumer listens to.
+// Config is the configuration of a Consumer.
 type Config struct {
-	XPub      string           // the endpoint of the bus to which subscribers connect
-	Topic     string           // subscribed to by prefix, as ZeroMQ does, and then compared as a whole
-	Now       func() time.Time // the clock of the replay defence; nil: time.Now
-	OnMessage func(Message)    // if set, called with each message received, one at a time; must not block
-	OnDropped func([][]byte)   // if set, called with the frames of each message that was not understood, likewise
+	XPub      string           // endpoint of the bus for subscribers
+	Topic     string           // ZeroMQ subscribes by prefix; messages of other topics are dropped
+	Now       func() time.Time // clock of the deduplication; nil: time.Now
+	OnMessage func(Message)    // called with each valid message, one at a time; must not block; may be nil
+	OnDropped func([][]byte)   // called with the frames of each dropped message, one at a time; must not block; may be nil
 }
 
-// Consumer receives the messages of one topic. A message is handled unless its incident_id is a string
-// for which a message was handled less than 60 s ago. Its methods may be called from any goroutine.
+// Consumer receives the messages of one topic. It handles a message unless its incident_id is a string for which it has
+// handled a message less than 60 s ago. Its methods may be called from any goroutine.
 type Consumer struct {
 	topic     string
 	onMessage func(Message)
 	onDropped func([][]byte)
-	defence   replayDefence // the receiving goroutine's own
+	recent    recentIncidents // used by the receiving goroutine only
 
 	mu       sync.Mutex // guards what follows
-	received []Message  // grows at its end only, so that parts of it can be given away
+	received []Message  // append-only, since slices of it are returned
 	handled  []Message
 	dropped  int
 	changed  chan struct{} // closed and replaced at each message
 
 	closing sync.Mutex // guards ctx and control
 	ctx     *zmq.Context
-	control *zmq.Socket // wakes the receiving goroutine, to end it; nil once closed
+	control *zmq.Socket // ends the receiving goroutine; nil once closed
 	done    chan struct{}
-	err     error // why the receiving goroutine ended by itself; to be read after done
+	err     error // of the receiving goroutine; to be read after done
 }
 
-// New connects a consumer to the XPUB endpoint of a bus, which need not be there yet. Close it after use.
+// New connects a consumer to the XPUB endpoint of a bus, which may start later. Close it after use.
 func New(config Config) (*Consumer, error) {
 	ctx, err := zmq.NewContext()
 	if err != nil {
@@ -86,7 +85,7 @@ func New(config Config) (*Consumer, error) {
 		topic:     config.Topic,
 		onMessage: config.OnMessage,
 		onDropped: config.OnDropped,
-		defence:   newReplayDefence(config.Now),
+		recent:    newRecentIncidents(config.Now),
 		changed:   make(chan struct{}),
 		ctx:       ctx,
 		control:   sockets[0],
@@ -100,32 +99,30 @@ func New(config Config) (*Consumer, error) {
 	return c, nil
 }
 
-// Received returns every message that was received, handled or not, oldest first; after 200 000 the older
-// ones go. Do not change it.
+// Received returns all valid messages, handled or not, oldest first; of more than 200 000 the newest 100 000 or more. The
+// caller must not modify them.
 func (c *Consumer) Received() []Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.received[:len(c.received):len(c.received)]
 }
 
-// Handled returns the messages that the consumer acted on, oldest first; after 200 000 the older ones go.
-// Do not change it.
+// Handled returns the handled messages, oldest first, with the limit of Received. The caller must not modify them.
 func (c *Consumer) Handled() []Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.handled[:len(c.handled):len(c.handled)]
 }
 
-// Dropped returns how many messages were not understood: of another topic, not of two frames, or not a
-// JSON object.
+// Dropped returns the number of dropped messages: of another topic, not of two frames, or not a JSON object.
 func (c *Consumer) Dropped() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.dropped
 }
 
-// Wait waits until the condition holds for the messages received, each of which tells whether it was
-// handled. The condition is asked at once and after each message.
+// Wait waits until the condition is true for the received messages. The condition is checked at once and after each
+// message.
 func (c *Consumer) Wait(ctx context.Context, condition func(received []Message) bool) error {
 	for {
 		c.mu.Lock()
@@ -140,22 +137,22 @@ func (c *Consumer) Wait(ctx context.Context, condition func(received []Message) 
 			return fmt.Errorf("consumer: waiting on topic %q, with %d messages received, %d of them handled, and %d dropped: %w",
 				c.topic, len(received), handled, dropped, ctx.Err())
 		case <-c.done:
-			return errors.Join(fmt.Errorf("consumer: waiting on topic %q: the consumer is closed or broke down", c.topic), c.err)
+			return errors.Join(fmt.Errorf("consumer: waiting on topic %q: the consumer was closed or failed", c.topic), c.err)
 		}
 	}
 }
 
-// Close disconnects and frees all that the consumer holds; the messages can still be read. A second Close
-// does nothing. It returns the error with which receiving broke down before, if it did.
+// Close disconnects the consumer; the messages can still be read. It returns the error with which receiving failed
+// before, if any. A second Close does nothing.
 func (c *Consumer) Close() error {
 	c.closing.Lock()
 	defer c.closing.Unlock()
 	if c.control == nil {
 		return nil
 	}
-	// Should the goroutine have ended, nobody reads the other end: then this fails, and must not wait.
+	// If the goroutine has failed, the other end is closed: this must not block.
 	if _, err := c.control.Send("", zmq.DONTWAIT); err != nil && zmq.AsErrno(err) != zmq.Errno(syscall.EAGAIN) {
-		return fmt.Errorf("consumer: telling it to stop: %w", err)
+		return fmt.Errorf("consumer: stopping: %w", err)
 	}
 	<-c.done
 	err := errors.Join(c.err, c.control.Close())
@@ -197,19 +194,19 @@ func (c *Consumer) drain(sub *zmq.Socket) error {
 	return nil
 }
 
-// take records one message, and judges whether it is handled.
+// take records one message and decides whether it is handled.
 func (c *Consumer) take(frames [][]byte) {
 	received := time.Now()
 	var m Message
-	understood := len(frames) == 2 && string(frames[0]) == c.topic
-	if understood {
+	valid := len(frames) == 2 && string(frames[0]) == c.topic
+	if valid {
 		var err error
 		m, err = decode(frames[1])
-		understood = err == nil
+		valid = err == nil
 	}
-	if understood {
+	if valid {
 		m.Received = received
-		m.Handled = c.defence.admits(m.IncidentID)
+		m.Handled = c.recent.add(m.IncidentID)
 		if c.onMessage != nil {
 			c.onMessage(m)
 		}
@@ -219,7 +216,7 @@ func (c *Consumer) take(frames [][]byte) {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if understood {
+	if valid {
 		c.received = record(c.received, m)
 		if m.Handled {
 			c.handled = record(c.handled, m)
@@ -231,8 +228,7 @@ func (c *Consumer) take(frames [][]byte) {
 	c.changed = make(chan struct{})
 }
 
-// record appends, and starts a new array when too much has gathered: parts of the old one may have been
-// given away.
+// record appends a message. At the limit it starts a new array, since slices of the old one may be in use.
 func record(messages []Message, m Message) []Message {
 	if len(messages) >= 2*kept {
 		messages = append([]Message(nil), messages[len(messages)-kept:]...)

@@ -17,7 +17,7 @@ const (
 	patience = 30 * time.Second
 )
 
-// clock is a clock that a test steps.
+// clock is a clock that a test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -62,28 +62,28 @@ func atLeast(n int) func([]consumer.Message) bool {
 	return func(received []consumer.Message) bool { return len(received) >= n }
 }
 
-func TestReplayDefence(t *testing.T) {
+func TestDuplicatesAreDropped(t *testing.T) {
 	clk := &clock{now: time.Unix(0, 0)}
 	c, p := start(t, consumer.Config{Now: clk.Now})
 	sent := 0
-	say := func(incident string) bool {
+	handled := func(incident string) bool {
 		require.NoError(t, p.Send([]byte(topic), []byte(`{"incident_id":`+incident+`}`)))
 		sent++
 		require.NoError(t, c.Wait(limit(t), atLeast(sent)))
 		return c.Received()[sent-1].Handled
 	}
-	require.True(t, say(`"a"`))
-	require.False(t, say(`"a"`))
-	require.True(t, say(`"b"`))
-	require.True(t, say(`null`))
-	require.True(t, say(`null`))
-	require.True(t, say(`7`))
-	require.True(t, say(`7`))
+	require.True(t, handled(`"a"`))
+	require.False(t, handled(`"a"`))
+	require.True(t, handled(`"b"`))
+	require.True(t, handled(`null`))
+	require.True(t, handled(`null`))
+	require.True(t, handled(`7`))
+	require.True(t, handled(`7`))
 	clk.step(60*time.Second - 1)
-	require.False(t, say(`"a"`))
+	require.False(t, handled(`"a"`))
 	clk.step(1)
-	require.True(t, say(`"a"`))
-	require.False(t, say(`"a"`))
+	require.True(t, handled(`"a"`))
+	require.False(t, handled(`"a"`))
 	require.Len(t, c.Handled(), 7)
 	require.Equal(t, "a", *c.Handled()[0].IncidentID)
 	require.Nil(t, c.Handled()[2].IncidentID)
@@ -122,14 +122,14 @@ func TestMessageIsDecoded(t *testing.T) {
 	require.Zero(t, c.Received()[1].Intensity)
 }
 
-func TestOtherMessagesAreDropped(t *testing.T) {
+func TestInvalidMessagesAreDropped(t *testing.T) {
 	var topics []string
 	c, p := start(t, consumer.Config{OnDropped: func(frames [][]byte) { topics = append(topics, string(frames[0])) }})
 	for _, frames := range [][][]byte{
 		{[]byte(topic + "_X"), []byte(`{}`)},
 		{[]byte(topic)},
 		{[]byte(topic), []byte(`{}`), {}},
-		{[]byte(topic), []byte(`no JSON`)},
+		{[]byte(topic), []byte(`not JSON`)},
 		{[]byte(topic), []byte(`[]`)},
 		{[]byte(topic), []byte(`null`)},
 	} {

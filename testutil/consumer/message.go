@@ -8,29 +8,28 @@ import (
 	"time"
 )
 
-// Message is a message as a consumer received it. What is missing in the payload, or of another type than
-// expected, has its zero value.
+// Message is a received message. A key that is missing in the payload or of an unexpected type has its zero value.
 type Message struct {
 	Signal        string
 	Ecosystem     string
 	Intensity     float64
 	Facts         map[string]any // numbers are float64
-	IncidentID    *string        // nil: not a string, so the replay defence does not apply
+	IncidentID    *string        // nil if it is no string: such a message is always handled
 	Trace         any
-	TS            float64 // epoch seconds at which it was sent
+	TS            float64 // time of sending, in epoch seconds
 	SchemaVersion int
 	Channel       string
 
-	Payload  []byte    // as it was on the wire
-	Received time.Time // by this machine's clock, whatever the consumer's clock is
-	Handled  bool      // false: the replay defence dropped it
+	Payload  []byte    // as received
+	Received time.Time // by the clock of this machine, not by Config.Now
+	Handled  bool      // false: dropped as a duplicate
 }
 
-// nonFinite matches strings, so as to step over them, and the tokens of Python's JSON that JSON lacks.
+// nonFinite matches the non-finite numbers of Python's JSON, and strings so that their content is not changed.
 var nonFinite = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|NaN|-?Infinity`)
 
-// decode is as lenient as the real consumers, which are Python: any JSON object will do, and NaN and
-// Infinity are taken; they read as null.
+// decode accepts what the real consumers accept, which are written in Python: any JSON object, also with NaN and Infinity.
+// Those are decoded as null.
 func decode(payload []byte) (Message, error) {
 	clean := nonFinite.ReplaceAllFunc(payload, func(token []byte) []byte {
 		if token[0] == '"' {

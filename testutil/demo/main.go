@@ -1,6 +1,5 @@
-// Command demo shows a person what telegraf-chembus does: it runs a real Telegraf with the drop-in,
-// with an embedded colony or on the bus that the environment names, and tells what happens. It is what
-// make run runs.
+// Command demo demonstrates telegraf-chembus, see make run: it runs a Telegraf with the drop-in on an embedded colony, or
+// on the bus in the environment, and prints what happens.
 package main
 
 import (
@@ -21,7 +20,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
-// fast are options for beats every second, so that a person need not wait for half a minute.
+// fast are options for a heartbeat interval of one second.
 const fast = `
 [[inputs.chembus]]
   announce_as = ""
@@ -36,7 +35,7 @@ const fast = `
 
 const beatInterval = time.Second
 
-// agentConfig lets Telegraf write every metric to its stdout, where the demo reads it.
+// agentConfig makes Telegraf write the metrics to its stdout, where the demo reads them.
 const agentConfig = `
 [agent]
   interval = "2s"
@@ -58,11 +57,11 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.telegraf, "telegraf", "bin/telegraf", "the Telegraf `program`")
-	flag.StringVar(&o.plugins, "plugins", "bin", "the `folder` of the program telegraf-chembus")
-	flag.StringVar(&o.dropIn, "drop-in", "sample.conf", "the drop-in `file`")
-	flag.BoolVar(&o.external, "external", false, "watch the bus that the environment names; start no colony")
-	flag.DurationVar(&o.duration, "duration", 0, "how long to run; 0: until Ctrl-C")
+	flag.StringVar(&o.telegraf, "telegraf", "bin/telegraf", "`path` of telegraf")
+	flag.StringVar(&o.plugins, "plugins", "bin", "`folder` of telegraf-chembus")
+	flag.StringVar(&o.dropIn, "drop-in", "sample.conf", "drop-in `file`")
+	flag.BoolVar(&o.external, "external", false, "use the bus in the environment and start no colony")
+	flag.DurationVar(&o.duration, "duration", 0, "exit after this time; 0: run until Ctrl-C")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -73,7 +72,7 @@ func main() {
 	}
 }
 
-// run shows the demo until the context is cancelled or the duration is over.
+// run runs the demo until the context is cancelled or the duration is over.
 func run(ctx context.Context, o options, out io.Writer) (err error) {
 	for _, path := range []*string{&o.telegraf, &o.plugins, &o.dropIn} {
 		if *path, err = filepath.Abs(*path); err != nil {
@@ -101,7 +100,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		if subscribe, err = bus.SubscribeEndpoint(""); err != nil {
 			return err
 		}
-		s.say("watching the bus at %s with the default threshold of 30 s", subscribe)
+		s.printf("monitoring the bus at %s with the default threshold of 30 s", subscribe)
 	} else {
 		b, err := colony.NewBus(colony.BusConfig{})
 		if err != nil {
@@ -111,12 +110,12 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		subscribe = b.XPub()
 		config.Options = fast
 		config.Env = []string{"KLR_CHEM_XSUB=" + b.XSub(), "KLR_CHEM_XPUB=" + subscribe}
-		s.say("an embedded bus: publishers at %s, subscribers at %s", b.XSub(), subscribe)
-		show, err := startShow(b.XSub(), s)
+		s.printf("started a bus: publishers connect to %s, subscribers to %s", b.XSub(), subscribe)
+		scenario, err := startScenario(b.XSub(), s)
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, show.Close()) }()
+		defer func() { err = errors.Join(err, scenario.Close()) }()
 	}
 	listener, err := consumer.New(consumer.Config{XPub: subscribe, Topic: "CAPABILITY_GAP", OnMessage: s.gap})
 	if err != nil {
@@ -130,7 +129,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	s.say("a real Telegraf with %s in its telegraf.d", filepath.Base(o.dropIn))
+	s.printf("started Telegraf with %s in telegraf.d", filepath.Base(o.dropIn))
 	metrics := make(chan struct{})
 	go func() {
 		defer close(metrics)
@@ -139,13 +138,13 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	select {
 	case <-ctx.Done():
 	case <-agent.Done():
-		err = fmt.Errorf("telegraf ended by itself:\n%s", agent.Output())
+		err = fmt.Errorf("telegraf exited:\n%s", agent.Output())
 	}
 	err = errors.Join(err, agent.Stop(), writer.Close())
 	<-metrics
 	if err == nil && !o.external && o.duration > 0 && len(listener.Handled()) == 0 {
-		err = fmt.Errorf("no gap arrived within %v; telegraf said:\n%s", o.duration, agent.Output())
+		err = fmt.Errorf("no gap arrived within %v; the log of Telegraf:\n%s", o.duration, agent.Output())
 	}
-	s.say("the end: a subscriber on the bus handled %d gaps", len(listener.Handled()))
+	s.printf("finished: a subscriber on the bus handled %d gaps", len(listener.Handled()))
 	return err
 }

@@ -17,22 +17,22 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
-// screen tells a person what happens, a line each. What comes from the bus is escaped.
+// screen prints events, one line each. Text from the bus is escaped.
 type screen struct {
 	start time.Time
 
-	mu     sync.Mutex
-	out    io.Writer
-	states map[string]string // last known, by zooid
-	told   string            // last summary
+	mu      sync.Mutex
+	out     io.Writer
+	states  map[string]string // last known, by zooid
+	summary string            // last printed
 }
 
 func newScreen(out io.Writer, start time.Time) *screen {
 	return &screen{start: start, out: out, states: make(map[string]string)}
 }
 
-// say prints one line.
-func (s *screen) say(format string, args ...any) {
+// printf prints one line.
+func (s *screen) printf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.line(format, args...)
@@ -42,16 +42,16 @@ func (s *screen) line(format string, args ...any) {
 	fmt.Fprintf(s.out, "%7.2fs  %s\n", time.Since(s.start).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// gap shows a message as a subscriber on the bus received it.
+// gap prints a message that a subscriber on the bus received.
 func (s *screen) gap(m consumer.Message) {
-	verdict := "handled"
+	result := "handled"
 	if !m.Handled {
-		verdict = "dropped, its incident was seen before"
+		result = "dropped as a duplicate"
 	}
-	s.say("GAP       %q as a subscriber on the bus received it (%s):\n          %s", m.Signal, verdict, printable(m.Payload))
+	s.printf("GAP       %q received by a subscriber on the bus (%s):\n          %s", m.Signal, result, printable(m.Payload))
 }
 
-// printable keeps what comes from the bus from doing anything to a terminal.
+// printable replaces characters that could affect a terminal.
 func printable(text []byte) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -61,7 +61,7 @@ func printable(text []byte) string {
 	}, string(text))
 }
 
-// metrics follows what Telegraf writes, until the end of it.
+// metrics reads the metrics that Telegraf writes until the end of its output.
 func (s *screen) metrics(r io.Reader) {
 	parser := influx.NewStreamParser(r)
 	for {
@@ -72,7 +72,7 @@ func (s *screen) metrics(r io.Reader) {
 		case errors.Is(err, influx.EOF):
 			return
 		default:
-			s.say("telegraf wrote what is no metric: %v", err)
+			s.printf("invalid line from Telegraf: %v", err)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func (s *screen) metric(m telegraf.Metric) {
 			s.states[zooid] = now
 			switch {
 			case before == "":
-				s.line("up        %q, heard for the first time", zooid)
+				s.line("up        %q, first heartbeat", zooid)
 			case now == "up":
 				s.line("up        %q again, was %s", zooid, before)
 			default:
@@ -101,15 +101,15 @@ func (s *screen) metric(m telegraf.Metric) {
 	case "liveness_gap":
 		zooid, _ := m.GetTag("zooid")
 		if open, _ := m.GetField("open"); open == false {
-			s.line("closed    the gap of %q", zooid)
+			s.line("closed    gap of %q", zooid)
 		}
 	case "chembus_bus":
-		s.summary(m)
+		s.summarize(m)
 	}
 }
 
-// summary says who is alive, when that has changed.
-func (s *screen) summary(m telegraf.Metric) {
+// summarize prints the number of components in each state if it has changed.
+func (s *screen) summarize(m telegraf.Metric) {
 	by := make(map[string][]string)
 	for _, zooid := range slices.Sorted(maps.Keys(s.states)) {
 		by[s.states[zooid]] = append(by[s.states[zooid]], fmt.Sprintf("%q", zooid))
@@ -121,10 +121,10 @@ func (s *screen) summary(m telegraf.Metric) {
 		}
 	}
 	if observable, _ := m.GetField("observable"); observable != true {
-		parts = append(parts, "the bus cannot be heard")
+		parts = append(parts, "the bus is not observable")
 	}
-	if summary := strings.Join(parts, ", "); summary != s.told {
-		s.told = summary
+	if summary := strings.Join(parts, ", "); summary != s.summary {
+		s.summary = summary
 		s.line("now       %s", summary)
 	}
 }

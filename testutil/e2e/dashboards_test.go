@@ -15,13 +15,13 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 	"github.com/kloros/telegraf-chembus/testutil/grafana"
 	"github.com/kloros/telegraf-chembus/testutil/influxdb"
+	"github.com/kloros/telegraf-chembus/testutil/process"
 )
 
-// TestDashboards lets a component die and come back, sends some messages that are rejected, and pauses the bus. It
-// runs every query of both dashboards while the component is dead and afterwards. None may be refused, and
-// each must have told something.
+// TestDashboards kills and revives a component, sends invalid messages and pauses the bus. It runs every query of both
+// dashboards while the component is dead and afterwards. No query may fail, and each must have returned values.
 func TestDashboards(t *testing.T) {
-	// A name that a regular expression and a query have to escape.
+	// A name that must be escaped in regular expressions and queries.
 	const victim, odd = "audio_io", `odd/name (1.5) "é" a+b`
 	flux := startFlux(t)
 	began := time.Now()
@@ -32,13 +32,13 @@ func TestDashboards(t *testing.T) {
 `, flux.URL, database))
 	c := s.colony(4)
 	require.NoError(t, c.Add(colony.Zooid{Name: odd, Niche: "a.b", Interval: time.Second}))
-	s.wait("the odd one is up", func() bool { return s.up(odd) == 1 })
+	s.wait("the component with the odd name is up", func() bool { return s.up(odd) == 1 })
 	p := s.publisher()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	require.NoError(t, p.WaitSubscribed(ctx, "HEARTBEAT"))
 	require.NoError(t, p.Send([]byte("HEARTBEAT"), []byte(`{"facts":{"zooid":"without_niche"}}`)))
-	s.wait("one without a niche is up", func() bool { return s.up("without_niche") == 1 })
+	s.wait("the component without a niche is up", func() bool { return s.up("without_niche") == 1 })
 
 	viewers := map[string]*viewer{
 		"influxql": {
@@ -57,11 +57,11 @@ func TestDashboards(t *testing.T) {
 	}
 
 	require.NoError(t, s.bus.Pause())
-	s.wait("the bus is not heard", func() bool {
+	s.wait("the bus is not observable", func() bool {
 		return s.value(`SELECT last(observable) AS value FROM chembus_bus`) == false
 	})
 	require.NoError(t, s.bus.Resume())
-	s.wait("the bus is heard", func() bool { return s.value(`SELECT last(observable) AS value FROM chembus_bus`) == true })
+	s.wait("the bus is observable", func() bool { return s.value(`SELECT last(observable) AS value FROM chembus_bus`) == true })
 	for _, payload := range []string{"not JSON", "{}", `{"facts":{"zooid":""}}`} {
 		require.NoError(t, p.Send([]byte("HEARTBEAT"), []byte(payload)))
 	}
@@ -71,7 +71,7 @@ func TestDashboards(t *testing.T) {
 
 	require.NoError(t, c.Kill(victim))
 	s.waitForGap(victim, true)
-	s.wait("so has the other", func() bool {
+	s.wait("the other InfluxDB has open=true, too", func() bool {
 		rows, err := flux.Query(database, `SELECT last("open") AS value FROM liveness_gap WHERE zooid = '`+victim+`'`)
 		return err == nil && len(rows) > 0 && rows[0]["value"] == true
 	})
@@ -87,8 +87,8 @@ func TestDashboards(t *testing.T) {
 		v.look(one)
 		require.Equal(t, []string{odd}, zooidsIn(v.seen["state-timeline State"]), name)
 		require.Empty(t, v.seen["table Open gaps"], name)
-		v.look(v.with("niche", "a.b", "voice"))
-		require.ElementsMatch(t, []string{odd, victim}, zooidsIn(v.seen["state-timeline State"]), name)
+		v.look(v.with("niche", "a.b", "consciousness"))
+		require.ElementsMatch(t, []string{odd, "meta_agent"}, zooidsIn(v.seen["state-timeline State"]), name)
 	}
 
 	require.NoError(t, c.Revive(victim))
@@ -100,8 +100,8 @@ func TestDashboards(t *testing.T) {
 		require.Contains(t, zooidsIn(v.seen["table Gaps that ended"]), victim, name)
 
 		state := valuesIn(v.seen["state-timeline State"])
-		require.EqualValues(t, 6, state[victim], "%s: silent was the worst", name)
-		require.LessOrEqual(t, state["meta_agent"], 1.0, "%s: never worse than late", name)
+		require.EqualValues(t, 6, state[victim], "%s: silent is the worst state", name)
+		require.LessOrEqual(t, state["meta_agent"], 1.0, "%s: up or late", name)
 		silence := valuesIn(v.seen["timeseries Silence against threshold"])
 		require.Greater(t, silence[victim], 1.0, name)
 		require.Less(t, silence["meta_agent"], 1.0, name)
@@ -112,18 +112,19 @@ func TestDashboards(t *testing.T) {
 
 		for _, panel := range v.Panels {
 			for _, target := range panel.Targets {
-				require.True(t, v.told[target.Query], "%s: %q has never told anything: %s", name, panel.Title, target.Query)
+				require.True(t, v.answered[target.Query], "%s: %q has returned no value: %s", name, panel.Title, target.Query)
 			}
 		}
 	}
-	requireWritten(s, viewers["influxql"].Dashboard, viewers["flux"].Dashboard)
+	requireNamesWritten(s, viewers["influxql"].Dashboard, viewers["flux"].Dashboard)
 }
 
 var bytes1M = []byte(strings.Repeat(" ", 1<<20))
 
-// startFlux starts the InfluxDB that answers Flux.
+// startFlux starts an InfluxDB that supports Flux.
 func startFlux(t *testing.T) *influxdb.Server {
 	t.Helper()
+	process.SkipIfShort(t, "InfluxDB")
 	binary := os.Getenv("INFLUXD")
 	if binary == "" {
 		binary = filepath.Join(root, "bin", "influxd")
@@ -131,17 +132,17 @@ func startFlux(t *testing.T) *influxdb.Server {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	s, err := influxdb.StartProgram(ctx, binary, t.TempDir())
-	require.NoError(t, err, "no InfluxDB that answers Flux; run make bin/influxd, or name one with INFLUXD=")
+	require.NoError(t, err, "no InfluxDB with Flux; run make test, which builds one, or set INFLUXD to its path")
 	t.Cleanup(func() {
 		_ = s.Stop()
 		if t.Failed() {
-			t.Logf("the InfluxDB that answers Flux said:\n%s", s.Output())
+			t.Logf("the log of the InfluxDB with Flux:\n%s", s.Output())
 		}
 	})
 	return s
 }
 
-// viewer looks at a dashboard.
+// viewer runs the queries of a dashboard.
 type viewer struct {
 	*scene
 	*grafana.Dashboard
@@ -149,17 +150,17 @@ type viewer struct {
 	fill  func(grafana.Fill, string, []grafana.Variable) string
 	ask   func(query string) ([]map[string]any, error)
 
-	offered map[string][]string         // what there is to choose, by variable
-	chosen  map[string][]string         // everything
-	seen    map[string][]map[string]any // the rows that held a value last time, by type and title of the panel
-	told    map[string]bool             // queries that have told more than zeros
+	offered  map[string][]string         // values of each variable
+	chosen   map[string][]string         // selection of all values
+	seen     map[string][]map[string]any // rows with a value of the last look, by type and title of the panel
+	answered map[string]bool             // queries that have returned a value other than zero
 }
 
-// choose asks what there is to choose and chooses all of it.
+// choose reads the values of all variables and selects all of them.
 func (v *viewer) choose() {
 	v.Helper()
 	v.offered, v.chosen = make(map[string][]string), make(map[string][]string)
-	v.told = make(map[string]bool)
+	v.answered = make(map[string]bool)
 	for _, variable := range v.Templating.List {
 		if variable.Type != "query" {
 			continue
@@ -184,7 +185,7 @@ func (v *viewer) choose() {
 	}
 }
 
-// with chooses some values of one variable, and everything else.
+// with returns the selection of some values of one variable and of all values of the others.
 func (v *viewer) with(variable string, values ...string) map[string][]string {
 	chosen := make(map[string][]string)
 	for name, all := range v.chosen {
@@ -194,10 +195,10 @@ func (v *viewer) with(variable string, values ...string) map[string][]string {
 	return chosen
 }
 
-// pace is how much faster than the defaults, for which the dashboards are made, the quick options are.
+// pace is how much faster the quick options are than the defaults, for which the dashboards are made.
 const pace = 10
 
-// look runs all queries. None may be refused.
+// look runs all queries. None may fail.
 func (v *viewer) look(chosen map[string][]string) {
 	v.Helper()
 	v.seen = make(map[string][]map[string]any)
@@ -220,18 +221,18 @@ func (v *viewer) look(chosen map[string][]string) {
 			require.NoError(v, err, "%s: %s", panel.Title, query)
 			key := panel.Type + " " + panel.Title
 			for _, row := range rows {
-				seen, told := looked(row)
+				seen, nonzero := valueIn(row)
 				if seen {
 					v.seen[key] = append(v.seen[key], row)
 				}
-				v.told[target.Query] = v.told[target.Query] || told
+				v.answered[target.Query] = v.answered[target.Query] || nonzero
 			}
 		}
 	}
 }
 
-// looked reports whether a row holds a value beside its time and tags, and whether one is more than a zero.
-func looked(row map[string]any) (seen, told bool) {
+// valueIn reports whether a row has a value other than its time and tags, and whether one is not zero.
+func valueIn(row map[string]any) (seen, nonzero bool) {
 	for column, value := range row {
 		switch column {
 		case "time", "host", "endpoint", "zooid", "niche", "gap_type", "result", "table":
@@ -242,12 +243,12 @@ func looked(row map[string]any) (seen, told bool) {
 		}
 		n, isNumber := number(value)
 		seen = true
-		told = told || !isNumber || n != 0
+		nonzero = nonzero || !isNumber || n != 0
 	}
-	return seen, told
+	return seen, nonzero
 }
 
-// number is a value of either query language as a number.
+// number returns a value of either query language as a number.
 func number(value any) (float64, bool) {
 	switch value := value.(type) {
 	case json.Number:
@@ -261,7 +262,7 @@ func number(value any) (float64, bool) {
 	return 0, false
 }
 
-// zooidsIn are the zooids that rows are about.
+// zooidsIn returns the zooids in rows.
 func zooidsIn(rows []map[string]any) []string {
 	var zooids []string
 	seen := make(map[string]bool)
@@ -274,7 +275,7 @@ func zooidsIn(rows []map[string]any) []string {
 	return zooids
 }
 
-// valuesIn is the greatest value of each zooid, in rows that have one value each.
+// valuesIn returns the greatest value of each zooid, in rows with one value each.
 func valuesIn(rows []map[string]any) map[string]float64 {
 	greatest := make(map[string]float64)
 	for _, row := range rows {

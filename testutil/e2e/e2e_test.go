@@ -1,5 +1,4 @@
-// Package e2e tests the whole chain on real parts: a libzmq bus, a Telegraf with the unchanged drop-in,
-// an InfluxDB, and pyzmq clients.
+// Package e2e tests the whole chain: a libzmq bus, a Telegraf with the unchanged drop-in, an InfluxDB and pyzmq clients.
 package e2e
 
 import (
@@ -25,12 +24,12 @@ import (
 const (
 	root     = "../.."
 	database = "telegraf"
-	// limit is how long a test waits for what must come; it is not what it should take.
+	// limit is the timeout of a test for a condition, not an expected time.
 	limit = 90 * time.Second
 	poll  = 100 * time.Millisecond
 )
 
-// quick are options with which a component that beats every second is silent after three.
+// quick are options with a threshold of 3 s, for components with a heartbeat every second.
 const quick = `
 [[inputs.chembus]]
   tick_interval = "200ms"
@@ -47,7 +46,7 @@ const quick = `
 
 const quickThreshold = 3.0
 
-var plugins, agent string // folder of telegraf-chembus, and the telegraf program
+var plugins string // folder of telegraf-chembus
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -62,14 +61,6 @@ func TestMain(m *testing.M) {
 		build.Dir = root
 		if output, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "building telegraf-chembus: %v\n%s", err, output)
-			return 1
-		}
-		agent = os.Getenv("TELEGRAF")
-		if agent == "" {
-			agent, _ = filepath.Abs(filepath.Join(root, "bin", "telegraf"))
-		}
-		if _, err := os.Stat(agent); err != nil {
-			fmt.Fprintf(os.Stderr, "no Telegraf to test with: %v; run make telegraf, or name one with TELEGRAF=\n", err)
 			return 1
 		}
 		return m.Run()
@@ -90,20 +81,21 @@ func newScene(t *testing.T, options string) *scene {
 	return newSceneWith(t, options, "")
 }
 
-// newSceneWith adds to Telegraf's own configuration: options of [agent], then tables.
+// newSceneWith also adds to Telegraf's own configuration: options of [agent], then tables.
 func newSceneWith(t *testing.T, options, extra string) *scene {
 	t.Helper()
-	s := newStage(t)
+	binary := telegraf.Binary(t, root)
+	s := newStoppedScene(t)
 	dropIn, err := filepath.Abs(filepath.Join(root, "sample.conf"))
 	require.NoError(t, err)
-	s.config.Binary, s.config.Plugins, s.config.DropIn = agent, plugins, dropIn
+	s.config.Binary, s.config.Plugins, s.config.DropIn = binary, plugins, dropIn
 	s.config.Options = options
 	s.config.Agent += extra
 	s.start()
 	return s
 }
 
-// newBus has a bus and nothing else.
+// newBus returns a scene with a bus and nothing else.
 func newBus(t *testing.T) *scene {
 	t.Helper()
 	t.Parallel()
@@ -115,9 +107,10 @@ func newBus(t *testing.T) *scene {
 	return s
 }
 
-// newStage is a scene whose Telegraf has not started yet.
-func newStage(t *testing.T) *scene {
+// newStoppedScene returns a scene whose Telegraf is not started yet.
+func newStoppedScene(t *testing.T) *scene {
 	t.Helper()
+	process.SkipIfShort(t, "InfluxDB")
 	s := newBus(t)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -143,28 +136,28 @@ func newStage(t *testing.T) *scene {
 	return s
 }
 
-// start starts Telegraf, and has it stopped at the end of the test.
+// start starts Telegraf and stops it at the end of the test.
 func (s *scene) start() {
 	s.Helper()
 	var err error
 	s.telegraf, err = telegraf.Start(s.config)
 	require.NoError(s, err)
 	s.Cleanup(func() {
-		assert.NoError(s, s.telegraf.Stop(), "telegraf must end by itself")
+		assert.NoError(s, s.telegraf.Stop(), "telegraf must exit by itself")
 		if s.Failed() {
-			s.Logf("telegraf said:\n%s", s.telegraf.Output())
+			s.Logf("the log of Telegraf:\n%s", s.telegraf.Output())
 		}
 	})
 }
 
-// restart stops Telegraf as a service is stopped, and starts it again.
+// restart stops Telegraf and starts it again.
 func (s *scene) restart() {
 	s.Helper()
 	require.NoError(s, s.telegraf.Stop())
 	s.startAgain()
 }
 
-// startAgain starts a Telegraf in place of one that has ended.
+// startAgain starts Telegraf after it has exited.
 func (s *scene) startAgain() {
 	s.Helper()
 	var err error
@@ -172,23 +165,24 @@ func (s *scene) startAgain() {
 	require.NoError(s, err)
 }
 
-// env names the scene's bus to whoever runs with it.
+// env returns environment variables with the endpoints of the bus.
 func (s *scene) env() []string {
 	return []string{"KLR_CHEM_XSUB=" + s.bus.XSub(), "KLR_CHEM_XPUB=" + s.bus.XPub()}
 }
 
-// python starts one of the pyzmq clients.
+// python starts a pyzmq client.
 func (s *scene) python(script string, args ...string) *process.Process {
 	s.Helper()
+	process.SkipIfShort(s, "Python with pyzmq")
 	cmd := exec.Command("/usr/bin/python3", append([]string{filepath.Join("testdata", script)}, args...)...)
 	cmd.Env = append(os.Environ(), s.env()...)
 	p, err := process.Start(cmd, nil)
 	require.NoError(s, err)
-	s.Cleanup(func() { _ = p.Stop() }) // by a signal, which is how they end
+	s.Cleanup(func() { _ = p.Stop() }) // it exits by a signal, which is an error
 	return p
 }
 
-// delivery is what the pyzmq consumer says of a message.
+// delivery is a line of the pyzmq consumer.
 type delivery struct {
 	Ready     bool
 	Malformed []string
@@ -201,10 +195,10 @@ func (s *scene) deliveries(consumer *process.Process) []delivery {
 	var all []delivery
 	for line := range strings.Lines(consumer.Output()) {
 		if !strings.HasSuffix(line, "\n") {
-			break // is being written
+			break // incomplete
 		}
 		var d delivery
-		require.NoError(s, json.Unmarshal([]byte(line), &d), "consumer.py said %q", line)
+		require.NoError(s, json.Unmarshal([]byte(line), &d), "consumer.py printed %q", line)
 		if !d.Ready {
 			all = append(all, d)
 		}
@@ -212,7 +206,7 @@ func (s *scene) deliveries(consumer *process.Process) []delivery {
 	return all
 }
 
-// value asks InfluxDB for the single value of a query; nil if there is none yet.
+// value returns the single value of a query; nil if there is none yet.
 func (s *scene) value(query string, args ...any) any {
 	s.Helper()
 	rows, err := s.influx.Query(database, fmt.Sprintf(query, args...))
@@ -233,12 +227,12 @@ func (s *scene) number(query string, args ...any) float64 {
 	return f
 }
 
-// up is the last value of the field of that name of a zooid; -1 if there is none yet.
+// up returns the last value of the field up of a zooid; -1 if there is none yet.
 func (s *scene) up(zooid string) float64 {
 	return s.number(`SELECT last("up") AS value FROM liveness WHERE zooid = '%s'`, zooid)
 }
 
-// waitForGap waits until InfluxDB has a component's latest gap as open, or as closed.
+// waitForGap waits until a component's latest gap in InfluxDB is open, or closed.
 func (s *scene) waitForGap(zooid string, open bool) {
 	s.Helper()
 	s.wait(fmt.Sprintf("InfluxDB has open=%v in the latest gap of %s", open, zooid), func() bool {
@@ -246,15 +240,26 @@ func (s *scene) waitForGap(zooid string, open bool) {
 	})
 }
 
+// requireIncident requires that all gaps in InfluxDB are of one incident.
+func (s *scene) requireIncident(incident string) {
+	s.Helper()
+	rows, err := s.influx.Query(database, `SELECT incident_id FROM liveness_gap`)
+	require.NoError(s, err)
+	require.NotEmpty(s, rows)
+	for _, row := range rows {
+		require.Equal(s, incident, row["incident_id"])
+	}
+}
+
 func (s *scene) wait(what string, condition func() bool) {
 	s.Helper()
 	require.Eventually(s, condition, limit, poll, what)
 }
 
-// observe waits until the bus was observed for some more seconds.
+// observe waits until the observation clock has advanced by some seconds.
 func (s *scene) observe(seconds float64) {
 	s.Helper()
 	const observed = `SELECT last(observed_s) AS value FROM chembus_bus`
 	start := s.number(observed)
-	s.wait("the observation clock goes on", func() bool { return s.number(observed) >= start+seconds })
+	s.wait("the observation clock advances", func() bool { return s.number(observed) >= start+seconds })
 }

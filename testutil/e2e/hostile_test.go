@@ -11,10 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHostileInput sends what no component should, and names that line protocol has to escape, through
-// the whole chain.
+// TestHostileInput sends invalid messages, and names that must be escaped in line protocol, through the whole chain.
 func TestHostileInput(t *testing.T) {
-	// Each of the odd names is to be a gap of its own.
+	// With a high mass_count each of the odd names has a gap of its own.
 	s := newScene(t, strings.Replace(quick, "[[processors.liveness]]", "[[processors.liveness]]\n  mass_count = 1000", 1))
 	gaps := s.consumer()
 	c := s.colony(3)
@@ -61,7 +60,7 @@ func TestHostileInput(t *testing.T) {
 			require.NoError(t, p.Send(frames...))
 		}
 	}
-	odd := []string{`"quoted"`, "a b", "a,zooid=b", "a=b", `back\slash`, `\,`, "Grüße", "💩", "# no comment", "'; DROP DATABASE telegraf; --"}
+	odd := []string{`"quoted"`, "a b", "a,zooid=b", "a=b", `back\slash`, `\,`, "Grüße", "💩", "# not a comment", "'; DROP DATABASE telegraf; --"}
 	for _, name := range odd {
 		require.NoError(t, p.Send([]byte("HEARTBEAT"), named(name)))
 	}
@@ -75,7 +74,7 @@ func TestHostileInput(t *testing.T) {
 	for _, name := range odd {
 		s.wait(name+" is a tag of its own", func() bool { return s.up(quote.Replace(name)) >= 0 })
 	}
-	s.wait("the odd names fall silent", func() bool { return len(gaps.Received()) >= len(odd) })
+	s.wait("the components with odd names are silent", func() bool { return len(gaps.Received()) >= len(odd) })
 	s.observe(1)
 	require.ElementsMatch(t, odd, zooidsOf(gaps.Received()))
 
@@ -85,11 +84,11 @@ func TestHostileInput(t *testing.T) {
 	for _, row := range rows {
 		zooids = append(zooids, fmt.Sprint(row["value"]))
 	}
-	require.ElementsMatch(t, append(odd, c.Names()...), zooids, "nobody else was made up")
+	require.ElementsMatch(t, append(odd, c.Names()...), zooids, "no other names")
 	log := s.telegraf.Output()
-	require.Equal(t, 1, strings.Count(log, "Messages rejected"), "one line a minute")
+	require.Equal(t, 1, strings.Count(log, "Messages rejected"), "one line per minute")
 	for line := range strings.Lines(log) {
-		// What it gets from sensor and judge Telegraf must be able to read.
+		// Telegraf must be able to parse the metrics of input and processor.
 		require.NotContains(t, line, "E! [inputs.execd]")
 		require.NotContains(t, line, "E! [processors.execd]")
 	}

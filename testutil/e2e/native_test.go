@@ -13,28 +13,30 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/process"
 )
 
-// voiceAsOutput ends the options with what the drop-in says of the voice.
-const voiceAsOutput = `
+// outputOptions are the options of the output in the drop-in.
+const outputOptions = `
   metric_batch_size = 1
   namepass = ["liveness_gap"]
 `
 
-// TestCompiledIn is the main job without execd: a Telegraf of which the plugins are a part.
+// TestCompiledIn is TestKilledComponent with a Telegraf that contains the plugins.
 func TestCompiledIn(t *testing.T) {
-	killedComponent(newNativeScene(t, quick+voiceAsOutput), "1", quickThreshold, "meta_agent", "heal_executor")
+	killedComponent(newNativeScene(t, quick+outputOptions), "1", quickThreshold, "meta_agent", "heal_executor")
 }
 
-// TestCompiledInConfiguration lets the custom Telegraf read the configuration that the README shows, and
-// report what is no option.
+// TestCompiledInConfiguration requires that the custom Telegraf accepts the configuration in the README and rejects an
+// unknown option.
 func TestCompiledInConfiguration(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "telegraf.conf")
 	gather := func(configuration string) (string, error) {
 		require.NoError(t, os.WriteFile(file, []byte(configuration), 0o600))
 		cmd := exec.Command(nativeTelegraf(t), "--config", file, "--test")
-		// A bus that is not there: nothing listens on this port.
+		// Nothing listens on this port.
 		cmd.Env = append(os.Environ(), "KLR_CHEM_XPUB=tcp://127.0.0.1:1", "KLR_CHEM_XSUB=tcp://127.0.0.1:1")
 		output, err := cmd.CombinedOutput()
 		return string(output), err
@@ -52,14 +54,14 @@ func TestCompiledInConfiguration(t *testing.T) {
 	require.Contains(t, output, `["thresold"]`)
 }
 
-// TestCompiledInRestarts reloads Telegraf's configuration and restarts it during the outage of a component.
-// The judge remembers it by Telegraf's own statefile alone, and the voice by a file of its own.
+// TestCompiledInRestarts reloads and restarts Telegraf while a component is dead. The processor keeps its state in
+// Telegraf's statefile, the output in a file of its own.
 func TestCompiledInRestarts(t *testing.T) {
 	dir := t.TempDir()
 	s := newNativeScene(t, fmt.Sprintf(`
   statefile = %q
   skip_processors_after_aggregators = true
-`, filepath.Join(dir, "telegraf.state"))+quick+fmt.Sprintf("state_file = %q\n", filepath.Join(dir, "voice.json"))+voiceAsOutput)
+`, filepath.Join(dir, "telegraf.state"))+quick+fmt.Sprintf("state_file = %q\n", filepath.Join(dir, "output.json"))+outputOptions)
 	gaps := s.consumer()
 	c := s.colony(5)
 	require.NoError(t, c.Kill("audio_io"))
@@ -70,32 +72,29 @@ func TestCompiledInRestarts(t *testing.T) {
 	starts := func() int { return strings.Count(s.telegraf.Output(), "[inputs.chembus] Listening") }
 	require.Equal(t, 1, starts())
 	require.NoError(t, s.telegraf.Signal(syscall.SIGHUP))
-	s.wait("Telegraf runs with the configuration read again", func() bool { return starts() == 2 })
+	s.wait("Telegraf has reloaded its configuration", func() bool { return starts() == 2 })
 	s.observe(quickThreshold)
 	s.restart()
 	s.observe(quickThreshold)
 	require.NoError(t, c.Revive("audio_io"))
 	s.waitForGap("audio_io", false)
-	rows, err := s.influx.Query(database, `SELECT incident_id FROM liveness_gap`)
-	require.NoError(t, err)
-	for _, row := range rows {
-		require.Equal(t, incident, row["incident_id"])
-	}
-	require.Len(t, gaps.Received(), 1, "told before, and not again")
+	s.requireIncident(incident)
+	require.Len(t, gaps.Received(), 1, "published once")
 
 	require.NoError(t, c.Kill("meta_agent"))
 	s.wait("the next death is found", func() bool { return len(gaps.Received()) > 1 })
 	require.Equal(t, []string{"audio_io", "meta_agent"}, zooidsOf(gaps.Received()))
 }
 
-// newNativeScene is a scene with a Telegraf that has the plugins compiled in; the options are part of its
-// configuration, and begin with those of [agent].
+// newNativeScene is a scene with a Telegraf that contains the plugins. The options are part of its configuration, beginning
+// with those of [agent].
 func newNativeScene(t *testing.T, options string) *scene {
 	t.Helper()
-	s := newStage(t)
-	s.config.Binary = nativeTelegraf(t)
+	binary := nativeTelegraf(t)
+	s := newStoppedScene(t)
+	s.config.Binary = binary
 	s.config.Agent += options
-	t.Cleanup(func() { // after the stop
+	t.Cleanup(func() { // runs after Telegraf was stopped
 		if s.telegraf != nil {
 			require.NotRegexp(t, ` E! \[(inputs\.chembus|processors\.liveness|outputs\.chembus|telegraf)\]`, s.telegraf.Output())
 		}
@@ -104,11 +103,12 @@ func newNativeScene(t *testing.T, options string) *scene {
 	return s
 }
 
-// nativeTelegraf is a Telegraf built as the README's section about it says.
+// nativeTelegraf returns the path of a Telegraf built as described in the README.
 func nativeTelegraf(t *testing.T) string {
 	t.Helper()
+	process.SkipIfShort(t, "a custom Telegraf")
 	build.Do(func() {
-		buildError = errors.New("the build failed in another test")
+		buildError = errors.New("the build has failed in another test")
 		buildError = buildNativeTelegraf(t, filepath.Join(plugins, "native"))
 	})
 	require.NoError(t, buildError)
@@ -120,14 +120,14 @@ var (
 	buildError error
 )
 
-// buildNativeTelegraf follows the README in a folder that holds the checkouts of both projects. That of
-// Telegraf is the copy in Go's module cache.
+// buildNativeTelegraf runs the commands of the README in a folder with the source of both projects. That of Telegraf is
+// copied from Go's module cache.
 func buildNativeTelegraf(t *testing.T, dir string) error {
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Version}} {{.Dir}}", "github.com/influxdata/telegraf").Output()
 	require.NoError(t, err)
 	version, source, _ := strings.Cut(strings.TrimSpace(string(module)), " ")
 	shell := readmeBlocks(t, "shell")
-	require.Contains(t, shell[0], " --branch "+version+" ", "the README clones the Telegraf that the plugins are made for")
+	require.Contains(t, shell[0], " --branch "+version+" ", "the README must clone the version of Telegraf in go.mod")
 
 	checkout := filepath.Join(dir, "telegraf")
 	require.NoError(t, os.CopyFS(checkout, os.DirFS(source)))
@@ -143,10 +143,10 @@ func buildNativeTelegraf(t *testing.T, dir string) error {
 	return nil
 }
 
-// readmeBlocks returns the code of a language in the README's section about compiling the plugins in.
+// readmeBlocks returns the code blocks of a language in the section about compiling the plugins in.
 func readmeBlocks(t *testing.T, language string) []string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(root, "cmd", "telegraf-chembus", "README.md"))
 	require.NoError(t, err)
 	_, section, found := strings.Cut(string(readme), "\n## Compiled into Telegraf\n")
 	require.True(t, found)

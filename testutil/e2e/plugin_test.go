@@ -12,14 +12,14 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/process"
 )
 
-// pluginProcess is one of the plugins as Telegraf runs it, without Telegraf.
+// pluginProcess is a plugin's process without Telegraf.
 type pluginProcess struct {
 	*process.Process
 	scene *scene
 	stdin *os.File
 }
 
-// plugin starts a plugin in a role with an options' file.
+// plugin starts a plugin with a configuration file.
 func (s *scene) plugin(role, config string) *pluginProcess {
 	s.Helper()
 	cmd := exec.Command(filepath.Join(plugins, "telegraf-chembus"), role, "-config", config)
@@ -38,20 +38,20 @@ func (s *scene) plugin(role, config string) *pluginProcess {
 		_ = writer.Close()
 		_ = p.Stop()
 		if s.Failed() {
-			s.Logf("the %s said:\n%s", role, p.Output())
+			s.Logf("the log of the %s:\n%s", role, p.Output())
 		}
 	})
 	return p
 }
 
-// write hands something over as Telegraf does.
+// write writes to the plugin's stdin as Telegraf does.
 func (p *pluginProcess) write(lines string) {
 	p.scene.Helper()
 	_, err := p.stdin.WriteString(lines)
 	require.NoError(p.scene, err)
 }
 
-// gapLevel is the level of an open incident in line protocol, each of a component of its own.
+// gapLevel returns the metric of an open gap in line protocol. Each incident is of a component of its own.
 func gapLevel(incident string) string {
 	return fmt.Sprintf("liveness_gap,zooid=of\\ %s,gap_type=heartbeat_missing "+
 		"incident_id=%q,open=true,last_seen=1795446803.5,missing_seconds=31.5,reason=\"test\" 1795446835000000000\n",

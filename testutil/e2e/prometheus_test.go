@@ -17,11 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// expiration is the README's expiration_interval, ten times as fast as the quick options are.
+// expiration is a tenth of the README's expiration_interval, as the quick options are ten times as fast as the defaults.
 const expiration = 6.0
 
-// TestPrometheus scrapes what the README's block for outputs.prometheus_client exposes, while a component dies
-// and comes back.
+// TestPrometheus scrapes Telegraf with the README's block for outputs.prometheus_client while a component is killed and
+// revived.
 func TestPrometheus(t *testing.T) {
 	block := readmeBlock(t, "toml", "[[outputs.prometheus_client]]")
 	for _, change := range [][2]string{
@@ -38,7 +38,7 @@ func TestPrometheus(t *testing.T) {
 	p.wait("it is up", func() bool { return p.of("liveness_up", victim) == 1 && p.of("liveness_up", other) == 1 })
 
 	require.NoError(t, c.Kill(victim))
-	p.wait("the gap is open for longer than a series lives", func() bool {
+	p.wait("the gap is open for longer than the expiration interval", func() bool {
 		return p.of("liveness_gap_missing_seconds", victim) > quickThreshold+expiration+2
 	})
 	require.EqualValues(t, 1, p.of("liveness_gap_open", victim))
@@ -51,7 +51,7 @@ func TestPrometheus(t *testing.T) {
 	require.Less(t, p.of("liveness_availability", victim), 1.0)
 	require.EqualValues(t, 1, p.of("liveness_up", other))
 	require.LessOrEqual(t, p.of("liveness_state_code", other), 1.0, "up or late")
-	require.EqualValues(t, -1, p.of("liveness_gap_open", other), "no gap, no series")
+	require.EqualValues(t, -1, p.of("liveness_gap_open", other), "without a gap there is no series")
 	require.EqualValues(t, 1, p.of("chembus_bus_observable", ""))
 	require.Positive(t, p.of("chembus_bus_probe_rtt_s", ""))
 	require.Positive(t, p.of("chembus_bus_messages", ""))
@@ -66,18 +66,18 @@ func TestPrometheus(t *testing.T) {
 	require.NoError(t, c.Revive(victim))
 	p.wait("the gap is closed", func() bool { return p.of("liveness_gap_open", victim) == 0 })
 	p.wait("it is up again", func() bool { return p.of("liveness_up", victim) == 1 })
-	p.wait("the closed gap is gone", func() bool { return p.of("liveness_gap_open", victim) == -1 })
-	require.EqualValues(t, 1, p.of("liveness_up", victim), "what is reported stays")
+	p.wait("the series of the closed gap has expired", func() bool { return p.of("liveness_gap_open", victim) == -1 })
+	require.EqualValues(t, 1, p.of("liveness_up", victim), "a component that is reported stays")
 
 	require.NoError(t, s.bus.Pause())
 	p.wait("the bus is not observable", func() bool { return p.of("chembus_bus_observable", "") == 0 })
-	p.wait("who cannot be judged is not up", func() bool { return p.of("liveness_up", victim) == -1 })
-	require.EqualValues(t, 0, p.of("chembus_bus_observable", ""), "this is still told")
+	p.wait("without an observable bus nothing is reported as up", func() bool { return p.of("liveness_up", victim) == -1 })
+	require.EqualValues(t, 0, p.of("chembus_bus_observable", ""), "chembus_bus is still reported")
 	require.NoError(t, s.bus.Resume())
 	p.wait("it is up again", func() bool { return p.of("liveness_up", victim) == 1 })
 }
 
-// otherNames is what the linter says of names that follow Telegraf's conventions, not those of Prometheus.
+// otherNames are the linter's findings on names that follow Telegraf's conventions instead of those of Prometheus.
 var otherNames = []string{
 	`counter metrics should have "_total" suffix`,
 	`metric names should not contain abbreviated units`,
@@ -123,7 +123,7 @@ func (p *prometheus) scrape() {
 	}
 }
 
-// of is the value of a component's series, or with no name that of the only series; -1 if there is none.
+// of returns the value of a component's series, or of the only series for an empty name; -1 if there is none.
 func (p *prometheus) of(name, zooid string) float64 {
 	p.Helper()
 	value, found := -1.0, false
@@ -149,7 +149,7 @@ func (p *prometheus) of(name, zooid string) float64 {
 
 var listening = regexp.MustCompile(`\[outputs\.prometheus_client\] Listening on (\S+)`)
 
-// metricsURL is where Telegraf is to be scraped, as its log says.
+// metricsURL returns the URL to scrape, from Telegraf's log.
 func (s *scene) metricsURL() string {
 	s.Helper()
 	var url string
@@ -162,13 +162,13 @@ func (s *scene) metricsURL() string {
 	return url
 }
 
-// readmeBlock is the block of code in the README that begins with a line.
+// readmeBlock returns the code block in the dashboards' README that begins with a line.
 func readmeBlock(t *testing.T, language, line string) string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(root, "cmd", "telegraf-chembus", "dashboards", "README.md"))
 	require.NoError(t, err)
 	_, block, found := strings.Cut(string(readme), "```"+language+"\n"+line)
-	require.True(t, found, "the README has no block that begins with %q", line)
+	require.True(t, found, "the README has no code block that begins with %q", line)
 	block, _, _ = strings.Cut(block, "```")
 	return line + block
 }

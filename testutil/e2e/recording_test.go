@@ -9,12 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// speed is how much faster than it was recorded the recording is played; the quick threshold is as many
-// times shorter than the default one.
+// speed is how much faster the recording is played; the quick threshold is a tenth of the default, too.
 const speed = 10
 
-// TestRecording plays a recording of the real bus, in which reflection_consumer_daemon is killed after
-// 60 s and starts again after 130 s. See testdata/README.md.
+// TestRecording plays a recording of a real bus, in which reflection_consumer_daemon is killed after 60 s and started again
+// after 130 s. See testdata/README.md.
 func TestRecording(t *testing.T) {
 	const victim = "reflection_consumer_daemon"
 	recording, err := os.Open("testdata/colony.jsonl")
@@ -31,10 +30,10 @@ func TestRecording(t *testing.T) {
 
 	sent, err := p.Replay(ctx, recording, speed)
 	require.NoError(t, err)
-	received := gaps.Received() // before the recording's end becomes a silence of everybody
+	received := gaps.Received() // before all components are silent after the end
 	require.Equal(t, []string{victim}, zooidsOf(received))
 
-	// What was heard before the recording ended reaches InfluxDB within a flush.
+	// All heartbeats reach InfluxDB within a flush interval.
 	beats := 0
 	for zooid, n := range distinct {
 		s.wait("every beat of "+zooid+" is in InfluxDB", func() bool {
@@ -46,7 +45,7 @@ func TestRecording(t *testing.T) {
 		return s.number(`SELECT last(heartbeats) AS value FROM chembus_bus`) == float64(beats)
 	})
 	require.EqualValues(t, sent-beats, s.number(`SELECT last(duplicates) AS value FROM chembus_bus`))
-	require.Nil(t, s.value(`SELECT count(uptime_s) AS value FROM chembus_heartbeat`), "the recording holds only epoch times")
+	require.Nil(t, s.value(`SELECT count(uptime_s) AS value FROM chembus_heartbeat`), "the recording has epoch times only")
 
 	rows, err := s.influx.Query(database, `SELECT "open", incident_id FROM liveness_gap WHERE zooid = '`+victim+`'`)
 	require.NoError(t, err)
@@ -58,10 +57,10 @@ func TestRecording(t *testing.T) {
 			closed++
 		}
 	}
-	require.Equal(t, 1, closed, "its recovery closes the gap once")
+	require.Equal(t, 1, closed, "the gap is closed once")
 }
 
-// distinctBeats counts the heartbeats of each zooid in the recording, copies of a double tap once.
+// distinctBeats counts the heartbeats of each zooid in the recording, without copies.
 func distinctBeats(t *testing.T) map[string]int {
 	t.Helper()
 	recording, err := os.Open("testdata/colony.jsonl")

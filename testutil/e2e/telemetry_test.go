@@ -22,7 +22,7 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
-const hearTelemetry = `
+const telemetryOptions = `
 [[inputs.chembus]]
   signals = ["metric", "timer_start", "timer_stop", "logger_init", "logger_close", "EVOLUTION"]
   announce_as = ""
@@ -32,11 +32,11 @@ const hearTelemetry = `
 [[outputs.chembus]]
 `
 
-// telemetryBlock is the drop-in's block for the files, with its comment signs removed by the command in the
-// README. What it reads gets a tag, by which the test tells the two ways apart.
+// telemetryBlock returns the drop-in's block for files, uncommented with the command in D-REAM.md. Its metrics get a tag
+// that distinguishes them from those of the bus.
 func telemetryBlock(t *testing.T, files string) string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(root, "plugins", "inputs", "chembus", "D-REAM.md"))
 	require.NoError(t, err)
 	const command = `sed '/^# \[\[inputs.tail/,$ s/^# \?//'`
 	require.Contains(t, string(readme), strings.Replace(command, "sed ", "sed -i ", 1)+" /etc/telegraf/telegraf.d/chembus.conf")
@@ -51,14 +51,14 @@ func telemetryBlock(t *testing.T, files string) string {
 	return "[[inputs.tail]]" + strings.Replace(block, processor, "[inputs.tail.tags]\n    way = \"file\"\n"+processor, 1)
 }
 
-// event is one of D-REAM's.
+// event is an event of D-REAM.
 type event struct {
 	name    string
 	ts      float64
 	payload map[string]any
 }
 
-// line is the event as a line of a file.
+// line returns the event as a line of a file.
 func (e event) line(t *testing.T, seq int) []byte {
 	t.Helper()
 	line, err := json.Marshal(map[string]any{
@@ -68,7 +68,7 @@ func (e event) line(t *testing.T, seq int) []byte {
 	return append(line, '\n')
 }
 
-// message is the event as its payload on the bus.
+// message returns the event as a payload on the bus.
 func (e event) message(t *testing.T) []byte {
 	t.Helper()
 	payload, err := chembus.Message{
@@ -78,8 +78,8 @@ func (e event) message(t *testing.T) []byte {
 	return payload
 }
 
-// handmade are events whose metrics are known, a second apart.
-func handmade(start float64) (events []event, lines []string) {
+// knownEvents returns events, a second apart, and their metrics.
+func knownEvents(start float64) (events []event, lines []string) {
 	for i, e := range []struct {
 		name    string
 		payload map[string]any
@@ -120,7 +120,7 @@ func handmade(start float64) (events []event, lines []string) {
 	return events, lines
 }
 
-// manyEvents are events as they may come, and more timers than are remembered.
+// manyEvents returns random events, and more timers than the input keeps.
 func manyEvents(start float64) []event {
 	random := rand.New(rand.NewPCG(1, 2))
 	var events []event
@@ -135,7 +135,7 @@ func manyEvents(start float64) []event {
 		}[random.IntN(3)])
 	}
 	ts = math.Ceil(ts)
-	for _, elapsed := range []float64{3599, 3600} { // at an hour a start counts as unmatched
+	for _, elapsed := range []float64{3599, 3600} { // after an hour a start is reported as unmatched
 		name := fmt.Sprintf("stopped after %v", elapsed)
 		events = append(events, event{"timer_start", ts, map[string]any{"name": name}},
 			event{"timer_stop", ts + elapsed, map[string]any{"name": name, "elapsed": elapsed}})
@@ -154,7 +154,7 @@ func manyEvents(start float64) []event {
 	return events
 }
 
-// telemetry are chembus_signal metrics of each way, in their order.
+// telemetry is the chembus_signal metrics from the bus and from files, in order.
 type telemetry struct{ bus, file []string }
 
 func parseTelemetry(t *testing.T, lines []byte) (read telemetry) {
@@ -174,7 +174,7 @@ func parseTelemetry(t *testing.T, lines []byte) (read telemetry) {
 	return read
 }
 
-// describe is everything that a metric says, with the types of its fields.
+// describe returns a metric as text, with the types of its fields.
 func describe(m telegraf.Metric) string {
 	var fields []string
 	for _, f := range m.FieldList() {
@@ -184,7 +184,7 @@ func describe(m telegraf.Metric) string {
 	return fmt.Sprintf("%s %v %s %d", m.Name(), m.Tags(), strings.Join(fields, ", "), m.Time().UnixNano())
 }
 
-// readTelemetry reads what Telegraf has written until now.
+// readTelemetry reads the metrics that Telegraf has written so far.
 func readTelemetry(t *testing.T, path string) telemetry {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -194,12 +194,12 @@ func readTelemetry(t *testing.T, path string) telemetry {
 	return parseTelemetry(t, content[:bytes.LastIndexByte(content, '\n')+1])
 }
 
-// TestTelemetryOfBusAndFile has the same events come over the bus and in a file: the metrics are the same, and
-// InfluxDB takes them all.
+// TestTelemetryOfBusAndFile sends the same events over the bus and in a file. Their metrics must be the same, and InfluxDB
+// must accept all of them.
 func TestTelemetryOfBusAndFile(t *testing.T) {
 	dir := t.TempDir()
 	out, file := filepath.Join(dir, "out.lp"), filepath.Join(dir, "a.jsonl")
-	s := newSceneWith(t, hearTelemetry, telemetryBlock(t, filepath.Join(dir, "*.jsonl"))+fmt.Sprintf(`
+	s := newSceneWith(t, telemetryOptions, telemetryBlock(t, filepath.Join(dir, "*.jsonl"))+fmt.Sprintf(`
 [[outputs.file]]
   files = [%q]
   namepass = ["chembus_signal"]
@@ -213,11 +213,11 @@ func TestTelemetryOfBusAndFile(t *testing.T) {
 	}
 
 	start := float64(time.Now().Unix()) - 24*3600
-	events, known := handmade(start)
+	events, known := knownEvents(start)
 	events = append(events, manyEvents(start+60)...)
 	var read telemetry
 	n := 0
-	// In parts that are smaller than what a socket of the bus queues. The last of each tells that it has come.
+	// In parts smaller than the queue of a socket. The last event of a part shows that all of it has arrived.
 	for part := range slices.Chunk(events, 400) {
 		n++
 		part = append(slices.Clip(part), event{"logger_close", start + float64(n), map[string]any{"total_events": n}})
@@ -226,13 +226,13 @@ func TestTelemetryOfBusAndFile(t *testing.T) {
 			lines = append(lines, e.line(t, seq)...)
 			message := e.message(t)
 			require.NoError(t, p.Send([]byte(e.name), message))
-			if seq%3 == 0 { // as publishers on the bus do with a topic's first
+			if seq%3 == 0 { // publishers send the first message of a topic twice
 				require.NoError(t, p.Send([]byte(e.name), message))
 			}
 		}
 		appendTo(t, file, lines)
 		last := parseTelemetry(t, fmt.Appendf(nil, "chembus_signal,host=e2e,signal=logger_close total_events=%d %d\n", n, int64(start+float64(n))*1e9)).bus[0]
-		s.wait("all events came both ways", func() bool {
+		s.wait("all events have arrived from both", func() bool {
 			read = readTelemetry(t, out)
 			return slices.Contains(read.bus, last) && slices.Contains(read.file, last)
 		})
@@ -247,10 +247,10 @@ func TestTelemetryOfBusAndFile(t *testing.T) {
 		}
 		return n
 	}
-	require.Greater(t, count("signal:timer_unmatched"), 100, "and not only of the flood")
-	require.Equal(t, n+1, count("signal:logger_close"), "a copy is no event")
+	require.Greater(t, count("signal:timer_unmatched"), 100, "also of timers other than the flood")
+	require.Equal(t, n+1, count("signal:logger_close"), "copies are dropped")
 
-	// The same fact in each type that JSON has, and names that InfluxDB has for itself.
+	// A fact with each JSON type, and names that InfluxDB reserves.
 	for i, facts := range []map[string]any{
 		{"x": 1}, {"x": "one"}, {"x": true}, {"x": []any{1, "two"}}, {"x": map[string]any{"y": nil}, "z": 1.5},
 		{"time": 1, "signal": 2, "ecosystem": 3, "intensity": "much", "incident_id": 4, "_field": 5, "_measurement": "m", "value": "v", "a b,c=d": 6},

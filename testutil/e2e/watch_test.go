@@ -16,46 +16,45 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/process"
 )
 
-// TestWatch looks at a colony in which a component was killed, beside the Telegraf that found it.
+// TestWatch runs the watch beside Telegraf on a colony in which a component is killed.
 func TestWatch(t *testing.T) {
 	const victim = "audio_io"
 	s := newScene(t, fmt.Sprintf(remembering, filepath.Join(t.TempDir(), "liveness.json")))
 	c := s.colony(5)
 	live := s.startWatch("-json")
-	s.wait("a live watch has everybody up", func() bool {
+	s.wait("the live watch shows all components as up", func() bool {
 		snapshots := s.snapshots(live)
 		return len(snapshots) > 0 && countUp(snapshots[len(snapshots)-1]) == 5
 	})
 	require.NoError(t, c.Kill(victim))
-	s.wait("the judge in Telegraf finds it silent", func() bool { return s.up(victim) == 0 })
+	s.wait("the processor in Telegraf finds it silent", func() bool { return s.up(victim) == 0 })
 
 	seen := s.watchOnce()
 	require.True(t, seen.Bus.Observable)
 	require.NotNil(t, seen.Bus.ProbeRTTS)
 	require.Empty(t, seen.Notes)
 	require.Len(t, seen.Zooids, 5)
-	require.Equal(t, victim, seen.Zooids[0].Name, "silent ones first")
+	require.Equal(t, victim, seen.Zooids[0].Name, "silent components come first")
 	require.Equal(t, "silent", seen.Zooids[0].State)
 	require.Greater(t, seen.Zooids[0].SilenceS, seen.Zooids[0].ThresholdS)
 	for _, z := range seen.Zooids[1:] {
 		require.Equal(t, "up", z.State, z.Name)
-		require.Greater(t, z.Beats, int64(3), "%s: since Telegraf began, not the watch", z.Name)
+		require.Greater(t, z.Beats, int64(3), "%s: counted since the start of Telegraf", z.Name)
 		require.NotNil(t, z.IntervalS, z.Name)
-		require.InDelta(t, 0.5, *z.IntervalS, 1, "%s: it has up to 8 streams that beat every second", z.Name)
+		require.InDelta(t, 0.5, *z.IntervalS, 1, "%s: up to 8 streams with a beat every second", z.Name)
 	}
-	s.wait("the live watch has it silent", func() bool {
+	s.wait("the live watch shows it as silent", func() bool {
 		snapshots := s.snapshots(live)
 		return snapshots[len(snapshots)-1].Zooids[0].State == "silent"
 	})
-	s.Logf("behind the judge in Telegraf: the live watch by %v", firstSilent(s.snapshots(live), victim).Sub(s.foundSilent(victim)))
+	s.Logf("the live watch showed it %v after the processor in Telegraf", firstSilent(s.snapshots(live), victim).Sub(s.foundSilent(victim)))
 
 	require.NoError(t, c.Revive(victim))
 	s.wait("it is up again", func() bool { return s.up(victim) == 1 })
-	s.wait("the watch has everybody up", func() bool { return countUp(s.watchOnce()) == 5 })
-	require.NotContains(t, s.telegraf.Output(), "stands by", "the watch locks nothing")
+	s.wait("the watch shows all components as up", func() bool { return countUp(s.watchOnce()) == 5 })
 }
 
-// watch is the command with the options of the scene's Telegraf.
+// watch returns the watch command with the options of the scene's Telegraf.
 func (s *scene) watch(args ...string) *exec.Cmd {
 	args = append([]string{"watch", "-config", filepath.Join(s.config.Dir, "chembus.conf")}, args...)
 	cmd := exec.Command(filepath.Join(plugins, "telegraf-chembus"), args...)
@@ -63,7 +62,7 @@ func (s *scene) watch(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// watchOnce looks once.
+// watchOnce returns the snapshot of a watch -once.
 func (s *scene) watchOnce() watch.Snapshot {
 	s.Helper()
 	out, err := s.watch("-once", "-json").Output()
@@ -73,7 +72,7 @@ func (s *scene) watchOnce() watch.Snapshot {
 	return seen
 }
 
-// startWatch starts a live watch.
+// startWatch starts a live watch and stops it at the end of the test.
 func (s *scene) startWatch(args ...string) *process.Process {
 	s.Helper()
 	p, err := process.Start(s.watch(args...), nil)
@@ -82,16 +81,16 @@ func (s *scene) startWatch(args ...string) *process.Process {
 	return p
 }
 
-// snapshots is what a live watch has written.
+// snapshots returns the snapshots that a live watch has written.
 func (s *scene) snapshots(live *process.Process) []watch.Snapshot {
 	s.Helper()
 	var all []watch.Snapshot
 	for line := range strings.Lines(live.Output()) {
 		if !strings.HasSuffix(line, "\n") {
-			break // is being written
+			break // incomplete
 		}
 		var seen watch.Snapshot
-		require.NoError(s, json.Unmarshal([]byte(line), &seen), "the watch said %q", line)
+		require.NoError(s, json.Unmarshal([]byte(line), &seen), "the watch printed %q", line)
 		all = append(all, seen)
 	}
 	return all
@@ -107,7 +106,7 @@ func countUp(seen watch.Snapshot) int {
 	return n
 }
 
-// firstSilent is when a zooid was shown as silent first.
+// firstSilent returns the time of the first snapshot with a zooid as silent.
 func firstSilent(snapshots []watch.Snapshot, zooid string) time.Time {
 	for _, seen := range snapshots {
 		for _, z := range seen.Zooids {
@@ -119,7 +118,7 @@ func firstSilent(snapshots []watch.Snapshot, zooid string) time.Time {
 	return time.Time{}
 }
 
-// foundSilent is when the judge in Telegraf found a zooid silent.
+// foundSilent returns the time at which the processor in Telegraf found a zooid silent.
 func (s *scene) foundSilent(zooid string) time.Time {
 	s.Helper()
 	rows, err := s.influx.Query(database, fmt.Sprintf(`SELECT first("up") AS value FROM liveness WHERE zooid = '%s' AND "up" = 0`, zooid))

@@ -1,4 +1,4 @@
-// Package grafana reads Grafana dashboards and fills the variables of their queries as Grafana does.
+// Package grafana reads Grafana dashboards and replaces the variables in their queries as Grafana does.
 package grafana
 
 import (
@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Dashboard is what a dashboard's JSON holds, as far as the tests look at it.
+// Dashboard is a dashboard's JSON, as far as the tests use it.
 type Dashboard struct {
 	UID           string
 	Title         string
@@ -17,7 +17,7 @@ type Dashboard struct {
 	Time          struct{ From, To string }
 }
 
-// Panel is one panel; a row is a panel, too.
+// Panel is a panel or a row.
 type Panel struct {
 	ID              int
 	Type            string
@@ -25,18 +25,18 @@ type Panel struct {
 	Description     string
 	GridPos         GridPos
 	Datasource      *Datasource
-	Interval        string // the least that $__interval may be
-	TimeFrom        string // how far back it looks, whatever the dashboard's range is
+	Interval        string // minimum of $__interval
+	TimeFrom        string // time range of the panel, instead of the dashboard's
 	Targets         []Target
 	FieldConfig     FieldConfig
 	Options         json.RawMessage
 	Transformations json.RawMessage
 }
 
-// GridPos is where a panel stands, on a grid that is 24 wide.
+// GridPos is the position of a panel on a grid with 24 columns.
 type GridPos struct{ X, Y, W, H int }
 
-// Datasource names a data source.
+// Datasource refers to a data source.
 type Datasource struct{ Type, UID string }
 
 // Target is one query of a panel.
@@ -81,7 +81,7 @@ type Mapping struct {
 	}
 }
 
-// Variable is one the user can choose.
+// Variable is a variable of a dashboard.
 type Variable struct {
 	Name       string
 	Type       string // "query" or "datasource"

@@ -7,33 +7,33 @@ import (
 	"time"
 )
 
-// Fill says what a query is filled with.
+// Fill holds the values for the variables of a query.
 type Fill struct {
 	From, To time.Time
-	Interval time.Duration       // of one point; that of the panel, if that is longer
-	Values   map[string][]string // what is chosen of each variable
+	Interval time.Duration       // between two points
+	Values   map[string][]string // the selected values of each variable
 }
 
-// All is the choice of everything that a variable offers.
+// All selects all values of a variable.
 var All = []string{"$__all"}
 
-// InfluxQL fills a query for InfluxDB's query language.
+// InfluxQL replaces the variables of an InfluxQL query.
 func (f Fill) InfluxQL(query string, variables []Variable) string {
 	return strings.NewReplacer(
 		"$timeFilter", "time >= "+milliseconds(f.From)+" and time <= "+milliseconds(f.To),
 		"$__interval_ms", strconv.FormatInt(f.Interval.Milliseconds(), 10),
 		"$__interval", f.Interval.String(),
-	).Replace(f.choose(query, variables))
+	).Replace(f.replace(query, variables))
 }
 
-// Flux fills a query for Flux.
+// Flux replaces the variables of a Flux query.
 func (f Fill) Flux(query string, variables []Variable) string {
 	return strings.NewReplacer(
 		"v.timeRangeStart", f.From.UTC().Format(time.RFC3339Nano),
 		"v.timeRangeStop", f.To.UTC().Format(time.RFC3339Nano),
 		"v.windowPeriod", f.Interval.String(),
 		"$__interval_ms", strconv.FormatInt(f.Interval.Milliseconds(), 10),
-	).Replace(f.choose(query, variables))
+	).Replace(f.replace(query, variables))
 }
 
 func milliseconds(t time.Time) string {
@@ -42,9 +42,9 @@ func milliseconds(t time.Time) string {
 
 var special = regexp.MustCompile(`[\\^$*+?.()|\[\]{}/]`)
 
-// choose puts in the user's choice: ${name:regex} as an expression that matches any of the values, ${name} as it
-// is. Everything stands as the variable says.
-func (f Fill) choose(query string, variables []Variable) string {
+// replace replaces ${name:regex} by an expression that matches any of the selected values, and ${name} by the first
+// value. All stands for the variable's own AllValue.
+func (f Fill) replace(query string, variables []Variable) string {
 	for _, v := range variables {
 		values, ok := f.Values[v.Name]
 		if !ok {

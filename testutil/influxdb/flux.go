@@ -6,7 +6,7 @@ import (
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 )
 
-// Flux returns the rows of a Flux query, each as its columns by name.
+// Flux runs a Flux query and returns its rows as maps from column to value.
 func (s *Server) Flux(ctx context.Context, query string) ([]map[string]any, error) {
 	client := influxdb2.NewClient(s.URL, "")
 	defer client.Close()

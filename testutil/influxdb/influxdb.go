@@ -1,4 +1,4 @@
-// Package influxdb runs a real InfluxDB 1.x for tests.
+// Package influxdb runs an InfluxDB 1.x for tests.
 package influxdb
 
 import (
@@ -21,7 +21,7 @@ import (
 // Server is a running InfluxDB.
 type Server struct {
 	*process.Process
-	URL string // of its HTTP interface
+	URL string // of the HTTP API
 }
 
 const configuration = `
@@ -38,20 +38,20 @@ bind-address = %q
   flux-enabled = true
 `
 
-// Start starts Debian's InfluxDB in a folder of its own and waits until it answers.
+// Start starts Debian's InfluxDB with its data in dir, and waits until it answers.
 func Start(ctx context.Context, dir string) (*Server, error) {
 	binary, err := exec.LookPath("influxd")
 	if err != nil {
-		return nil, fmt.Errorf("%w: install Debian's influxdb, or run make deps", err)
+		return nil, fmt.Errorf("%w: install the Debian package influxdb, or run make deps", err)
 	}
 	return StartProgram(ctx, binary, dir)
 }
 
-// StartProgram starts another influxd likewise: Debian's, of version 1.6, knows no Flux.
+// StartProgram does the same with another influxd: version 1.6, which Debian has, does not support Flux.
 func StartProgram(ctx context.Context, binary, dir string) (*Server, error) {
 	for {
 		s, err := start(ctx, binary, dir)
-		// It cannot pick its ports itself, and somebody else may have taken one meanwhile.
+		// InfluxDB cannot choose free ports by itself, and another process may have taken one meanwhile.
 		if err == nil || !strings.Contains(err.Error(), "address already in use") {
 			return s, err
 		}
@@ -82,7 +82,7 @@ func start(ctx context.Context, binary, dir string) (*Server, error) {
 		}
 		select {
 		case <-p.Done():
-			return nil, fmt.Errorf("influxd ended before it answered: %s", p.Output())
+			return nil, fmt.Errorf("influxd exited before it answered: %s", p.Output())
 		case <-ctx.Done():
 			return nil, errors.Join(fmt.Errorf("influxd does not answer: %w", ctx.Err()), p.Stop())
 		case <-time.After(50 * time.Millisecond):
@@ -90,7 +90,7 @@ func start(ctx context.Context, binary, dir string) (*Server, error) {
 	}
 }
 
-// Query returns the rows of a query, each as its columns by name. A number is a json.Number.
+// Query runs an InfluxQL query and returns its rows as maps from column to value. Numbers are json.Number.
 func (s *Server) Query(database, query string) ([]map[string]any, error) {
 	response, err := http.Get(s.URL + "/query?" + url.Values{"db": {database}, "q": {query}}.Encode())
 	if err != nil {
@@ -145,7 +145,7 @@ func freePorts(n int) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer listener.Close() // all are held until the last is found
+		defer listener.Close() // all stay open until the last is found
 		addresses[i] = listener.Addr().String()
 	}
 	return addresses, nil

@@ -1,5 +1,5 @@
-// Package markdown reads what tests of the documentation need to know about a file: where its links lead,
-// what can be linked to, and which commands it names.
+// Package markdown reads from a Markdown file what tests of the documentation check: its links, the anchors of
+// its headings, and the commands in it.
 package markdown
 
 import (
@@ -20,19 +20,19 @@ import (
 // Document is a Markdown file as GitHub shows it.
 type Document struct {
 	Links    []string        // destinations of links and images, as written
-	Broken   []string        // text that looks like a reference to a link that is not defined
+	Broken   []string        // references to links that are not defined
 	Anchors  map[string]bool // of its headings
-	Commands []string        // command lines in shell blocks, a line each, and whatever stands in code spans
+	Commands []string        // command lines in shell blocks, one a line, and the content of code spans
 }
 
-// Files returns all Markdown files below a folder, but for what is hidden in it.
+// Files returns all Markdown files below a folder. Of the hidden folders it looks into .github only.
 func Files(folder string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && path != folder && strings.HasPrefix(entry.Name(), "."):
+		case entry.IsDir() && path != folder && strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".github":
 			return fs.SkipDir
 		case filepath.Ext(path) == ".md":
 			files = append(files, path)
@@ -59,10 +59,10 @@ func Read(path string) (*Document, error) {
 	return d, err
 }
 
-// reference is how a link looks whose destination stands elsewhere.
+// reference matches a link whose destination is defined elsewhere in the file.
 var reference = regexp.MustCompile(`\[[^][]+\]\[[^][]*\]`)
 
-// words ends a command within a line of shell.
+// words matches what ends a command within a line of shell.
 var words = regexp.MustCompile(`&&|[|>;]`)
 
 func (d *Document) add(node ast.Node, source []byte) {
@@ -95,7 +95,7 @@ func (d *Document) add(node ast.Node, source []byte) {
 	}
 }
 
-// inline is the text within a node, with nothing of its form but the code spans' quotes gone.
+// inline returns the text of a node without its formatting.
 func inline(node ast.Node, source []byte) string {
 	var b strings.Builder
 	for child := node.FirstChild(); child != nil; child = child.NextSibling() {
@@ -112,7 +112,7 @@ func inline(node ast.Node, source []byte) string {
 	return b.String()
 }
 
-// slug is the anchor that GitHub gives a heading.
+// slug returns the anchor that GitHub gives a heading.
 func slug(heading string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

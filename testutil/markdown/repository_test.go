@@ -24,6 +24,7 @@ func documents(t *testing.T) map[string]*Document {
 		require.NoError(t, err, file)
 	}
 	require.Contains(t, all, filepath.Join(root, "README.md"))
+	require.Contains(t, all, filepath.Join(root, ".github", "CONTRIBUTING.md"))
 	return all
 }
 
@@ -52,15 +53,16 @@ func TestLinks(t *testing.T) {
 			_, err = os.Stat(target)
 			require.NoError(t, err, "%s links to %q", file, link)
 			if u.Fragment != "" {
-				require.Contains(t, all, target, "%s links to %q, of which only Markdown has parts", file, link)
+				require.Contains(t, all, target, "%s links to %q, and only Markdown files have anchors", file, link)
 				require.Contains(t, all[target].Anchors, u.Fragment, "%s links to %q", file, link)
 			}
 		}
 	}
-	require.Greater(t, local, 10, "links to follow")
+	require.Greater(t, local, 10, "links that were followed")
 }
 
-// TestMakeTargets looks up every target and every variable of a "make …" that is named anywhere.
+// TestMakeTargets looks up every target and variable of each "make …" in the documentation, and requires that
+// every target is documented.
 func TestMakeTargets(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	require.NoError(t, err)
@@ -88,4 +90,22 @@ func TestMakeTargets(t *testing.T) {
 			require.Contains(t, named, target[1], "no Markdown names this target")
 		}
 	}
+}
+
+// TestReadmeShowsTheDropIn compares the configuration in the README with the drop-in, without its comments.
+func TestReadmeShowsTheDropIn(t *testing.T) {
+	dropIn, err := os.ReadFile(filepath.Join(root, "sample.conf"))
+	require.NoError(t, err)
+	var want []string
+	for line := range strings.Lines(string(dropIn)) {
+		if line = strings.TrimRight(line, "\n"); line != "" && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			want = append(want, line)
+		}
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(readme), "```toml\n")
+	require.True(t, found)
+	block, _, _ = strings.Cut(block, "```")
+	require.Equal(t, want, strings.FieldsFunc(strings.ReplaceAll(block, "\n\n", "\n"), func(r rune) bool { return r == '\n' }))
 }

@@ -26,8 +26,8 @@ const (
 	state   = "/var/lib/telegraf-chembus"
 )
 
-// installFirst installs on a machine where Telegraf never was (unless it is this one's), runs Telegraf
-// with what was installed, and purges.
+// installFirst installs where Telegraf is not installed (unless it is on this machine), runs Telegraf with what
+// was installed, and purges.
 func installFirst(t *testing.T, deb string) {
 	before := listing(t)
 	install(t, deb)
@@ -39,7 +39,7 @@ func installFirst(t *testing.T, deb string) {
 
 	monitor(t)
 	requireOwnedByTelegraf(t, filepath.Join(state, "liveness.json"), 0o600)
-	requireOwnedByTelegraf(t, filepath.Join(state, "voice.json"), 0o600)
+	requireOwnedByTelegraf(t, filepath.Join(state, "output.json"), 0o600)
 
 	dpkg(t, "--install", deb) // an upgrade, as far as the scripts can tell
 	require.FileExists(t, filepath.Join(state, "liveness.json"), "an upgrade keeps the state")

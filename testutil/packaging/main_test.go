@@ -1,11 +1,10 @@
 // Package packaging tests the Debian package as an operator uses it: it is installed, run with a real
-// Telegraf, and removed.
+// Telegraf, and removed. This happens in namespaces that belong to the test, never on the machine itself.
 package packaging
 
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,14 +18,17 @@ import (
 
 const root = "../.."
 
-// The environment of the copy of this test that installs.
+// The environment of the child process that installs.
 const (
-	packageVariable = "TELEGRAF_CHEMBUS_TEST_PACKAGE" // the package
-	viewVariable    = "TELEGRAF_CHEMBUS_TEST_VIEW"    // folder in which to make a private view; empty: none
+	packageVariable = "TELEGRAF_CHEMBUS_TEST_PACKAGE" // the package; empty: only try whether there can be a view
+	viewVariable    = "TELEGRAF_CHEMBUS_TEST_VIEW"    // the folder in which to make the private view
 )
 
-// noView is the exit status of a copy for which there is no private view.
+// noView is the exit status of a child that could not make a private view.
 const noView = 77
+
+// inView is true in a child process once everything it changes is private to it.
+var inView bool
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(viewVariable); dir != "" {
@@ -34,34 +36,58 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(noView)
 		}
+		inView = true
 	}
 	os.Exit(m.Run())
 }
 
-// TestPackage installs in a private view of this machine where the kernel grants one, so that the machine
-// itself is never changed, and its bus never met. In a container without that right it installs for real.
+// TestPackage installs in a private view of this machine: a child process in namespaces of its own, with an
+// overlay over the file system. The machine itself is never changed. Without such namespaces it is skipped.
 func TestPackage(t *testing.T) {
-	if deb := os.Getenv(packageVariable); deb != "" {
-		t.Run("before Telegraf", func(t *testing.T) { installFirst(t, deb) })
-		t.Run("after Telegraf", func(t *testing.T) { installSecond(t, deb) })
+	if testing.Short() {
+		t.Skip("SKIPPED with -short: needs root, dpkg, a Telegraf and InfluxDB")
+	}
+	if inView {
+		if deb := os.Getenv(packageVariable); deb != "" {
+			t.Run("before Telegraf", func(t *testing.T) { installFirst(t, deb) })
+			t.Run("after Telegraf", func(t *testing.T) { installSecond(t, deb) })
+		}
 		return
 	}
-	requireUntouched(t)
+	requireInstallable(t)
+	requireView(t)
 	require.FileExists(t, agent(), "no Telegraf to test with; run make telegraf, or name one with TELEGRAF=")
-	deb := build(t)
-	output, err := runCopy(t, deb, t.TempDir())
-	var exit *exec.ExitError
-	if errors.Is(err, syscall.EPERM) || errors.As(err, &exit) && exit.ExitCode() == noView {
-		t.Logf("no private view of this machine: %v\n%s", err, output)
-		requireBystander(t)
-		output, err = runCopy(t, deb, "")
-	}
+	output, err := runInView(t, build(t), t.TempDir())
 	t.Logf("%s", output)
 	require.NoError(t, err)
 }
 
-// requireUntouched skips the test where it cannot install, or would meet what an operator has installed.
-func requireUntouched(t *testing.T) {
+// requireView skips the test where the kernel does not permit a private view.
+func requireView(t *testing.T) {
+	t.Helper()
+	output, err := runInView(t, "", t.TempDir())
+	var exit *exec.ExitError
+	switch {
+	case isNotPermitted(err):
+		t.Skipf("SKIPPED: a package is installed in namespaces of its own only, and the kernel grants none: %v", err)
+	case errors.As(err, &exit) && exit.ExitCode() == noView:
+		t.Skipf("SKIPPED: a package is installed in a private view of the machine only, and there is none: %s", output)
+	}
+	require.NoError(t, err, "%s", output)
+}
+
+// isNotPermitted reports whether the kernel refused to start a process in namespaces of its own.
+func isNotPermitted(err error) bool {
+	for _, refusal := range []error{syscall.EPERM, syscall.ENOSPC, syscall.EUSERS, syscall.EINVAL} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
+// requireInstallable skips the test where it cannot install, or where the view would show an installation.
+func requireInstallable(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("SKIPPED: installing a package needs root")
@@ -76,21 +102,6 @@ func requireUntouched(t *testing.T) {
 		if _, err := os.Lstat(file); err == nil {
 			t.Skipf("SKIPPED: telegraf-chembus is installed on this machine, or was (%s); purge it to test the package", file)
 		}
-	}
-}
-
-// requireBystander skips the test where installing for real would disturb what runs on this machine.
-func requireBystander(t *testing.T) {
-	t.Helper()
-	if _, err := os.Stat("/run/systemd/system"); err == nil {
-		t.Skip("SKIPPED: installing would restart this machine's Telegraf; mount namespaces are not permitted")
-	}
-	for _, port := range []string{"5558", "5559"} {
-		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err != nil {
-			t.Skipf("SKIPPED: the bus's standard ports are in use, and network namespaces are not permitted: %v", err)
-		}
-		listener.Close()
 	}
 }
 
@@ -110,22 +121,22 @@ func build(t *testing.T) string {
 	return filepath.Join(folder, "telegraf-chembus_"+packageVersion+"_"+runtime.GOARCH+".deb")
 }
 
-// runCopy runs this test again, as the copy that installs; with a view in namespaces of its own.
-func runCopy(t *testing.T, deb, view string) (string, error) {
+// runInView runs this test again, as a child process in namespaces of its own.
+func runInView(t *testing.T, deb, view string) (string, error) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	copy := exec.CommandContext(t.Context(), self, "-test.run=^TestPackage$", "-test.v")
-	copy.Env = append(os.Environ(), packageVariable+"="+deb, viewVariable+"="+view)
-	// Whatever becomes of this process, the copy ends with it, and all others with the copy.
+	child := exec.CommandContext(t.Context(), self, "-test.run=^TestPackage$", "-test.v")
+	child.Env = append(os.Environ(), packageVariable+"="+deb, viewVariable+"="+view)
+	// However this process ends, the child ends with it, and all others in its namespace with the child.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	copy.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if view != "" {
-		copy.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET
+	child.SysProcAttr = &syscall.SysProcAttr{
+		Pdeathsig:  syscall.SIGKILL,
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET,
 	}
 	var output strings.Builder
-	copy.Stdout, copy.Stderr = &output, &output
-	err = copy.Run()
+	child.Stdout, child.Stderr = &output, &output
+	err = child.Run()
 	return output.String(), err
 }

@@ -95,8 +95,7 @@ func monitor(t *testing.T) {
 // startTelegraf starts Telegraf as its own user, with nothing in the environment.
 func startTelegraf(t *testing.T, url string) *process.Process {
 	t.Helper()
-	// Of the folders that a test is given only its own user may read any.
-	folder, err := os.MkdirTemp("", "telegraf-chembus-package-")
+	folder, err := os.MkdirTemp("", "telegraf-chembus-package-") //nolint:usetesting // others cannot enter the folders of T.TempDir
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
 	require.NoError(t, os.Chmod(folder, 0o755))

@@ -1,6 +1,7 @@
 package packaging
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,10 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enterView gives this process, which has namespaces of its own, a private copy of the machine: what it
-// writes outside the temporary folder and the repository exists in memory alone, and its loopback
-// interface is its own.
+// enterView gives this process, which runs in namespaces of its own, a private view of the machine: what it
+// writes outside the temporary folder and the repository stays in memory, and its loopback interface is its own.
 func enterView(dir string) error {
+	if os.Getpid() != 1 {
+		return errors.New("making a private view of the machine: this process has no namespaces of its own")
+	}
 	cwd, err := os.Getwd()
 	if err != nil {
 		return err

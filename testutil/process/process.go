@@ -1,4 +1,4 @@
-// Package process runs the real programs that tests and the demo need.
+// Package process runs external programs for tests, the demo, the bench and the soak test.
 package process
 
 import (
@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// stopTimeout is how long a program may take to end after SIGTERM. Telegraf gives its own children
-// two times five seconds.
+// stopTimeout is how long a program may take to exit after SIGTERM. Telegraf waits up to ten seconds for its
+// child processes.
 const stopTimeout = 20 * time.Second
 
 // Process is a running program.
 type Process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	done chan struct{} // closed when the program has exited
 
 	mu     sync.Mutex
 	output bytes.Buffer
-	err    error // how it ended, to be read after done
+	err    error // of Wait; to be read after done
 }
 
-// Start runs a command in the background. Its stdout goes to stdout, where that is not nil, and
-// everything else it prints is kept.
+// Start runs a command in the background. Its output is kept; if stdout is not nil, its stdout is written there
+// instead.
 func Start(cmd *exec.Cmd, stdout io.Writer) (*Process, error) {
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	cmd.Stderr = (*output)(p)
@@ -36,7 +36,7 @@ func Start(cmd *exec.Cmd, stdout io.Writer) (*Process, error) {
 	if stdout != nil {
 		cmd.Stdout = stdout
 	}
-	// A Ctrl-C in the terminal is for us; we stop it then.
+	// A Ctrl-C in the terminal must reach only this process, which then stops the program.
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -57,14 +57,14 @@ func Start(cmd *exec.Cmd, stdout io.Writer) (*Process, error) {
 
 type output Process
 
-// Write keeps what the program prints.
+// Write keeps the output.
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.output.Write(b)
 }
 
-// Output returns what the program has printed.
+// Output returns the output so far.
 func (p *Process) Output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,19 +76,20 @@ func (p *Process) Pid() int {
 	return p.cmd.Process.Pid
 }
 
-// Done is closed when the program has ended.
+// Done returns a channel that is closed when the program has exited.
 func (p *Process) Done() <-chan struct{} {
 	return p.done
 }
 
-// Signal sends a signal to the program alone.
+// Signal sends a signal to the program, not to its child processes.
 func (p *Process) Signal(signal os.Signal) error {
 	return p.cmd.Process.Signal(signal)
 }
 
-// Stop ends the program, by force if it does not end by itself, and returns how it ended.
+// Stop stops the program with SIGTERM and returns the error of its exit. After 20 s it kills the program and its child
+// processes and returns an error.
 func (p *Process) Stop() error {
-	_ = p.Signal(syscall.SIGCONT) // one that is stopped cannot end
+	_ = p.Signal(syscall.SIGCONT) // a stopped process does not handle SIGTERM
 	_ = p.Signal(syscall.SIGTERM)
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
@@ -97,7 +98,7 @@ func (p *Process) Stop() error {
 	case <-ctx.Done():
 		_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
 		<-p.done
-		return fmt.Errorf("%s did not end within %v", p.cmd.Path, stopTimeout)
+		return fmt.Errorf("%s did not exit within %v", p.cmd.Path, stopTimeout)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,29 +11,29 @@ import (
 )
 
 const (
-	// Between the beginnings of two faults.
+	// These limit the time between the starts of two faults.
 	shortestPause = 300 * time.Millisecond
 	longestPause  = 12 * time.Second
 
-	// ongoing is the end of what has not ended yet.
+	// ongoing is the end of a span that has not ended.
 	ongoing = 1000 * time.Hour
 )
 
-// campaign does random faults to a stage and keeps the ledger. The seed fixes which faults are tried, and
-// how long they last; which of them are possible at the time depends on the machine.
+// campaign injects random faults into a stage and keeps the ledger. The seed determines the faults and their durations, but
+// whether a fault is possible at its time depends on the machine.
 type campaign struct {
 	*stage
 	out    io.Writer
-	random *rand.Rand // the main goroutine's own
+	random *rand.Rand // used by the main goroutine only
 	ending chan struct{}
 	faults sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
 	ledger ledger
-	held   map[string]bool          // parts and zooids that a fault has in hand
-	born   map[string]time.Duration // when the present life of a zooid began; of none that is dead
+	busy   map[string]bool          // parts and zooids with a fault in progress
+	born   map[string]time.Duration // start of the current life of each zooid that is alive
 	counts map[string]int           // faults by kind
-	err    error                    // the first in a fault
+	err    error                    // the first error of a fault
 }
 
 func newCampaign(s *stage, seed uint64, out io.Writer) *campaign {
@@ -43,30 +43,30 @@ func newCampaign(s *stage, seed uint64, out io.Writer) *campaign {
 		random: rand.New(rand.NewPCG(seed, 0)),
 		ending: make(chan struct{}),
 		ledger: ledger{threshold: threshold, interval: beatInterval},
-		held:   make(map[string]bool),
+		busy:   make(map[string]bool),
 		born:   make(map[string]time.Duration),
 		counts: make(map[string]int),
 	}
 	for _, name := range s.colony.Names() {
-		c.born[name] = 0 // the judge has reported it
+		c.born[name] = 0 // reported by the processor
 	}
 	return c
 }
 
-// run does n faults, waits until everything has had the time to be told of, and returns the ledger.
+// run injects n faults, waits until every gap should have been delivered, and returns the ledger.
 func (c *campaign) run(ctx context.Context, n int) (ledger, error) {
 	for done := 0; done < n && ctx.Err() == nil && c.failed() == nil; {
-		c.rest(ctx, c.between(shortestPause, longestPause))
-		f := c.draw()
-		target, ok := c.take(f)
+		c.sleep(ctx, c.between(shortestPause, longestPause))
+		f := c.choose()
+		target, ok := c.reserve(f)
 		if !ok {
 			continue
 		}
 		done++
 		duration := c.between(f.shortest, f.longest)
-		c.say("fault %d: %s %s, %v", done, f.kind, target, duration.Round(time.Millisecond))
+		c.logf("fault %d: %s %s, %v", done, f.kind, target, duration.Round(time.Millisecond))
 		c.faults.Go(func() {
-			defer c.giveBack(f, target)
+			defer c.release(f, target)
 			if err := f.do(c, target, duration); err != nil {
 				c.fail(fmt.Errorf("%s %s: %w", f.kind, target, err))
 			}
@@ -74,25 +74,25 @@ func (c *campaign) run(ctx context.Context, n int) (ledger, error) {
 	}
 	close(c.ending)
 	c.faults.Wait()
-	c.say("the last fault is over")
-	c.rest(ctx, restarted+threshold+margin+delivery)
-	return c.balance(), errors.Join(c.failed(), ctx.Err())
+	c.logf("the last fault is over")
+	c.sleep(ctx, restarted+threshold+margin+delivery)
+	return c.result(), errors.Join(c.failed(), ctx.Err())
 }
 
-// balance returns the ledger as it stands.
-func (c *campaign) balance() ledger {
+// result returns the ledger at the end of the campaign.
+func (c *campaign) result() ledger {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range c.ledger.deaths {
 		c.ledger.deaths[i].revived = min(c.ledger.deaths[i].revived, c.now())
 	}
 	for _, l := range c.listeners {
-		c.ledger.consumers = append(c.ledger.consumers, l.listening())
+		c.ledger.consumers = append(c.ledger.consumers, l.record())
 	}
 	return c.ledger
 }
 
-// between draws a duration, short ones as often as long ones of the same proportion.
+// between returns a random duration. Its logarithm is distributed uniformly.
 func (c *campaign) between(shortest, longest time.Duration) time.Duration {
 	if shortest == 0 {
 		return 0
@@ -101,8 +101,8 @@ func (c *campaign) between(shortest, longest time.Duration) time.Duration {
 	return exponential(low + c.random.Float64()*(high-low))
 }
 
-// draw chooses a kind of fault.
-func (c *campaign) draw() fault {
+// choose returns a random fault by weight.
+func (c *campaign) choose() fault {
 	sum := 0
 	for _, f := range faults {
 		sum += f.weight
@@ -113,11 +113,11 @@ func (c *campaign) draw() fault {
 			return f
 		}
 	}
-	panic("unreachable: the weights were summed")
+	panic("unreachable: the index is below the sum of the weights")
 }
 
-// take gets hold of what a fault is done to; false if another fault has it.
-func (c *campaign) take(f fault) (target string, ok bool) {
+// reserve chooses the target of a fault and reserves it; false if the fault is not possible now.
+func (c *campaign) reserve(f fault) (target string, ok bool) {
 	if f.ofDisk && !c.disk.fillable() {
 		return "", false
 	}
@@ -128,7 +128,7 @@ func (c *campaign) take(f fault) (target string, ok bool) {
 	parts := f.parts
 	if f.ofZooid {
 		born, alive := c.born[target]
-		if !alive || born > 0 && !c.ledger.surelyHeard(born, c.now()) {
+		if !alive || born > 0 && !c.ledger.certainlyHeard(born, c.now()) {
 			return "", false
 		}
 		parts = []string{target}
@@ -136,47 +136,47 @@ func (c *campaign) take(f fault) (target string, ok bool) {
 		target = ""
 	}
 	for _, part := range parts {
-		if c.held[part] {
+		if c.busy[part] {
 			return "", false
 		}
 	}
 	for _, part := range parts {
-		c.held[part] = true
+		c.busy[part] = true
 	}
 	c.counts[f.kind]++
 	return target, true
 }
 
-func (c *campaign) giveBack(f fault, target string) {
+// release ends the reservation of a fault.
+func (c *campaign) release(f fault, target string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.held, target)
+	delete(c.busy, target)
 	for _, part := range f.parts {
-		delete(c.held, part)
+		delete(c.busy, part)
 	}
 }
 
-// rest waits.
-func (c *campaign) rest(ctx context.Context, d time.Duration) {
+func (c *campaign) sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
 }
 
-// disturb enters an outage that begins now; the result ends it, and says until when nobody could hear and
-// what the judge had not saved.
-func (c *campaign) disturb(o outage) func(deafUntil, forgets time.Duration) {
+// disturb records a disturbance that begins now. The returned function ends it, with the time until which the bus was not
+// observed and the time that the processor had not saved.
+func (c *campaign) disturb(d disturbance) func(blindUntil, unsaved time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	o.span = span{c.now(), ongoing}
-	c.ledger.outages = append(c.ledger.outages, o)
-	at := len(c.ledger.outages) - 1
-	return func(deafUntil, forgets time.Duration) {
+	d.span = span{c.now(), ongoing}
+	c.ledger.disturbances = append(c.ledger.disturbances, d)
+	at := len(c.ledger.disturbances) - 1
+	return func(blindUntil, unsaved time.Duration) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		ended := &c.ledger.outages[at]
-		ended.to, ended.deafUntil, ended.forgets = c.now(), deafUntil, forgets
+		ended := &c.ledger.disturbances[at]
+		ended.to, ended.blindUntil, ended.unsaved = c.now(), blindUntil, unsaved
 	}
 }
 
@@ -194,6 +194,6 @@ func (c *campaign) failed() error {
 	return c.err
 }
 
-func (c *campaign) say(format string, args ...any) {
+func (c *campaign) logf(format string, args ...any) {
 	fmt.Fprintf(c.out, "%8.3f  %s\n", c.now().Seconds(), fmt.Sprintf(format, args...))
 }

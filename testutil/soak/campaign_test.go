@@ -10,24 +10,21 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
 const (
 	root = "../.."
-	// shortSeed brings deaths, and kills of Telegraf, the judge and the bus, within few faults.
+	// shortSeed has deaths and kills of Telegraf, the processor and the bus among its first faults.
 	shortSeed = 6409
 )
 
-// TestShortCampaign is make soak with few faults.
+// TestShortCampaign runs a campaign with few faults, see make soak.
 func TestShortCampaign(t *testing.T) {
 	t.Parallel()
-	o := options{telegraf: os.Getenv("TELEGRAF"), plugins: t.TempDir(), dir: t.TempDir(), zooids: 50}
+	o := options{telegraf: telegraf.Binary(t, root), plugins: t.TempDir(), dir: t.TempDir(), zooids: 50}
 	var err error
-	if o.telegraf == "" {
-		o.telegraf, err = filepath.Abs(filepath.Join(root, "bin", "telegraf"))
-		require.NoError(t, err)
-	}
-	require.FileExists(t, o.telegraf, "no Telegraf to test with; run make telegraf, or name one with TELEGRAF=")
 	o.dropIn, err = filepath.Abs(filepath.Join(root, "sample.conf"))
 	require.NoError(t, err)
 	build := exec.Command("go", "build", "-o", o.plugins, "./cmd/telegraf-chembus")
@@ -44,12 +41,12 @@ func TestShortCampaign(t *testing.T) {
 	}
 	t.Log(out.String())
 	if err != nil || !r.good() {
-		log, _ := os.ReadFile(filepath.Join(o.dir, "telegraf.log")) // it may not have come so far
-		t.Logf("telegraf said:\n%s", log)
+		log, _ := os.ReadFile(filepath.Join(o.dir, "telegraf.log")) // missing if the stage could not be started
+		t.Logf("the log of Telegraf:\n%s", log)
 	}
 	require.NoError(t, err)
 	require.True(t, r.good())
-	require.NotZero(t, r.count(handled), "the campaign tested nothing")
+	require.NotZero(t, r.count(handled), "the campaign had no death with a gap")
 }
 
 func TestDiskFillsUp(t *testing.T) {
@@ -58,7 +55,7 @@ func TestDiskFillsUp(t *testing.T) {
 	defer func() { require.NoError(t, d.close()) }()
 	t.Log(d)
 	if !d.fillable() {
-		t.Skip("the superuser may write to a read-only folder, and may not mount a tmpfs")
+		t.Skip("root can write to a read-only folder, and mounting a tmpfs is not permitted")
 	}
 	kept, fresh := filepath.Join(d.dir, "kept"), filepath.Join(d.dir, "fresh")
 	require.NoError(t, os.WriteFile(kept, []byte("state"), 0o600))

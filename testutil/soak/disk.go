@@ -8,15 +8,15 @@ import (
 	"syscall"
 )
 
-// stateDisk is where the state files are kept: a file system of its own that can be filled. Where mounting
-// is not permitted it is a plain folder that cannot be written while it is "full". A state file is saved as
-// a new file, which fails in both cases; the files that are there can be read and locked in both.
+// stateDisk holds the state files: a tmpfs that can be filled. If mounting is not permitted, it is a folder that is
+// read-only while it is "full". State files are saved as new files, which then fails in both cases; existing files can be
+// read and locked.
 type stateDisk struct {
 	dir     string
 	mounted bool
 }
 
-// diskSize is plenty for the state of the campaign's colony.
+// diskSize is much more than the state of the campaign's colony needs.
 const diskSize = "2m"
 
 func newStateDisk(dir string) (*stateDisk, error) {
@@ -27,18 +27,18 @@ func newStateDisk(dir string) (*stateDisk, error) {
 	return &stateDisk{dir: dir, mounted: err == nil}, nil
 }
 
-// String says what it is, for the report.
+// String describes the disk for the report.
 func (d *stateDisk) String() string {
 	if d.mounted {
 		return "a tmpfs of " + diskSize
 	}
-	return "a folder made read-only, since mounting a tmpfs is not permitted"
+	return "a folder that is made read-only, since mounting a tmpfs is not permitted"
 }
 
-// ballast is the file that fills the disk.
+// ballast returns the path of the file that fills the disk.
 func (d *stateDisk) ballast() string { return filepath.Join(d.dir, "ballast") }
 
-// fill leaves no room on the disk.
+// fill fills the disk.
 func (d *stateDisk) fill() error {
 	if !d.mounted {
 		return os.Chmod(d.dir, 0o500)
@@ -57,7 +57,7 @@ func (d *stateDisk) fill() error {
 	return nil
 }
 
-// free makes room again.
+// free makes space again.
 func (d *stateDisk) free() error {
 	if !d.mounted {
 		return os.Chmod(d.dir, 0o700)
@@ -65,14 +65,14 @@ func (d *stateDisk) free() error {
 	return os.Remove(d.ballast())
 }
 
-// fillable reports whether filling it has any effect: the superuser can write to a read-only folder.
+// fillable reports whether fill has an effect: root can write to a read-only folder.
 func (d *stateDisk) fillable() bool { return d.mounted || os.Geteuid() != 0 }
 
 func (d *stateDisk) close() error {
 	if !d.mounted {
 		return nil
 	}
-	// Detached, since a process that was killed may hold a file for a moment more.
+	// Detached, since a killed process may have a file open for some more time.
 	if err := syscall.Unmount(d.dir, syscall.MNT_DETACH); err != nil {
 		return fmt.Errorf("unmounting %s: %w", d.dir, err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 )
 
-// The parts that a fault can have in hand. Whoever does something to Telegraf has its plugins too.
+// The parts that a fault can affect. A fault of Telegraf affects its plugins.
 const (
 	input     = "input"
 	processor = "processor"
@@ -24,20 +24,20 @@ const (
 var wholeAgent = []string{input, processor, output}
 
 const (
-	// blindAfter is the option of that name: a shorter break may count as observed.
+	// blindAfter is the option of that name: a shorter pause may count as observed.
 	blindAfter = time.Second
 	// restartDelay is that of the drop-in.
 	restartDelay = time.Second
-	// restartLimit is how long Telegraf may take to run all its plugins again.
+	// restartLimit is the timeout for Telegraf to start its plugins.
 	restartLimit = time.Minute
-	// floodRate is in heartbeats a second.
+	// floodRate is in heartbeats per second.
 	floodRate = 3000
 )
 
-// fault is a kind of fault. What it is done to depends on parts or ofZooid.
+// fault is a kind of fault. It affects parts, or a random zooid.
 type fault struct {
 	kind              string
-	weight            int // how often it is chosen, against the others
+	weight            int // relative frequency
 	parts             []string
 	ofZooid, ofDisk   bool
 	shortest, longest time.Duration
@@ -45,7 +45,7 @@ type fault struct {
 }
 
 var faults = []fault{
-	// Near the threshold nothing could be decided.
+	// Silences near the threshold would be undecidable.
 	{kind: "zooid killed", weight: 10, ofZooid: true, shortest: 10 * time.Second, longest: 80 * time.Second, do: (*campaign).killZooid},
 	{kind: "zooid killed briefly", weight: 2, ofZooid: true, shortest: time.Second, longest: 2500 * time.Millisecond, do: (*campaign).killZooid},
 	{kind: "zooid floods", weight: 1, ofZooid: true, shortest: time.Second, longest: 5 * time.Second, do: (*campaign).flood},
@@ -61,13 +61,13 @@ var faults = []fault{
 	{kind: "telegraf stopped", weight: 1, parts: wholeAgent, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).stopAgent},
 	{kind: "bus killed", weight: 1, parts: []string{busPart}, shortest: 100 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).killBus},
 	{kind: "bus paused", weight: 1, parts: []string{busPart}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).pauseBus},
-	{kind: "consumer anna away", weight: 1, parts: []string{"anna"}, shortest: time.Second, longest: 15 * time.Second, do: sendAway(0)},
-	{kind: "consumer bert away", weight: 1, parts: []string{"bert"}, shortest: time.Second, longest: 15 * time.Second, do: sendAway(1)},
-	// Not together with the death of who wants to save: what cannot be kept anywhere is lost.
+	{kind: "consumer anna leaves", weight: 1, parts: []string{"anna"}, shortest: time.Second, longest: 15 * time.Second, do: disconnect(0)},
+	{kind: "consumer bert leaves", weight: 1, parts: []string{"bert"}, shortest: time.Second, longest: 15 * time.Second, do: disconnect(1)},
+	// No plugin is killed meanwhile: state that cannot be saved would be lost.
 	{kind: "disk full", weight: 1, parts: []string{diskPart, processor, output, input}, ofDisk: true, shortest: time.Second, longest: 12 * time.Second, do: (*campaign).fillDisk},
 }
 
-// killZooid revives it afterwards, unless the campaign ends before.
+// killZooid kills a zooid and revives it after d, unless the campaign ends before.
 func (c *campaign) killZooid(name string, d time.Duration) error {
 	killed := c.now()
 	if err := c.colony.Kill(name); err != nil {
@@ -95,14 +95,14 @@ func (c *campaign) flood(name string, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	_, err := colony.Flood(ctx, c.publisher, colony.FloodConfig{Name: name, Rate: floodRate})
-	// So that its last beat will be one of the colony's.
+	// It must not be killed before the colony has sent another beat of it.
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.born[name] = c.now()
 	return err
 }
 
-// sendGarbage sends what is no heartbeat, though it names a zooid.
+// sendGarbage sends invalid heartbeats that name a zooid.
 func (c *campaign) sendGarbage(name string, _ time.Duration) error {
 	beat := colony.Heartbeat{Zooid: name, Niche: "garbage"}.Payload()
 	topic := []byte(colony.Topic)
@@ -130,20 +130,20 @@ func killPlugin(role string) func(*campaign, string, time.Duration) error {
 		if err != nil {
 			return err
 		}
-		end := c.disturb(outage{recovery: restarted, loses: true, deliveryOnly: role == output})
+		end := c.disturb(disturbance{recovery: restarted, loses: true, deliveryOnly: role == output})
 		killed := c.now()
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			return err
 		}
-		var deafUntil, forgets time.Duration
+		var blindUntil, unsaved time.Duration
 		switch role {
 		case input:
-			deafUntil = killed + restartDelay
+			blindUntil = killed + restartDelay
 		case processor:
-			forgets = c.unsaved(killed)
+			unsaved = c.unsaved(killed)
 		}
 		err = c.awaitPlugins(pid)
-		end(deafUntil, forgets)
+		end(blindUntil, unsaved)
 		return err
 	}
 }
@@ -154,34 +154,34 @@ func stopPlugin(role string) func(*campaign, string, time.Duration) error {
 		if err != nil {
 			return err
 		}
-		end := c.disturb(outage{recovery: resumed, deliveryOnly: role == output})
+		end := c.disturb(disturbance{recovery: resumed, deliveryOnly: role == output})
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			return err
 		}
 		time.Sleep(d)
-		var deafUntil time.Duration
-		// What was in the pipes of a stopped judge may count as heard, what was not taken from the bus not.
+		var blindUntil time.Duration
+		// Metrics that wait in the pipe of a stopped processor may count as observed; a stopped input observes nothing.
 		if role == input && d > blindAfter {
-			deafUntil = c.now()
+			blindUntil = c.now()
 		}
 		err = syscall.Kill(pid, syscall.SIGCONT)
-		end(deafUntil, 0)
+		end(blindUntil, 0)
 		return err
 	}
 }
 
-// unsaved is how much of the time before its death a judge had not saved.
+// unsaved returns the time between the processor's last save and its death.
 func (c *campaign) unsaved(died time.Duration) time.Duration {
-	info, err := os.Stat(c.judgeState())
+	info, err := os.Stat(c.processorState())
 	if err != nil {
 		return saveInterval
 	}
-	// A file has no monotonic time; the clock is not stepped here.
+	// A file's time is of the wall clock, which nothing steps here.
 	saved := time.Until(info.ModTime()) + c.now()
 	return min(max(died-saved, 0), saveInterval)
 }
 
-// awaitPlugins waits until Telegraf runs all its plugins, in processes other than that one.
+// awaitPlugins waits until Telegraf runs all its plugins, none of them in the former process.
 func (c *campaign) awaitPlugins(former int) error {
 	for limit := time.Now().Add(restartLimit); ; time.Sleep(poll) {
 		running := 0
@@ -202,27 +202,27 @@ func (c *campaign) awaitPlugins(former int) error {
 }
 
 func (c *campaign) killAgent(_ string, d time.Duration) error {
-	end := c.disturb(outage{recovery: restarted, loses: true})
+	end := c.disturb(disturbance{recovery: restarted, loses: true})
 	killed := c.now()
 	if err := c.agent().Signal(syscall.SIGKILL); err != nil {
 		return err
 	}
 	<-c.agent().Done()
 	time.Sleep(d)
-	return c.startAgain(func(started time.Duration) { end(started, c.unsaved(killed)) })
+	return c.restartAgent(func(started time.Duration) { end(started, c.unsaved(killed)) })
 }
 
 func (c *campaign) terminateAgent(_ string, d time.Duration) error {
-	end := c.disturb(outage{recovery: restarted, loses: true})
+	end := c.disturb(disturbance{recovery: restarted, loses: true})
 	if err := c.agent().Stop(); err != nil {
 		return err
 	}
 	time.Sleep(d)
-	return c.startAgain(func(started time.Duration) { end(started, 0) })
+	return c.restartAgent(func(started time.Duration) { end(started, 0) })
 }
 
-// startAgain starts Telegraf, and ends the outage when it runs all its plugins.
-func (c *campaign) startAgain(end func(started time.Duration)) error {
+// restartAgent starts Telegraf, and ends the disturbance when it runs all its plugins.
+func (c *campaign) restartAgent(end func(started time.Duration)) error {
 	started := c.now()
 	err := c.startAgent()
 	if err == nil {
@@ -233,7 +233,7 @@ func (c *campaign) startAgain(end func(started time.Duration)) error {
 }
 
 func (c *campaign) stopAgent(_ string, d time.Duration) error {
-	end := c.disturb(outage{recovery: resumed})
+	end := c.disturb(disturbance{recovery: resumed})
 	if err := c.agent().Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
@@ -244,40 +244,40 @@ func (c *campaign) stopAgent(_ string, d time.Duration) error {
 }
 
 func (c *campaign) killBus(_ string, d time.Duration) error {
-	return c.breakBus(outage{recovery: restarted, loses: true}, c.bus.Kill, c.bus.Restart, d)
+	return c.interruptBus(disturbance{recovery: restarted, loses: true}, c.bus.Kill, c.bus.Restart, d)
 }
 
 func (c *campaign) pauseBus(_ string, d time.Duration) error {
-	return c.breakBus(outage{recovery: resumed}, c.bus.Pause, c.bus.Resume, d)
+	return c.interruptBus(disturbance{recovery: resumed}, c.bus.Pause, c.bus.Resume, d)
 }
 
-func (c *campaign) breakBus(o outage, fail, mend func() error, d time.Duration) error {
-	end := c.disturb(o)
-	if err := fail(); err != nil {
+func (c *campaign) interruptBus(kind disturbance, interrupt, restore func() error, d time.Duration) error {
+	end := c.disturb(kind)
+	if err := interrupt(); err != nil {
 		return err
 	}
 	time.Sleep(d)
-	deafUntil := time.Duration(0)
+	blindUntil := time.Duration(0)
 	if d > blindAfter {
-		deafUntil = c.now()
+		blindUntil = c.now()
 	}
-	err := mend()
-	end(deafUntil, 0)
+	err := restore()
+	end(blindUntil, 0)
 	return err
 }
 
-// sendAway lets a consumer leave and come back; the bus has no memory for it.
-func sendAway(i int) func(*campaign, string, time.Duration) error {
+// disconnect disconnects a consumer for some time. The bus keeps nothing for it.
+func disconnect(i int) func(*campaign, string, time.Duration) error {
 	return func(c *campaign, _ string, d time.Duration) error {
-		if err := c.listeners[i].leave(); err != nil {
+		if err := c.listeners[i].disconnect(); err != nil {
 			return err
 		}
 		time.Sleep(d)
-		return c.listeners[i].subscribe()
+		return c.listeners[i].connect()
 	}
 }
 
-// fillDisk keeps the plugins in hand until all of them have saved their state again.
+// fillDisk fills the disk, and reserves the plugins until they have saved their state again.
 func (c *campaign) fillDisk(_ string, d time.Duration) error {
 	if err := c.disk.fill(); err != nil {
 		return err
@@ -290,7 +290,7 @@ func (c *campaign) fillDisk(_ string, d time.Duration) error {
 	return nil
 }
 
-// logarithm and exponential are those of a duration.
+// logarithm and exponential convert between a duration and the logarithm of its seconds.
 func logarithm(d time.Duration) float64 { return math.Log(d.Seconds()) }
 
 func exponential(l float64) time.Duration {

@@ -11,37 +11,37 @@ import (
 
 const (
 	gapTopic = "CAPABILITY_GAP"
-	// pingTopic is heard by whoever subscribes to gapTopic, since subscriptions match by prefix, and
-	// handled by nobody. So it comes the same way as a gap and tells when a consumer could hear one.
+	// pingTopic is received by subscribers to gapTopic, since subscriptions match by prefix, and dropped by them. It
+	// takes the same way as a gap, and so shows when a consumer could receive one.
 	pingTopic = gapTopic + ".ping"
-	// pingInterval is how often a ping is sent, pingGap how far apart two may be received by one who could
-	// hear all the while.
+	// pingInterval is the interval of pings. A consumer counts as connected between two that it receives at most
+	// pingGap apart.
 	pingInterval = 100 * time.Millisecond
 	pingGap      = 600 * time.Millisecond
 )
 
-// listener is a consumer with the replay defence that can go away and come back, as a process that is
-// restarted does: with an empty memory.
+// listener is a consumer that can disconnect and connect again, as a process that is restarted: it then knows no
+// incidents.
 type listener struct {
 	name  string
 	xpub  string
 	start time.Time // of the campaign
 
-	consumer *consumer.Consumer // nil while away
+	consumer *consumer.Consumer // nil while disconnected
 
-	mu      sync.Mutex // guards what follows
-	life    int
-	handled []handling
-	hearing spans
+	mu        sync.Mutex // guards what follows
+	life      int
+	handled   []handling
+	connected spans
 }
 
-// subscribe begins a life of the consumer.
-func (l *listener) subscribe() error {
+// connect begins a life of the consumer.
+func (l *listener) connect() error {
 	l.mu.Lock()
 	l.life++
 	life := l.life
 	l.mu.Unlock()
-	heard := false // in this life
+	pinged := false // in this life
 	var err error
 	l.consumer, err = consumer.New(consumer.Config{
 		XPub:  l.xpub,
@@ -53,16 +53,16 @@ func (l *listener) subscribe() error {
 		},
 		OnDropped: func(frames [][]byte) {
 			if string(frames[0]) == pingTopic {
-				l.hear(time.Since(l.start), heard)
-				heard = true
+				l.ping(time.Since(l.start), pinged)
+				pinged = true
 			}
 		},
 	})
 	return err
 }
 
-// leave ends a life of the consumer.
-func (l *listener) leave() error {
+// disconnect ends a life of the consumer.
+func (l *listener) disconnect() error {
 	if l.consumer == nil {
 		return nil
 	}
@@ -78,34 +78,34 @@ func (l *listener) handle(m consumer.Message, life int) {
 	if m.IncidentID != nil {
 		h.incident = *m.IncidentID
 	} else {
-		h.incident = fmt.Sprintf("none, at %v", h.at) // each is one of its own
+		h.incident = fmt.Sprintf("none, at %v", h.at) // each is an incident of its own
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.handled = append(l.handled, h)
 }
 
-// hear takes a ping; goesOn says that it is not the first in this life.
-func (l *listener) hear(at time.Duration, goesOn bool) {
+// ping records a received ping; again is false for the first one of a life.
+func (l *listener) ping(at time.Duration, again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if last := len(l.hearing) - 1; goesOn && last >= 0 && at-l.hearing[last].to <= pingGap {
-		l.hearing[last].to = at
+	if last := len(l.connected) - 1; again && last >= 0 && at-l.connected[last].to <= pingGap {
+		l.connected[last].to = at
 		return
 	}
-	l.hearing = append(l.hearing, span{at, at})
+	l.connected = append(l.connected, span{at, at})
 }
 
-// listening returns what the ledger has to know of it.
-func (l *listener) listening() listening {
+// record returns the consumer's part of the ledger.
+func (l *listener) record() record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return listening{name: l.name, handled: slices.Clone(l.handled), hearing: slices.Clone(l.hearing)}
+	return record{name: l.name, handled: slices.Clone(l.handled), connected: slices.Clone(l.connected)}
 }
 
-// hears reports whether it heard a ping since a moment.
-func (l *listener) hears(since time.Duration) bool {
+// pingedSince reports whether it has received a ping since then.
+func (l *listener) pingedSince(since time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.hearing) > 0 && l.hearing[len(l.hearing)-1].to >= since
+	return len(l.connected) > 0 && l.connected[len(l.connected)-1].to >= since
 }

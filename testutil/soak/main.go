@@ -1,6 +1,9 @@
-// Command soak does random faults to the real parts (a bus, a colony, a Telegraf with the drop-in, two
-// consumers) and compares what really happened to each zooid with what each consumer handled. It is what
-// make soak runs, and fails unless no gap was missed, doubled or false.
+// Command soak injects random faults into a bus, a colony, a Telegraf with the drop-in and two consumers, see make soak. It
+// compares what happened to each zooid with the gaps that each consumer handled, and fails if a gap was missed, doubled or
+// false.
+//
+// With -monitors it injects faults into three monitors of one bus: outputs with a proxy between them and a consumer, on
+// many buses at the same time. It fails if a failure was handled twice or not at all.
 package main
 
 import (
@@ -18,23 +21,33 @@ import (
 
 func main() {
 	var o options
-	n := flag.Int("n", 300, "how many faults")
-	seed := flag.Uint64("seed", 1, "which faults")
-	flag.StringVar(&o.telegraf, "telegraf", "bin/telegraf", "the Telegraf `program`")
-	flag.StringVar(&o.plugins, "plugins", "bin", "the `folder` of the program telegraf-chembus")
-	flag.StringVar(&o.dropIn, "drop-in", "sample.conf", "the drop-in `file`")
+	n := flag.Int("n", 300, "number of faults")
+	seed := flag.Uint64("seed", 1, "seed of the random faults")
+	flag.StringVar(&o.telegraf, "telegraf", "bin/telegraf", "`path` of telegraf")
+	flag.StringVar(&o.plugins, "plugins", "bin", "`folder` of telegraf-chembus")
+	flag.StringVar(&o.dropIn, "drop-in", "sample.conf", "drop-in `file`")
+	monitors := flag.Bool("monitors", false, "inject faults into three monitors of one bus instead of one Telegraf")
+	stages := flag.Int("stages", 24, "with -monitors: number of buses at the same time")
 	flag.Parse()
 	o.zooids = 50
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := soak(ctx, o, *n, *seed); err != nil {
+	var err error
+	if *monitors {
+		err = soakMonitors(ctx, monitorCampaign{
+			program: filepath.Join(o.plugins, "telegraf-chembus"), faults: *n, seed: *seed, stages: *stages,
+		})
+	} else {
+		err = soak(ctx, o, *n, *seed)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }
 
-// soak runs a campaign and keeps the evidence if it does not end well.
+// soak runs a campaign. If it fails, its folder is kept.
 func soak(ctx context.Context, o options, n int, seed uint64) error {
 	for _, path := range []*string{&o.telegraf, &o.plugins, &o.dropIn} {
 		var err error
@@ -54,12 +67,12 @@ func soak(ctx context.Context, o options, n int, seed uint64) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%w; the evidence is in %s", err, o.dir)
+		return fmt.Errorf("%w; see the files in %s", err, o.dir)
 	}
 	return os.RemoveAll(o.dir)
 }
 
-// run sets the stage, does n faults and reports. What Telegraf and its plugins said is left in the folder.
+// run runs a campaign of n faults on a new stage and returns the report. It writes the log of Telegraf to the folder.
 func run(ctx context.Context, o options, n int, seed uint64, out io.Writer) (r *report, err error) {
 	s, err := newStage(ctx, o)
 	defer func() {
@@ -69,7 +82,7 @@ func run(ctx context.Context, o options, n int, seed uint64, out io.Writer) (r *
 		return nil, err
 	}
 	c := newCampaign(s, seed, out)
-	c.say("the stage is set at %s: %d zooids, seed %d, %d faults", time.Now().Format(time.TimeOnly), o.zooids, seed, n)
+	c.logf("started at %s: %d zooids, seed %d, %d faults", time.Now().Format(time.TimeOnly), o.zooids, seed, n)
 	l, err := c.run(ctx, n)
 	return &report{faults: c.counts, disk: s.disk.String(), deaths: len(l.deaths), findings: l.findings()}, err
 }

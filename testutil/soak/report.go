@@ -17,7 +17,7 @@ type report struct {
 	findings []finding
 }
 
-// count returns how many findings have the verdict.
+// count returns the number of findings with the verdict.
 func (r *report) count(v verdict) int {
 	n := 0
 	for _, f := range r.findings {
@@ -28,16 +28,16 @@ func (r *report) count(v verdict) int {
 	return n
 }
 
-// good reports whether nothing went wrong.
+// good reports whether no gap was missed, doubled or false.
 func (r *report) good() bool {
 	return r.count(missed) == 0 && r.count(doubled) == 0 && r.count(falseAlarm) == 0
 }
 
-// delays returns the delays past the deadline in order; only calm ones, or all.
-func (r *report) delays(calmOnly bool) []time.Duration {
+// delays returns the delays past the deadline in ascending order, of all handled gaps or of the undisturbed ones.
+func (r *report) delays(undisturbedOnly bool) []time.Duration {
 	var all []time.Duration
 	for _, f := range r.findings {
-		if f.verdict == handled && (f.calm || !calmOnly) {
+		if f.verdict == handled && (f.undisturbed || !undisturbedOnly) {
 			all = append(all, f.delay)
 		}
 	}
@@ -45,18 +45,18 @@ func (r *report) delays(calmOnly bool) []time.Duration {
 	return all
 }
 
-// reasons are the names of the verdicts that a reader wants to see one by one.
+// reasons are the names of the verdicts whose findings are listed.
 var reasons = map[verdict]string{
-	missed:         "MISSED",
-	doubled:        "DOUBLED",
-	falseAlarm:     "FALSE",
-	nearThreshold:  "undecidable, near the threshold",
-	noTimeToTell:   "undecidable, no time to tell",
-	consumerAway:   "undecidable, consumer away",
-	consumerForgot: "undecidable, consumer forgot",
+	missed:            "MISSED",
+	doubled:           "DOUBLED",
+	falseAlarm:        "FALSE",
+	nearThreshold:     "undecidable, near the threshold",
+	noTimeToDeliver:   "undecidable, no time to deliver",
+	consumerAway:      "undecidable, consumer away",
+	consumerRestarted: "undecidable, consumer restarted",
 }
 
-// print tells a person.
+// print prints the report.
 func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "\nfaults (the state files are on %s)\n", r.disk)
 	total := 0
@@ -72,7 +72,7 @@ func (r *report) print(out io.Writer) {
 			undecidable++
 		}
 	}
-	fmt.Fprintf(out, "\nzooid deaths %d; seen by two consumers each:\n", r.deaths)
+	fmt.Fprintf(out, "\ndeaths of zooids: %d; each with two consumers:\n", r.deaths)
 	for _, row := range []struct {
 		name string
 		n    int

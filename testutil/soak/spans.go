@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// span is the time from one moment to another, both counted from the start of the campaign.
+// span is a time span. Both times count from the start of the campaign.
 type span struct {
 	from, to time.Duration
 }
 
-// spans are spans in the order of time that do not touch each other.
+// spans are disjoint spans in the order of time.
 type spans []span
 
-// union returns the time that is in any of the spans given.
+// union returns the union of spans.
 func union(all []span) spans {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b span) int { return cmp.Compare(a.from, b.from) })
@@ -31,7 +31,7 @@ func union(all []span) spans {
 	return merged
 }
 
-// outside returns the parts of a span that are in none of these.
+// outside returns the parts of a span that are in none of the spans.
 func (s spans) outside(of span) spans {
 	var free spans
 	from := of.from
@@ -53,7 +53,7 @@ func (s spans) outside(of span) spans {
 	return free
 }
 
-// total is how much time the spans are.
+// total returns the sum of the lengths.
 func (s spans) total() time.Duration {
 	var sum time.Duration
 	for _, part := range s {
@@ -62,7 +62,7 @@ func (s spans) total() time.Duration {
 	return sum
 }
 
-// longest is the length of the longest span.
+// longest returns the length of the longest span.
 func (s spans) longest() time.Duration {
 	var most time.Duration
 	for _, part := range s {
@@ -71,7 +71,7 @@ func (s spans) longest() time.Duration {
 	return most
 }
 
-// when returns the moment at which that much of the time in the spans has passed; false if there is less.
+// when returns the time at which that much of the spans has passed; false if they are shorter.
 func (s spans) when(passed time.Duration) (time.Duration, bool) {
 	for _, part := range s {
 		if length := part.to - part.from; passed > length {
@@ -83,7 +83,7 @@ func (s spans) when(passed time.Duration) (time.Duration, bool) {
 	return 0, false
 }
 
-// at returns the span that holds a moment; false if none does.
+// at returns the span that contains a time; false if none does.
 func (s spans) at(moment time.Duration) (span, bool) {
 	for _, part := range s {
 		if part.from <= moment && moment < part.to {
@@ -93,7 +93,7 @@ func (s spans) at(moment time.Duration) (span, bool) {
 	return span{}, false
 }
 
-// hold reports whether a span lies within one of these.
-func (s spans) hold(whole span) bool {
+// contain reports whether a span lies within one of the spans.
+func (s spans) contain(whole span) bool {
 	return slices.ContainsFunc(s, func(part span) bool { return part.from <= whole.from && whole.to <= part.to })
 }

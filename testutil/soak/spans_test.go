@@ -28,6 +28,6 @@ func TestSpans(t *testing.T) {
 	require.Equal(t, span{1, 4}, within)
 	_, ok = s.at(4)
 	require.False(t, ok)
-	require.True(t, s.hold(span{7, 10}))
-	require.False(t, s.hold(span{3, 8}))
+	require.True(t, s.contain(span{7, 10}))
+	require.False(t, s.contain(span{3, 8}))
 }

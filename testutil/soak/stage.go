@@ -18,13 +18,13 @@ import (
 const (
 	beatInterval = time.Second
 	threshold    = 4 * time.Second
-	// startLimit is how long the stage may take to be set; it is not what it should take.
+	// startLimit is the timeout for the start of the stage.
 	startLimit = 2 * time.Minute
 	poll       = 50 * time.Millisecond
 )
 
-// pluginOptions scale the times of the default options down together. Every death is an incident of its
-// own: the counts that make one of many are out of reach.
+// pluginOptions scale down the times of the default options. With mass_count and flap_count out of reach, every death is an
+// incident of its own.
 const pluginOptions = `
 [[inputs.chembus]]
   tick_interval = "200ms"
@@ -43,8 +43,8 @@ const pluginOptions = `
   state_file = %q
 `
 
-// agentConfig lets Telegraf write down what the judge finds: that all are up at first, and afterwards
-// evidence.
+// agentConfig makes Telegraf write the processor's metrics to a file: the stage waits for them, and they help to
+// investigate a failure.
 const agentConfig = `
 [agent]
   interval = "1s"
@@ -56,8 +56,7 @@ const agentConfig = `
   data_format = "influx"
 `
 
-// stage is everything that takes part in a campaign: the bus (in this process, so that it can be killed
-// and paused but not stopped by a signal), a colony, a Telegraf with the drop-in, and consumers.
+// stage is a bus (in this process), a colony, a Telegraf with the drop-in, and two consumers.
 type stage struct {
 	start     time.Time
 	dir       string
@@ -69,26 +68,25 @@ type stage struct {
 	config    telegraf.Config
 
 	mu     sync.Mutex
-	agents []*telegraf.Telegraf // the last one is at work
+	agents []*telegraf.Telegraf // the last one is running
 
 	stopPings func()
 }
 
-// options say what a campaign is run with.
+// options are the programs and files for a campaign.
 type options struct {
 	telegraf, plugins, dropIn string
-	dir                       string // a folder of its own
+	dir                       string // for all files of the campaign
 	zooids                    int
 }
 
-// newStage sets the stage and waits until the judge knows every zooid. Close it after use, also after an
-// error.
+// newStage starts a stage and waits until the processor has reported every zooid. Close it after use, also after an error.
 func newStage(ctx context.Context, o options) (*stage, error) {
 	s := &stage{start: time.Now(), dir: o.dir, stopPings: func() {}}
-	return s, s.set(ctx, o)
+	return s, s.setUp(ctx, o)
 }
 
-func (s *stage) set(ctx context.Context, o options) error {
+func (s *stage) setUp(ctx context.Context, o options) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	var err error
@@ -101,11 +99,11 @@ func (s *stage) set(ctx context.Context, o options) error {
 	if s.publisher, err = colony.NewPublisher(s.bus.XSub()); err != nil {
 		return err
 	}
-	s.ping()
+	s.startPings()
 	for _, name := range []string{"anna", "bert"} {
 		l := &listener{name: name, xpub: s.bus.XPub(), start: s.start}
 		s.listeners = append(s.listeners, l)
-		if err := l.subscribe(); err != nil {
+		if err := l.connect(); err != nil {
 			return err
 		}
 	}
@@ -117,7 +115,7 @@ func (s *stage) set(ctx context.Context, o options) error {
 		Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
 		Agent: fmt.Sprintf(agentConfig, metrics),
 		Options: fmt.Sprintf(pluginOptions, threshold,
-			s.judgeState(), filepath.Join(s.disk.dir, "voice.json")),
+			s.processorState(), filepath.Join(s.disk.dir, "output.json")),
 		Dir: s.dir,
 		Env: []string{"KLR_CHEM_XSUB=" + s.bus.XSub(), "KLR_CHEM_XPUB=" + s.bus.XPub()},
 	}
@@ -139,7 +137,7 @@ func (s *stage) addZooids(n int) error {
 	return s.colony.Add(zooids...)
 }
 
-// awaitAllUp waits until the judge has reported every zooid, and every consumer hears.
+// awaitAllUp waits until the processor has reported every zooid and every consumer has received a ping.
 func (s *stage) awaitAllUp(ctx context.Context, metrics string) error {
 	names := s.colony.Names()
 	for {
@@ -151,7 +149,7 @@ func (s *stage) awaitAllUp(ctx context.Context, metrics string) error {
 			}
 		}
 		for _, l := range s.listeners {
-			if !l.hears(0) {
+			if !l.pingedSince(0) {
 				missing++
 			}
 		}
@@ -160,16 +158,16 @@ func (s *stage) awaitAllUp(ctx context.Context, metrics string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d zooids and consumers were not there after %v", missing, len(names)+len(s.listeners), startLimit)
+			return fmt.Errorf("%d of %d zooids and consumers are missing after %v", missing, len(names)+len(s.listeners), startLimit)
 		case <-s.agent().Done():
-			return errors.New("telegraf ended by itself")
+			return errors.New("telegraf exited")
 		case <-time.After(poll):
 		}
 	}
 }
 
-// ping tells the consumers all the time that they can hear.
-func (s *stage) ping() {
+// startPings starts to send pings, which show when a consumer can receive.
+func (s *stage) startPings() {
 	stop, done := make(chan struct{}), make(chan struct{})
 	s.stopPings = func() { close(stop); <-done }
 	go func() {
@@ -187,12 +185,12 @@ func (s *stage) ping() {
 	}()
 }
 
-// judgeState is where the judge keeps its state.
-func (s *stage) judgeState() string { return filepath.Join(s.disk.dir, "liveness.json") }
+// processorState returns the path of the processor's state file.
+func (s *stage) processorState() string { return filepath.Join(s.disk.dir, "liveness.json") }
 
 func (s *stage) now() time.Duration { return time.Since(s.start) }
 
-// agent is the Telegraf that was started last.
+// agent returns the Telegraf that was started last.
 func (s *stage) agent() *telegraf.Telegraf {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +208,7 @@ func (s *stage) startAgent() error {
 	return nil
 }
 
-// log is all that the Telegrafs said.
+// log returns the logs of all Telegrafs.
 func (s *stage) log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,7 +219,7 @@ func (s *stage) log() string {
 	return all.String()
 }
 
-// close ends everything, also what a killed Telegraf has left behind.
+// close stops everything, also plugins that a killed Telegraf has left.
 func (s *stage) close() error {
 	s.stopPings()
 	var err error
@@ -229,10 +227,10 @@ func (s *stage) close() error {
 		if i == len(s.agents)-1 {
 			err = errors.Join(err, a.Stop())
 		}
-		_ = syscall.Kill(-a.Pid(), syscall.SIGKILL) // none may be left
+		_ = syscall.Kill(-a.Pid(), syscall.SIGKILL) // the plugins of a killed Telegraf
 	}
 	for _, l := range s.listeners {
-		err = errors.Join(err, l.leave())
+		err = errors.Join(err, l.disconnect())
 	}
 	if s.colony != nil {
 		err = errors.Join(err, s.colony.Close())

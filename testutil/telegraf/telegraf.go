@@ -1,4 +1,4 @@
-// Package telegraf runs a real Telegraf with the project's drop-in, for tests and the demo.
+// Package telegraf runs a Telegraf with the project's drop-in, for tests, the demo, the bench and the soak test.
 package telegraf
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/process"
 )
 
-// Config says how Telegraf runs. All paths are absolute.
+// Config is the configuration of a Telegraf. All paths are absolute.
 type Config struct {
 	Binary  string    // the telegraf program
-	Plugins string    // folder of telegraf-chembus, put first on the PATH; empty: the PATH stays
-	DropIn  string    // the drop-in, copied unchanged into a telegraf.d; empty: none
-	Agent   string    // Telegraf's own configuration: [agent], outputs and whatever else it runs
-	Options string    // the plugins' options, the content of a FILE; empty: defaults
-	Dir     string    // a folder of its own
+	Plugins string    // folder of telegraf-chembus, added to the front of PATH; empty: PATH is unchanged
+	DropIn  string    // the drop-in, copied to telegraf.d; empty: none
+	Agent   string    // content of telegraf.conf: [agent], outputs and other plugins
+	Options string    // content of the configuration file of telegraf-chembus; empty: defaults
+	Dir     string    // folder for configuration and state
 	Env     []string  // added to the environment
 	Stdout  io.Writer // Telegraf's stdout; nil: kept with the log
 }
@@ -31,7 +31,7 @@ type Telegraf struct {
 	*process.Process
 }
 
-// Start starts Telegraf as a service would: one configuration file and a folder of drop-ins.
+// Start starts Telegraf as its service does, with a configuration file and a folder of drop-ins.
 func Start(c Config) (*Telegraf, error) {
 	dropIns := filepath.Join(c.Dir, "telegraf.d")
 	agent := filepath.Join(c.Dir, "telegraf.conf")
@@ -50,7 +50,7 @@ func Start(c Config) (*Telegraf, error) {
 			return nil, err
 		}
 	}
-	// Neither options nor state of a telegraf-chembus that is installed on this machine matter.
+	// Options and state of a telegraf-chembus installed on this machine must not be used.
 	options, state := "", filepath.Join(c.Dir, "state")
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, err
@@ -83,14 +83,14 @@ func (t *Telegraf) Plugin(role string) (int, error) {
 	for _, task := range tasks {
 		children, err := os.ReadFile(task)
 		if err != nil {
-			continue // the thread has ended
+			continue // the thread has exited
 		}
 		for _, child := range strings.Fields(string(children)) {
-			command, _ := os.ReadFile("/proc/" + child + "/cmdline") // an ended one has none
+			command, _ := os.ReadFile("/proc/" + child + "/cmdline") // an exited process has none
 			if args := strings.Split(string(command), "\x00"); len(args) > 1 && args[1] == role {
 				return strconv.Atoi(child)
 			}
 		}
 	}
-	return 0, fmt.Errorf("telegraf runs no %s plugin at present", role)
+	return 0, fmt.Errorf("telegraf is not running the %s plugin", role)
 }

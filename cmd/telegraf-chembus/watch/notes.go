@@ -2,58 +2,78 @@ package watch
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
-// freshFor is how old a state can be whose judge works and hears the bus: it saves every 10 s.
+// freshFor is the maximum age of a state that a running processor has saved: it saves every 10 s while it observes a
+// bus.
 const freshFor = 15 * time.Second
 
-// fresh reports whether the judge that works has lately told what it knows.
-func fresh(memory liveness.Recollection, now time.Time) bool {
-	return !memory.Saved.IsZero() && now.Sub(memory.Saved) < freshFor
+// fresh reports whether the state was saved by a processor that is running now.
+func fresh(state liveness.Recollection, now time.Time) bool {
+	return !state.Saved.IsZero() && now.Sub(state.Saved) < freshFor
 }
 
-// stead returns the host of the sensor in whose place one on this host can stand: to the judge it is the same
-// one, started again.
-func stead(memory liveness.Recollection, endpoint, hostname string) string {
-	host := hostname
-	found := false
-	for _, sensors := range [][]liveness.Sensor{memory.Heard, memory.Mute} {
-		for _, s := range sensors {
-			if s.Endpoint == endpoint && (!found || s.Host == hostname) {
-				host, found = s.Host, true
-			}
+// busTags returns the tags for the metrics of the input, so that the processor continues with what it has saved of this
+// bus. They are those of the saved bus with this endpoint: the one on this host, else the one heard last. Without a saved
+// bus it is the name of this host, which Telegraf adds.
+func busTags(state liveness.Recollection, endpoint, hostname string) map[string]string {
+	var found *liveness.RecalledBus
+	for i := range state.Buses {
+		bus := &state.Buses[i]
+		if saved, ok := bus.Tags["endpoint"]; ok && saved != endpoint {
+			continue
+		}
+		if found == nil || bus.Tags["host"] == hostname || found.Tags["host"] != hostname && bus.Heard.After(found.Heard) {
+			found = bus
 		}
 	}
-	return host
+	switch {
+	case found != nil:
+		return found.Tags
+	case hostname != "":
+		return map[string]string{"host": hostname}
+	}
+	return nil
 }
 
-// notes says what one must know about the memory.
-func notes(memory liveness.Recollection, err error, self liveness.Sensor, started time.Time) []string {
-	const consequence = "Components that are silent since before are not shown."
+// notes returns what a reader of a snapshot must know about the saved state; own are the tags of the bus that is shown.
+func notes(state liveness.Recollection, err error, own map[string]string, started time.Time) []string {
+	const consequence = "Components that fell silent before the watch started are not shown."
 	if err != nil {
-		return []string{fmt.Sprintf("Knows nothing from before: the judge's state cannot be read: %v. %s "+
-			"Run it as the user that runs Telegraf.", err, consequence)}
+		return []string{fmt.Sprintf("The state of the processor cannot be read: %v. %s "+
+			"Run the watch as the user that runs Telegraf.", err, consequence)}
 	}
-	if memory.Saved.IsZero() {
-		return []string{fmt.Sprintf("Knows nothing from before: there is no state of a judge at %q. %s", memory.Path, consequence)}
+	if state.Saved.IsZero() {
+		return []string{fmt.Sprintf("The processor has saved no state at %q. %s", state.Path, consequence)}
 	}
-	var said []string
-	if !fresh(memory, started) {
-		said = append(said, fmt.Sprintf("The judge had last saved its state %s before: it does not run, or does not hear the bus. "+
-			"Who was not heard since (no lag) is shown as it was then.", span(started.Sub(memory.Saved).Seconds())))
+	var all []string
+	if !fresh(state, started) {
+		all = append(all, fmt.Sprintf("The processor last saved its state %s before the watch started: it does not run, or does not observe the bus. "+
+			"Components without a lag are shown as of then.", span(started.Sub(state.Saved).Seconds())))
 	}
 	var others []string
-	for _, s := range memory.Heard {
-		if s != self {
-			others = append(others, fmt.Sprintf("%q of host %q", s.Endpoint, s.Host))
+	for _, bus := range state.Buses {
+		if !maps.Equal(bus.Tags, own) && state.Saved.Sub(bus.Heard) < freshFor {
+			others = append(others, describe(bus.Tags))
 		}
 	}
 	if len(others) > 0 {
-		said = append(said, fmt.Sprintf("The judge also listens at %s. What it heard only there is shown as it was.", strings.Join(others, ", ")))
+		all = append(all, fmt.Sprintf("The processor also monitors %s. The watch does not show other buses than its own.", strings.Join(others, ", ")))
 	}
-	return said
+	return all
+}
+
+// describe formats the tags of a bus.
+func describe(tags map[string]string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		parts = append(parts, fmt.Sprintf("%s=%q", name, tags[name]))
+	}
+	return strings.Join(parts, " ")
 }

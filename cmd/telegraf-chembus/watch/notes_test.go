@@ -10,57 +10,71 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
-func TestStandsInTheSensorsPlace(t *testing.T) {
-	bus := "tcp://127.0.0.1:5559"
-	for _, test := range []struct {
-		name        string
-		heard, mute []liveness.Sensor
-		want        string
-	}{
-		{"nothing known", nil, nil, "self"},
-		{"hostname set in Telegraf", []liveness.Sensor{{Host: "other", Endpoint: bus}}, nil, "other"},
-		{"no host tag", []liveness.Sensor{{Endpoint: bus}}, nil, ""},
-		{"another bus", []liveness.Sensor{{Host: "other", Endpoint: "tcp://10.0.0.1:5559"}}, nil, "self"},
-		{"a judge of several hosts", []liveness.Sensor{{Host: "other", Endpoint: bus}, {Host: "self", Endpoint: bus}}, nil, "self"},
-		{"a sensor of the past", []liveness.Sensor{{Host: "other", Endpoint: bus}}, []liveness.Sensor{{Host: "old", Endpoint: bus}}, "other"},
-		{"only one of the past", nil, []liveness.Sensor{{Host: "old", Endpoint: bus}}, "old"},
-	} {
-		require.Equal(t, test.want, stead(liveness.Recollection{Heard: test.heard, Mute: test.mute}, bus, "self"), test.name)
+const otherEndpoint = "tcp://10.0.0.1:5559"
+
+// saved returns a bus of the processor's state that was heard that long before at.
+func saved(host, endpoint string, before time.Duration) liveness.RecalledBus {
+	bus := liveness.RecalledBus{Tags: map[string]string{"endpoint": endpoint}, Heard: at.Add(-before)}
+	if host != "" {
+		bus.Tags["host"] = host
 	}
+	return bus
+}
+
+func TestTagsOfTheSavedBus(t *testing.T) {
+	here := map[string]string{"host": "self"}
+	for _, test := range []struct {
+		name  string
+		buses []liveness.RecalledBus
+		want  map[string]string
+	}{
+		{"no bus", nil, here},
+		{"hostname set in Telegraf", []liveness.RecalledBus{saved("other", endpoint, 0)}, map[string]string{"host": "other", "endpoint": endpoint}},
+		{"no host tag", []liveness.RecalledBus{saved("", endpoint, 0)}, map[string]string{"endpoint": endpoint}},
+		{"another endpoint", []liveness.RecalledBus{saved("other", otherEndpoint, 0)}, here},
+		{"the endpoint on several hosts", []liveness.RecalledBus{saved("self", endpoint, time.Hour), saved("other", endpoint, 0)},
+			map[string]string{"host": "self", "endpoint": endpoint}},
+		{"several other hosts", []liveness.RecalledBus{saved("old", endpoint, time.Hour), saved("new", endpoint, 0)},
+			map[string]string{"host": "new", "endpoint": endpoint}},
+		{"buses named by another tag", []liveness.RecalledBus{{Tags: map[string]string{"site": "a"}}}, map[string]string{"site": "a"}},
+	} {
+		require.Equal(t, test.want, busTags(liveness.Recollection{Buses: test.buses}, endpoint, "self"), test.name)
+	}
+	require.Empty(t, busTags(liveness.Recollection{}, endpoint, ""))
 }
 
 func TestNotes(t *testing.T) {
-	self := liveness.Sensor{Host: "h", Endpoint: "tcp://127.0.0.1:5559"}
-	known := liveness.Recollection{Path: "/state", Saved: at, Heard: []liveness.Sensor{self}}
-	require.Empty(t, notes(known, nil, self, at.Add(9*time.Second)))
+	own := saved("h", endpoint, 0)
+	known := liveness.Recollection{Path: "/state", Saved: at, Buses: []liveness.RecalledBus{own, saved("old", endpoint, time.Hour)}}
+	require.Empty(t, notes(known, nil, own.Tags, at.Add(9*time.Second)))
 
-	require.Equal(t, []string{`Knows nothing from before: there is no state of a judge at "/state". Components that are silent since before are not shown.`},
-		notes(liveness.Recollection{Path: "/state"}, nil, self, at))
-	require.Equal(t, []string{"Knows nothing from before: the judge's state cannot be read: open /state: permission denied. " +
-		"Components that are silent since before are not shown. Run it as the user that runs Telegraf."},
-		notes(liveness.Recollection{Path: "/state"}, errors.New("open /state: permission denied"), self, at))
-	require.Equal(t, []string{"The judge had last saved its state 2h00m before: it does not run, or does not hear the bus. " +
-		"Who was not heard since (no lag) is shown as it was then."}, notes(known, nil, self, at.Add(2*time.Hour)))
+	require.Equal(t, []string{`The processor has saved no state at "/state". Components that fell silent before the watch started are not shown.`},
+		notes(liveness.Recollection{Path: "/state"}, nil, own.Tags, at))
+	require.Equal(t, []string{"The state of the processor cannot be read: open /state: permission denied. " +
+		"Components that fell silent before the watch started are not shown. Run the watch as the user that runs Telegraf."},
+		notes(liveness.Recollection{Path: "/state"}, errors.New("open /state: permission denied"), own.Tags, at))
+	require.Equal(t, []string{"The processor last saved its state 2h00m before the watch started: it does not run, or does not observe the bus. " +
+		"Components without a lag are shown as of then."}, notes(known, nil, own.Tags, at.Add(2*time.Hour)))
 
-	known.Heard = append(known.Heard, liveness.Sensor{Host: "g", Endpoint: "tcp://10.0.0.1:5559"})
-	require.Equal(t, []string{`The judge also listens at "tcp://10.0.0.1:5559" of host "g". What it heard only there is shown as it was.`},
-		notes(known, nil, self, at))
+	known.Buses = append(known.Buses, saved("g", otherEndpoint, time.Second))
+	require.Equal(t, []string{`The processor also monitors endpoint="tcp://10.0.0.1:5559" host="g". The watch does not show other buses than its own.`},
+		notes(known, nil, own.Tags, at))
 }
 
-func TestPatience(t *testing.T) {
-	knows := patience{interval: time.Second, blind: 3 * time.Second}
+func TestReady(t *testing.T) {
+	withState := readiness{interval: time.Second, blind: 3 * time.Second}
 	observable := Bus{Observable: true}
-	require.False(t, knows.Over(observable, 900*time.Millisecond))
-	require.True(t, knows.Over(observable, time.Second), "one interval is enough for one who knows who is there")
+	require.False(t, withState.reached(observable, 900*time.Millisecond))
+	require.True(t, withState.reached(observable, time.Second), "with a fresh state one tick interval is enough")
 	rtt := 0.001
-	require.False(t, knows.Over(Bus{Observable: true, Probing: true}, time.Second))
-	require.True(t, knows.Over(Bus{Observable: true, Probing: true, ProbeRTTS: &rtt}, time.Second))
-	require.True(t, knows.Over(Bus{Observable: true, Probing: true}, 4*time.Second), "the way to the bus is closed")
-	require.False(t, knows.Over(Bus{}, 3900*time.Millisecond))
-	require.True(t, knows.Over(Bus{}, 4*time.Second), "nothing comes")
+	require.False(t, withState.reached(Bus{Observable: true, Probing: true}, time.Second))
+	require.True(t, withState.reached(Bus{Observable: true, Probing: true, ProbeRTTS: &rtt}, time.Second))
+	require.True(t, withState.reached(Bus{Observable: true, Probing: true}, 4*time.Second), "the probe does not return")
+	require.False(t, withState.reached(Bus{}, 3900*time.Millisecond))
+	require.True(t, withState.reached(Bus{}, 4*time.Second), "nothing is received")
 
-	fresh := patience{interval: time.Second, blind: 3 * time.Second, observe: 10 * time.Second}
-	require.False(t, fresh.Over(Bus{Observable: true, ObservedS: 9.9}, 11*time.Second))
-	require.True(t, fresh.Over(Bus{Observable: true, ObservedS: 10}, 11*time.Second))
-	require.True(t, fresh.Over(Bus{Observable: true, ObservedS: 2}, 14*time.Second), "the bus was lost meanwhile")
+	withoutState := readiness{interval: time.Second, blind: 3 * time.Second, observe: 10 * time.Second}
+	require.False(t, withoutState.reached(Bus{Observable: true, ObservedS: 9.9}, 11*time.Second))
+	require.True(t, withoutState.reached(Bus{Observable: true, ObservedS: 10}, 11*time.Second))
+	require.True(t, withoutState.reached(Bus{Observable: true, ObservedS: 2}, 14*time.Second), "the bus was lost for some time")
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/gdamore/tcell/v3/color"
 )
 
-// Show shows the snapshots of a stream on the terminal until the user or the context ends it, or the stream
-// fails. However it ends, the terminal is as before: what could crash is in the stream's process.
+// Show shows the snapshots of a stream on the terminal until the user quits, the context ends or the stream fails. It
+// restores the terminal before it returns.
 func Show(ctx context.Context, s *Stream) error {
 	terminal, err := tcell.NewScreen()
 	if err == nil {
 		err = terminal.Init()
 	}
 	if err != nil {
-		return fmt.Errorf("the terminal cannot be used: %w; use -once, or -json", err)
+		return fmt.Errorf("the terminal cannot be used: %w; use -once or -json", err)
 	}
 	defer terminal.Fini()
 	return show(ctx, s, terminal)
@@ -35,7 +35,7 @@ func show(ctx context.Context, s *Stream, terminal tcell.Screen) error {
 				return s.err
 			}
 			if p.snapshot != nil && snapshot.Bus.Observable && !p.snapshot.Bus.Observable {
-				p.message = "" // it most likely said why the bus could not be heard
+				p.message = "" // most likely it was the reason
 			}
 			p.snapshot = &snapshot
 		case p.message = <-s.messages:
@@ -59,16 +59,16 @@ func show(ctx context.Context, s *Stream, terminal tcell.Screen) error {
 	}
 }
 
-// page is what is on the screen.
+// page is the content of the screen.
 type page struct {
-	snapshot  *Snapshot // nil: nothing has come yet
-	message   string    // the last that the watch had to say
-	messageAt time.Time // when, by the snapshots
-	offset    int       // of the first row that is shown
-	rows      int       // that fit
+	snapshot  *Snapshot // nil before the first
+	message   string    // the last warning or error
+	messageAt time.Time // of the message, by the time of the snapshots
+	offset    int       // of the first row shown
+	rows      int       // number of rows that fit
 }
 
-// key does what a key says; false to end.
+// key handles a key; false to quit.
 func (p *page) key(event *tcell.EventKey) bool {
 	switch key := event.Key(); {
 	case key == tcell.KeyCtrlC, key == tcell.KeyEscape, event.Str() == "q":
@@ -89,7 +89,7 @@ func (p *page) key(event *tcell.EventKey) bool {
 	return true
 }
 
-// time is that of the snapshot; zero before the first.
+// time returns the time of the snapshot; zero before the first.
 func (p *page) time() time.Time {
 	if p.snapshot == nil {
 		return time.Time{}
@@ -110,19 +110,19 @@ type line struct {
 	look look
 }
 
-// look is how a line is to be read.
+// look is the style of a line.
 type look int
 
 const (
 	plain look = iota
 	title
 	bar
-	alarm // somebody is missing
+	alarm // a component is missing, or the bus is not observed
 	warning
 	faint
 )
 
-// The colours are the terminal's own red and yellow, which its user can read.
+// The colours are the terminal's own red and yellow, which fit its background.
 var styles = map[look]tcell.Style{
 	plain:   tcell.StyleDefault,
 	title:   tcell.StyleDefault.Bold(true).Underline(true),
@@ -143,13 +143,13 @@ func draw(terminal tcell.Screen, p *page) {
 	terminal.Show()
 }
 
-// compose makes the lines for a screen of a size, and keeps the offset within what there is.
+// compose returns the lines for a screen of this size, and limits the offset to the rows that exist.
 func (p *page) compose(width, height int) []line {
 	if width < 1 || height < 1 {
 		return nil
 	}
 	if p.snapshot == nil {
-		return []line{{"Listening… (q quits)", plain}, {printable(p.message), warning}}
+		return []line{{"Listening… (q: quit)", plain}, {printable(p.message), warning}}
 	}
 	var lines []line
 	for i, text := range p.snapshot.header() {
@@ -169,7 +169,7 @@ func (p *page) compose(width, height int) []line {
 			lines = append(lines, line{part, warning})
 		}
 	}
-	// The rows are what one looks for: on a low screen the header gives way.
+	// On a low screen rows take precedence over the header.
 	zooids := p.zooids()
 	const titleAndBar = 2
 	lines = lines[:min(len(lines), max(height-titleAndBar-min(len(zooids), minRows), 0))]
@@ -185,14 +185,14 @@ func (p *page) compose(width, height int) []line {
 	for len(lines) < height-1 {
 		lines = append(lines, line{})
 	}
-	status := fmt.Sprintf("%s  %d-%d of %d  q quits, arrows and page keys scroll",
+	status := fmt.Sprintf("%s  %d-%d of %d  q: quit, arrow and page keys: scroll",
 		p.snapshot.Time.Local().Format(time.TimeOnly), min(p.offset+1, last), last, len(zooids))
 	return append(lines, line{pad(status, width), bar})
 }
 
 const (
-	// minRows is how many rows are shown before there is a header.
+	// minRows is the number of rows that are shown before any line of the header.
 	minRows = 5
-	// messageFor is how long a message is shown. What goes on is told again each minute.
+	// messageFor is how long a message is shown. The plugins log a continuing problem every minute.
 	messageFor = time.Minute
 )

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// crowded is a page with more zooids than fit.
-func crowded(n int) *page {
+// pageOf returns a page with n zooids.
+func pageOf(n int) *page {
 	s := sample()
 	s.Zooids = nil
 	for i := range n {
@@ -20,7 +20,7 @@ func crowded(n int) *page {
 	return &page{snapshot: &s}
 }
 
-// shown is the names on the screen, in order.
+// shown returns the names on the screen, in order.
 func shown(lines []line) []string {
 	var names []string
 	for _, l := range lines {
@@ -38,14 +38,14 @@ func press(p *page, keys ...tcell.Key) {
 }
 
 func TestScreenScrolls(t *testing.T) {
-	p := crowded(100)
+	p := pageOf(100)
 	first := func() string { return shown(p.compose(80, 24))[0] }
 	require.Len(t, p.compose(80, 24), 24)
 	require.Equal(t, "zooid000", first())
 	press(p, tcell.KeyDown, tcell.KeyDown)
 	require.Equal(t, "zooid002", first())
 	press(p, tcell.KeyUp, tcell.KeyUp, tcell.KeyUp)
-	require.Equal(t, "zooid000", first(), "there is nothing above")
+	require.Equal(t, "zooid000", first(), "the first row")
 	press(p, tcell.KeyPgDn)
 	require.Equal(t, fmt.Sprintf("zooid%03d", p.rows), first())
 	press(p, tcell.KeyEnd)
@@ -57,13 +57,13 @@ func TestScreenScrolls(t *testing.T) {
 
 	press(p, tcell.KeyEnd)
 	p.compose(80, 24)
-	p.snapshot = crowded(3).snapshot
-	require.Equal(t, []string{"zooid000", "zooid001", "zooid002"}, shown(p.compose(80, 24)), "most of them are gone")
+	p.snapshot = pageOf(3).snapshot
+	require.Equal(t, []string{"zooid000", "zooid001", "zooid002"}, shown(p.compose(80, 24)), "fewer rows than the offset")
 }
 
 func TestScreenOfAnySize(t *testing.T) {
-	p := crowded(100)
-	p.message = "W! [inputs.chembus] " + strings.Repeat("said ", 100)
+	p := pageOf(100)
+	p.message = "W! [inputs.chembus] " + strings.Repeat("word ", 100)
 	for width := range 100 {
 		for height := range 40 {
 			lines := p.compose(width, height)
@@ -73,7 +73,7 @@ func TestScreenOfAnySize(t *testing.T) {
 			}
 			require.Len(t, lines, max(height, 2))
 			require.Len(t, shown(lines), p.rows)
-			require.GreaterOrEqual(t, p.rows, min(minRows, height-2), "the rows go before the header")
+			require.GreaterOrEqual(t, p.rows, min(minRows, height-2), "rows take precedence over the header")
 		}
 	}
 }
@@ -82,7 +82,7 @@ func TestScreenLooks(t *testing.T) {
 	s := sample()
 	s.Bus.Observable = false
 	lines := (&page{snapshot: &s}).compose(80, 24)
-	require.Equal(t, alarm, lines[0].look, "nobody is judged")
+	require.Equal(t, alarm, lines[0].look, "the bus is not observed")
 	looks := make(map[string]look)
 	for _, l := range lines {
 		name, _, _ := strings.Cut(l.text, " ")
@@ -94,11 +94,11 @@ func TestScreenLooks(t *testing.T) {
 	require.Contains(t, lines[len(lines)-1].text, "1-3 of 3")
 }
 
-// TestMessages shows what the watch said, for a minute and harmless.
+// TestMessages requires that a message is escaped and shown for a minute.
 func TestMessages(t *testing.T) {
 	p := page{message: "W! [inputs.chembus] no\x1b[2J connection"}
 	text := func() string { return fmt.Sprint(p.compose(80, 24)) }
-	require.Contains(t, text(), `no\x1b[2J connection`, "before there is anything else")
+	require.Contains(t, text(), `no\x1b[2J connection`, "before the first snapshot")
 	s := sample()
 	p.snapshot = &s
 	require.Contains(t, text(), `W! [inputs.chembus] no\x1b[2J connection`)
@@ -107,7 +107,7 @@ func TestMessages(t *testing.T) {
 	require.NotContains(t, text(), "W!")
 }
 
-func TestKeysThatEnd(t *testing.T) {
+func TestKeysThatQuit(t *testing.T) {
 	var p page
 	for _, key := range []*tcell.EventKey{
 		tcell.NewEventKey(tcell.KeyCtrlC, "", tcell.ModCtrl), tcell.NewEventKey(tcell.KeyEscape, "", tcell.ModNone), tcell.NewEventKey(tcell.KeyRune, "q", tcell.ModNone),

@@ -10,21 +10,21 @@ import (
 	"unicode/utf16"
 )
 
-// Snapshot is what there is to see at one time.
+// Snapshot is the state of the bus and of its components at one time.
 type Snapshot struct {
 	Time   time.Time `json:"time"`
 	Bus    Bus       `json:"bus"`
 	Memory Memory    `json:"memory"`
-	Notes  []string  `json:"notes"`  // what one must know to read the rest, in plain sentences
+	Notes  []string  `json:"notes"`  // limits of the rest, as sentences
 	Zooids []Zooid   `json:"zooids"` // in the order of compare
 }
 
-// Bus is how the bus is heard. Counts are totals since the watch began.
+// Bus is the state of the input. Counts are totals since the start of the watch.
 type Bus struct {
 	Endpoint    string   `json:"endpoint"`
 	Observable  bool     `json:"observable"`
 	Connected   bool     `json:"connected"`
-	Probing     bool     `json:"probing"` // else being connected has to pass for observable
+	Probing     bool     `json:"probing"` // false: a connected bus counts as observable
 	ObservedS   float64  `json:"observed_s"`
 	BlindS      float64  `json:"blind_s"`
 	Messages    int64    `json:"messages"`
@@ -32,19 +32,19 @@ type Bus struct {
 	Duplicates  int64    `json:"duplicates"`
 	Rejected    int64    `json:"rejected"`
 	Disconnects int64    `json:"disconnects"`
-	LagS        *float64 `json:"lag_s"`       // median of the zooids' lags; nil before the first
-	ProbeRTTS   *float64 `json:"probe_rtt_s"` // nil before the first
+	LagS        *float64 `json:"lag_s"`       // median of all zooids; nil before the first beat
+	ProbeRTTS   *float64 `json:"probe_rtt_s"` // nil before the first return
 }
 
-// Memory is what the judge that works had saved when the watch began.
+// Memory is the state file of the processor in Telegraf.
 type Memory struct {
 	File  string     `json:"file"`
-	Saved *time.Time `json:"saved"` // nil: nothing is known from before
+	Saved *time.Time `json:"saved"` // nil: there is no state
 }
 
-// Zooid is a component as the judge sees it.
+// Zooid is the state of a component.
 type Zooid struct {
-	Name           string   `json:"zooid"` // its identity, with "/" between the parts if they are several
+	Name           string   `json:"zooid"` // its identity; several tags are joined by "/"
 	Niche          string   `json:"niche"`
 	State          string   `json:"state"`
 	Up             bool     `json:"up"`
@@ -53,17 +53,17 @@ type Zooid struct {
 	IntervalS      *float64 `json:"interval_s"` // mean; nil before the second beat
 	IntervalStddev *float64 `json:"interval_stddev_s"`
 	Beats          int64    `json:"beats"`
-	LagS           *float64 `json:"lag_s"` // of the last beat, arrival less ts; nil if it is not known
-	Heard          bool     `json:"heard"` // by the watch itself; else all is from memory
+	LagS           *float64 `json:"lag_s"` // of the last beat: arrival minus ts; nil if unknown
+	Heard          bool     `json:"heard"` // by the watch; false: all values are from the state file
 	Gaps           int64    `json:"gaps"`
 	Availability   float64  `json:"availability"` // 0..1 of the observed time
 }
 
-// urgency orders the states: what calls for somebody comes first.
+// urgency orders the states, the most urgent first.
 var urgency = map[string]int{"silent": 1, "unseen": 2, "flapping": 3, "late": 4, "killed": 5, "up": 6}
 
-// compare orders zooids: by urgency, the longest silence first; those that are up by name, so that the table
-// keeps still.
+// compare orders zooids by urgency, then by silence, the longest first. Zooids that are up are ordered by name, so that
+// rows do not move.
 func compare(a, b Zooid) int {
 	bySilence := 0
 	if a.State != "up" {
@@ -75,7 +75,7 @@ func compare(a, b Zooid) int {
 // states counts the zooids in each state, the urgent ones first.
 func (s *Snapshot) states() []stateCount {
 	var counts []stateCount
-	for _, z := range s.Zooids { // which are in that order
+	for _, z := range s.Zooids { // in that order
 		if len(counts) == 0 || counts[len(counts)-1].state != z.State {
 			counts = append(counts, stateCount{state: z.State})
 		}
@@ -89,8 +89,8 @@ type stateCount struct {
 	n     int
 }
 
-// WriteJSON writes the snapshot as one line of pure ASCII: whatever a name holds, a terminal shows it as its
-// escape.
+// WriteJSON writes the snapshot as one line of ASCII. All other characters are escaped, so names cannot affect a
+// terminal.
 func (s *Snapshot) WriteJSON(w io.Writer) error {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Snapshot) WriteJSON(w io.Writer) error {
 	line := make([]byte, 0, len(text)+1)
 	for _, r := range string(text) {
 		switch {
-		case r < 0x7f: // encoded already if it is a control character
+		case r < 0x7f: // json.Marshal has escaped control characters
 			line = append(line, byte(r))
 		case r < 0x10000:
 			line = fmt.Appendf(line, `\u%04x`, r)

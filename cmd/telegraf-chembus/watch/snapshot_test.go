@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestJSONIsASCII shows that no name gets to a terminal as it is, and that each can be read back.
+// TestJSONIsASCII requires that names are escaped and can be read back.
 func TestJSONIsASCII(t *testing.T) {
 	s := Snapshot{Time: at.UTC(), Notes: []string{"a note"}, Zooids: []Zooid{}}
 	for _, name := range append(hostileNames, "plain", `"quoted" \ <b>`) {

@@ -12,26 +12,24 @@ import (
 	"time"
 )
 
-// Stream is the snapshots that another process writes as lines of JSON. It is another one so that whatever
-// happens to it, or is printed by a library within it, leaves the terminal alone.
+// Stream reads snapshots that a child process writes as lines of JSON. In a process of their own, the plugins and their
+// libraries cannot print to the terminal, and a crash does not leave it in raw mode.
 type Stream struct {
 	snapshots chan Snapshot // closed at the end
-	messages  chan string   // warnings and errors of its log
-	err       error         // why it ended, to be read after that
+	messages  chan string   // warnings and errors from its log
+	err       error         // why the process ended; to be read once snapshots is closed
 	cmd       *exec.Cmd
 	stop      chan struct{} // closed by Stop
-	done      chan struct{} // closed when the process and all that reads from it have ended
+	done      chan struct{} // closed when the process and its readers have ended
 }
 
-const (
-	// endPatience is how long the process may take to end.
-	endPatience = 5 * time.Second
-)
+// stopTimeout is how long the process may take to exit.
+const stopTimeout = 5 * time.Second
 
-// crash matches how the Go runtime begins to tell of one.
+// crash matches the first line that the Go runtime prints at a crash.
 var crash = regexp.MustCompile(`^(panic: |fatal error: |SIG[A-Z]+: )`)
 
-// StartStream starts the process.
+// StartStream starts the process. Stop it after use.
 func StartStream(cmd *exec.Cmd) (*Stream, error) {
 	s := &Stream{
 		snapshots: make(chan Snapshot),
@@ -40,7 +38,7 @@ func StartStream(cmd *exec.Cmd) (*Stream, error) {
 		stop:      make(chan struct{}),
 		done:      make(chan struct{}),
 	}
-	// Whatever signals the terminal sends are for us, who end it then.
+	// Signals from the terminal reach only this process, which then stops the child.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -53,28 +51,28 @@ func StartStream(cmd *exec.Cmd) (*Stream, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
-	said := make(chan string, 1)
-	go func() { said <- s.readLog(stderr) }()
+	lastLine := make(chan string, 1)
+	go func() { lastLine <- s.readLog(stderr) }()
 	go func() {
 		defer close(s.done)
 		defer close(s.snapshots)
 		err := s.readSnapshots(stdout)
-		last := <-said
+		last := <-lastLine
 		if end := cmd.Wait(); end != nil {
 			err = end
 		}
-		s.err = fmt.Errorf("the process that listens has ended: %w; it said: %q", err, last)
+		s.err = fmt.Errorf("the listening process exited: %w; its last log line: %q", err, last)
 	}()
 	return s, nil
 }
 
-// readSnapshots passes on what the process writes, up to the end of it.
+// readSnapshots passes on the snapshots until the end of the process's stdout.
 func (s *Stream) readSnapshots(from io.Reader) error {
 	decoder := json.NewDecoder(from)
 	for {
 		var snapshot Snapshot
 		if err := decoder.Decode(&snapshot); err != nil {
-			// It must not wait for a reader, or it would not end.
+			// Without a reader the process would block and not exit.
 			_, _ = io.Copy(io.Discard, from)
 			return err
 		}
@@ -85,7 +83,7 @@ func (s *Stream) readSnapshots(from io.Reader) error {
 	}
 }
 
-// readLog passes on the warnings and errors, and returns the last line; of a crash the first, which tells why.
+// readLog passes on warnings and errors. It returns the last line, or the first line of a crash.
 func (s *Stream) readLog(from io.Reader) (last string) {
 	crashed := false
 	lines := bufio.NewScanner(from)
@@ -101,17 +99,17 @@ func (s *Stream) readLog(from io.Reader) (last string) {
 			}
 		}
 	}
-	_, _ = io.Copy(io.Discard, from) // after a line that is too long
+	_, _ = io.Copy(io.Discard, from) // the scanner stops at a line that is too long
 	return last
 }
 
-// Stop ends the process and waits for its end.
+// Stop stops the process and waits for its exit.
 func (s *Stream) Stop() {
 	close(s.stop)
-	_ = s.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // fails if it has exited
 	select {
 	case <-s.done:
-	case <-time.After(endPatience):
+	case <-time.After(stopTimeout):
 		_ = s.cmd.Process.Kill()
 		<-s.done
 	}

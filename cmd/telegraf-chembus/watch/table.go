@@ -17,8 +17,8 @@ import (
 // A column of the table.
 type column struct {
 	title   string
-	right   bool // adjusted
-	dropped int  // in which order it goes from a narrow terminal; 0: never
+	right   bool // aligned to the right
+	dropped int  // order in which columns are dropped on a narrow terminal; 0: never
 	cell    func(z *Zooid) string
 }
 
@@ -34,24 +34,24 @@ var columns = []column{
 
 const (
 	columnGap = 2
-	droppable = 4 // columns
-	// minName is how many cells of a terminal names, and niches, get before columns are dropped for them.
+	droppable = 4 // number of columns that can be dropped
+	// minName is the width, in cells, below which names and niches are not shortened.
 	minName = 16
-	// maxPadded bounds how wide a column gets where lines may be of any length; what is longer pushes the
-	// rest of its line to the right.
+	// maxPadded is the maximum width of a column where lines may have any length. A longer cell moves the rest of its
+	// line to the right.
 	maxPadded = 40
-	// unlimited is the width of no terminal.
+	// unlimited is a width for output other than a terminal.
 	unlimited = math.MaxInt
 )
 
-// table is the zooids of a snapshot as lines.
+// table is the layout of a snapshot's zooids as lines.
 type table struct {
 	columns []column
 	widths  []int
-	clip    bool // cells to their widths
+	clip    bool // shorten cells to their widths
 }
 
-// layOut chooses columns and their widths so that a line fits into width.
+// layOut chooses the columns and their widths so that a line fits into width.
 func layOut(zooids []Zooid, width int) table {
 	t := table{columns: slices.Clone(columns), clip: width != unlimited}
 	for _, c := range t.columns {
@@ -67,7 +67,7 @@ func layOut(zooids []Zooid, width int) table {
 	if !t.clip {
 		return t
 	}
-	// Names and niches become shorter first, then columns go; a name as long as can be takes nobody's place.
+	// Names and niches are shortened first, then columns are dropped. So a long name drops no column.
 	const name, niche = 0, 1
 	wanted := t.widths[niche]
 	t.widths[niche] = min(wanted, minName)
@@ -82,7 +82,7 @@ func layOut(zooids []Zooid, width int) table {
 	return t
 }
 
-// without is how wide a line is, one column left out but for its gap.
+// without returns the width of a line without one column, whose gap is included.
 func (t table) without(column int) int {
 	total := columnGap * (len(t.widths) - 1)
 	for i, w := range t.widths {
@@ -93,12 +93,12 @@ func (t table) without(column int) int {
 	return total
 }
 
-// head is the line with the titles.
+// head returns the line with the titles.
 func (t table) head() string {
 	return t.line(func(c column) string { return c.title })
 }
 
-// row is the line of a zooid.
+// row returns the line of a zooid.
 func (t table) row(z *Zooid) string {
 	return t.line(func(c column) string { return c.cell(z) })
 }
@@ -123,17 +123,17 @@ func (t table) line(cell func(column) string) string {
 	return strings.TrimRight(line.String(), " ")
 }
 
-// header says how the bus is, and whatever one must know to read the table.
+// header returns the lines above the table: the bus, the counts by state, the state file and the notes.
 func (s *Snapshot) header() []string {
 	b := s.Bus
 	health := "observable"
 	switch {
 	case !b.Observable && b.Connected:
-		health = "NOT OBSERVABLE: connected, but nothing comes"
+		health = "NOT OBSERVABLE: connected, but nothing is received"
 	case !b.Observable:
-		health = "NOT OBSERVABLE: no connection"
+		health = "NOT OBSERVABLE: not connected"
 	case !b.Probing:
-		health = "connected (without a probe nobody knows whether it forwards)"
+		health = "connected (without a probe it is unknown whether the bus forwards)"
 	}
 	lines := []string{
 		fmt.Sprintf("Bus     %s  %s", printable(b.Endpoint), health),
@@ -151,7 +151,7 @@ func (s *Snapshot) header() []string {
 	}
 	lines = append(lines, "Zooids  "+counts)
 	if s.Memory.Saved != nil {
-		lines = append(lines, fmt.Sprintf("Memory  %s  saved %s", printable(s.Memory.File), s.Memory.Saved.Local().Format(time.DateTime)))
+		lines = append(lines, fmt.Sprintf("State   %s  saved %s", printable(s.Memory.File), s.Memory.Saved.Local().Format(time.DateTime)))
 	}
 	for _, note := range s.Notes {
 		lines = append(lines, "Note    "+printable(note))
@@ -159,7 +159,7 @@ func (s *Snapshot) header() []string {
 	return lines
 }
 
-// WriteTable writes the snapshot as text, without any escape sequence.
+// WriteTable writes the snapshot as text without escape sequences.
 func (s *Snapshot) WriteTable(w io.Writer) error {
 	t := layOut(s.Zooids, unlimited)
 	lines := append(s.header(), "", t.head())
@@ -170,7 +170,7 @@ func (s *Snapshot) WriteTable(w io.Writer) error {
 	return err
 }
 
-// span is a time in seconds, in few digits that a person can compare.
+// span formats a time in seconds with few digits.
 func span(seconds float64) string {
 	sign, s := "", seconds
 	if s < 0 {
@@ -189,7 +189,7 @@ func span(seconds float64) string {
 	return sign + ">999d"
 }
 
-// latency is a time that may be very short; "-" if it is not known.
+// latency formats a time in seconds that may be very short; "-" if unknown.
 func latency(seconds *float64) string {
 	if seconds == nil || math.Abs(*seconds) >= 0.09995 {
 		return optionalSpan(seconds)
@@ -204,16 +204,13 @@ func optionalSpan(seconds *float64) string {
 	return span(*seconds)
 }
 
-// named is a name as it can be shown in a table: printable, with each backslash doubled, so that no name can be
-// mistaken for another.
+// named returns a name in printable form, with each backslash doubled so that different names stay different.
 func named(name string) string {
 	return printable(strings.ReplaceAll(name, `\`, `\\`))
 }
 
-// printable is a text as it can be shown in a line. The sensor refuses control characters, but a name may still
-// hold what a terminal does not print one after the other from the left, and so disturb what stands beside it:
-// format characters, combining marks without end, letters written from the right. They are escaped as in a Go
-// string.
+// printable returns a text that a terminal prints from left to right in its own cells. The input rejects control
+// characters; format characters, combining marks and right-to-left letters are escaped here, as in a Go string.
 func printable(text string) string {
 	plain := func(r rune) bool {
 		if !strconv.IsPrint(r) || unicode.Is(unicode.M, r) {
@@ -237,8 +234,8 @@ func printable(text string) string {
 	return shown.String()
 }
 
-// wrap breaks a line at spaces, so that each part fits into width. The parts that follow are indented as the
-// header's values are.
+// wrap breaks a line at spaces so that each part fits into width. All parts but the first are indented like the
+// values of the header.
 func wrap(text string, width int) []string {
 	const indent = "        "
 	var parts []string
@@ -248,7 +245,7 @@ func wrap(text string, width int) []string {
 			head = head[:space]
 		}
 		if head == "" || width <= 2*len(indent) {
-			break // too narrow for text; the terminal shows its beginning
+			break // too narrow; the terminal cuts the line off
 		}
 		parts = append(parts, strings.TrimRight(head, " "))
 		text = indent + strings.TrimLeft(text[len(head):], " ")
@@ -256,7 +253,7 @@ func wrap(text string, width int) []string {
 	return append(parts, text)
 }
 
-// pad fills a line with spaces.
+// pad fills a line with spaces up to width.
 func pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(width-displaywidth.String(text), 0))
 }

@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostileNames would do something to a terminal, or to what stands beside them. The control characters do not
-// get past the sensor; they are here in case.
+// hostileNames would affect a terminal or the text beside them. The input rejects those with control characters.
 var hostileNames = []string{
 	"evil\u202egnp.exe", "\u2066isolated", "zero\u200bwidth", "he\u05d0\u05d1\u05d2", "ar\u0627\u0661", "z" + strings.Repeat("\u0301", 100),
 	"\x1b[31mred", "c1\u009b31m", "del\x7f", "line\u2028break", "two\nlines", "private\ue000", "soft\u00adhyphen", "tag\U000e0041",
@@ -28,7 +27,7 @@ func TestNamesAreHarmless(t *testing.T) {
 	require.Equal(t, `evil\u202egnp.exe`, named("evil\u202egnp.exe"))
 	require.Equal(t, "\ufffd", printable("\xff"))
 	require.Equal(t, "zoóid_日本_🧪", named("zoóid_日本_🧪"))
-	require.NotEqual(t, named("\u202e"), named(`\u202e`), "no name passes for another")
+	require.NotEqual(t, named("\u202e"), named(`\u202e`), "different names stay different")
 }
 
 func TestSpans(t *testing.T) {
@@ -44,7 +43,7 @@ func TestSpans(t *testing.T) {
 	require.Equal(t, "-", optionalSpan(nil))
 }
 
-// sample is a snapshot with somebody in most states.
+// sample returns a snapshot with three components.
 func sample() Snapshot {
 	lag, mean := 0.0021, 10.0
 	saved := at.UTC()
@@ -54,7 +53,7 @@ func sample() Snapshot {
 		Memory: Memory{File: "/var/lib/telegraf-chembus/liveness.json", Saved: &saved},
 		Notes:  []string{},
 		Zooids: []Zooid{
-			{Name: "audio_io", Niche: "voice", State: "silent", SilenceS: 33.4, Beats: 100, IntervalS: &mean},
+			{Name: "audio_io", Niche: "audio", State: "silent", SilenceS: 33.4, Beats: 100, IntervalS: &mean},
 			{Name: "meta_agent", Niche: "consciousness", State: "up", SilenceS: 2, Beats: 1234, IntervalS: &mean, LagS: &lag, Heard: true},
 			{Name: "new", State: "up", Beats: 1, LagS: &lag, Heard: true},
 		},
@@ -68,20 +67,20 @@ func TestTable(t *testing.T) {
 	require.Equal(t, `Bus     tcp://127.0.0.1:5559  observable
         12 messages, 0 rejected, lag 2.1ms, probe 2.1ms, blind 0.0s
 Zooids  1 silent, 2 up
-Memory  /var/lib/telegraf-chembus/liveness.json  saved `+at.Local().Format("2006-01-02 15:04:05")+`
+State   /var/lib/telegraf-chembus/liveness.json  saved `+at.Local().Format("2006-01-02 15:04:05")+`
 
 ZOOID       NICHE          STATE   SILENCE  INTERVAL  BEATS    LAG
-audio_io    voice          silent    33.4s     10.0s    100      -
+audio_io    audio          silent    33.4s     10.0s    100      -
 meta_agent  consciousness  up         2.0s     10.0s   1234  2.1ms
 new                        up         0.0s         -      1  2.1ms
 `, out.String())
 }
 
-func TestHeaderTellsHowTheBusIsHeard(t *testing.T) {
+func TestHeaderShowsTheBus(t *testing.T) {
 	for want, b := range map[string]Bus{
-		"NOT OBSERVABLE: connected, but nothing comes":                 {Connected: true, Probing: true},
-		"NOT OBSERVABLE: no connection":                                {Probing: true},
-		"connected (without a probe nobody knows whether it forwards)": {Connected: true, Observable: true},
+		"NOT OBSERVABLE: connected, but nothing is received":                 {Connected: true, Probing: true},
+		"NOT OBSERVABLE: not connected":                                      {Probing: true},
+		"connected (without a probe it is unknown whether the bus forwards)": {Connected: true, Observable: true},
 	} {
 		s := Snapshot{Bus: b, Notes: []string{"A note."}}
 		header := strings.Join(s.header(), "\n")
@@ -90,8 +89,8 @@ func TestHeaderTellsHowTheBusIsHeard(t *testing.T) {
 	}
 }
 
-// TestTableFits shows that lines fit into a terminal, that name, state and silence stay, and that names as long
-// as can be take no column away.
+// TestTableFits requires that lines fit into a terminal, that name, state and silence are always shown, and that long
+// names drop no column.
 func TestTableFits(t *testing.T) {
 	s := sample()
 	titles := func(width int) string {

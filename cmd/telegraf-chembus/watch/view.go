@@ -9,34 +9,41 @@ import (
 	"github.com/influxdata/telegraf"
 )
 
-// retired is the state of a component that the judge forgets.
+// retired is the state of a component that the processor has just removed.
 const retired = "retired"
 
-// view turns the metrics of the sensor and of the judge into snapshots. It judges nothing, reads no clock and
-// does no I/O.
+// view turns the metrics of the input and of the processor into snapshots. It decides nothing, reads no clock and does
+// no I/O.
 type view struct {
-	measurement string   // of heartbeats
-	identity    []string // the tags that tell components apart
+	measurement string            // of heartbeats
+	identity    []string          // the tags that identify a component
+	busNames    []string          // the tags that identify a bus
+	own         map[string]string // those of the bus to show
 	bus         Bus
-	zooids      map[string]Zooid   // that the judge has told of since the last snapshot
-	lags        map[string]float64 // of those heard; NaN if it is not known
+	zooids      map[string]Zooid   // reported by the processor since the last snapshot
+	lags        map[string]float64 // of the components that the input has received beats of, in seconds; NaN if unknown
 }
 
-func newView(measurement string, identity []string) *view {
+func newView(measurement string, identity, busNames []string, own map[string]string) *view {
 	return &view{
 		measurement: measurement,
 		identity:    identity,
+		busNames:    busNames,
+		own:         own,
 		zooids:      make(map[string]Zooid),
 		lags:        make(map[string]float64),
 	}
 }
 
-// Add takes a metric of the sensor or of the judge.
+// Add takes a metric of the input or of the processor. Components of other buses are ignored.
 func (v *view) Add(m telegraf.Metric) {
 	switch m.Name() {
 	case "chembus_bus":
 		v.bus = busOf(m)
 	case "liveness":
+		if !v.isOwn(m) {
+			return
+		}
 		if z := v.zooidOf(m); z.State == retired {
 			delete(v.zooids, z.Name)
 		} else {
@@ -49,10 +56,10 @@ func (v *view) Add(m telegraf.Metric) {
 	}
 }
 
-// Snapshot returns what was told since the last one: before each the judge must have reported on everybody.
+// Snapshot returns the components reported since the last snapshot. Before each, the processor must report all of them.
 func (v *view) Snapshot(now time.Time) Snapshot {
 	s := Snapshot{Time: now.UTC().Round(time.Millisecond), Bus: v.bus, Notes: []string{}, Zooids: make([]Zooid, 0, len(v.zooids))}
-	lags := make(map[string]float64) // only of those that the judge still knows
+	lags := make(map[string]float64) // only of components that the processor still knows
 	var known []float64
 	for name, z := range v.zooids {
 		if lag, heard := v.lags[name]; heard {
@@ -118,7 +125,17 @@ func (v *view) zooidOf(m telegraf.Metric) Zooid {
 	return z
 }
 
-// name joins the tags that tell components apart; false if one of them is missing.
+// isOwn reports whether a metric is of the bus to show.
+func (v *view) isOwn(m telegraf.Metric) bool {
+	for _, name := range v.busNames {
+		if value, _ := m.GetTag(name); value != v.own[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// name joins the tags that identify a component; false if one is missing.
 func (v *view) name(m telegraf.Metric) (string, bool) {
 	values := make([]string, len(v.identity))
 	for i, tag := range v.identity {
@@ -146,7 +163,7 @@ func integer(m telegraf.Metric, field string) int64 {
 	return 0
 }
 
-// float reads a field; without one that is finite it returns what stands for missing.
+// float returns a field; if there is none with a finite value, it returns missing.
 func float(m telegraf.Metric, field string, missing float64) float64 {
 	value, _ := m.GetField(field)
 	if n, ok := value.(float64); ok && !math.IsNaN(n) && !math.IsInf(n, 0) {
@@ -155,7 +172,7 @@ func float(m telegraf.Metric, field string, missing float64) float64 {
 	return missing
 }
 
-// rounded keeps microseconds.
+// rounded rounds to microseconds.
 func rounded(seconds float64) *float64 {
 	r := math.Round(seconds*1e6) / 1e6
 	if math.IsInf(r, 0) {

@@ -13,12 +13,16 @@ import (
 
 var at = time.Unix(1_800_000_000, 123_456_789)
 
+const endpoint = "tcp://127.0.0.1:5559"
+
+var ownTags = map[string]string{"host": "h", "endpoint": endpoint}
+
 func status(zooid, state string, silence float64) telegraf.Metric {
 	up := int64(0)
 	if state == "up" || state == "late" {
 		up = 1
 	}
-	return metric.New("liveness", map[string]string{"zooid": zooid, "niche": "n", "host": "h"}, map[string]any{
+	return metric.New("liveness", map[string]string{"zooid": zooid, "niche": "n", "host": "h", "endpoint": endpoint}, map[string]any{
 		"state": state, "up": up, "silence_s": silence, "threshold_s": 30.0, "beats": int64(7), "gaps": int64(1),
 		"interval_mean_s": 10.0000004, "interval_stddev_s": 0.5, "availability": 0.75,
 	}, at)
@@ -40,8 +44,8 @@ func names(zooids []Zooid) []string {
 	return names
 }
 
-func TestViewShowsWhatWasTold(t *testing.T) {
-	v := newView("chembus_heartbeat", []string{"zooid"})
+func TestViewShowsTheMetrics(t *testing.T) {
+	v := newView("chembus_heartbeat", []string{"zooid"}, []string{"host", "endpoint"}, ownTags)
 	v.Add(metric.New("chembus_bus", map[string]string{"endpoint": "tcp://127.0.0.1:5559"}, map[string]any{
 		"observable": true, "connected": true, "probing": true, "observed_s": 12.5, "blind_s": 0.25, "messages": uint64(40),
 		"heartbeats": uint64(30), "duplicates": uint64(2), "rejected_json": uint64(3), "rejected_topic": uint64(4),
@@ -66,14 +70,14 @@ func TestViewShowsWhatWasTold(t *testing.T) {
 		Beats: 7, LagS: &lag, Heard: true, Gaps: 1, Availability: 0.75,
 	}, s.Zooids[1])
 	require.True(t, s.Zooids[0].Heard)
-	require.Nil(t, s.Zooids[0].LagS, "it did not say when it sent")
-	require.False(t, s.Zooids[2].Heard, "the judge only remembers it")
+	require.Nil(t, s.Zooids[0].LagS, "its beat has no lag")
+	require.False(t, s.Zooids[2].Heard, "the watch has received no beat of it")
 	require.Equal(t, at.UTC().Truncate(time.Millisecond), s.Time)
 }
 
-// TestViewForgets shows that nothing is kept of those that the judge does not know any more.
-func TestViewForgets(t *testing.T) {
-	v := newView("chembus_heartbeat", []string{"zooid"})
+// TestViewDropsRetired requires that nothing is kept of components that the processor does not report any more.
+func TestViewDropsRetired(t *testing.T) {
+	v := newView("chembus_heartbeat", []string{"zooid"}, []string{"host", "endpoint"}, ownTags)
 	for _, name := range []string{"a", "b", "c"} {
 		v.Add(heartbeat(name, 0))
 		v.Add(status(name, "up", 1))
@@ -88,7 +92,7 @@ func TestViewForgets(t *testing.T) {
 }
 
 func TestViewJoinsIdentities(t *testing.T) {
-	v := newView("cpu", []string{"host", "zooid"})
+	v := newView("cpu", []string{"host", "zooid"}, []string{"host", "endpoint"}, ownTags)
 	v.Add(metric.New("cpu", map[string]string{"host": "h", "zooid": "a"}, map[string]any{"lag_s": 0.5}, at))
 	v.Add(metric.New("cpu", map[string]string{"zooid": "a"}, map[string]any{"lag_s": 9.0}, at))
 	v.Add(status("a", "up", 1))
@@ -97,8 +101,22 @@ func TestViewJoinsIdentities(t *testing.T) {
 	require.InDelta(t, 0.5, *s.Zooids[0].LagS, 0)
 }
 
+// TestViewShowsOneBus ignores the components of other buses, which the processor knows from its state.
+func TestViewShowsOneBus(t *testing.T) {
+	v := newView("chembus_heartbeat", []string{"zooid"}, []string{"host", "endpoint"}, ownTags)
+	v.Add(status("a", "up", 1))
+	for tag, value := range map[string]string{"endpoint": otherEndpoint, "host": "g"} {
+		other := status("a", "silent", 99)
+		other.AddTag(tag, value)
+		v.Add(other)
+	}
+	s := v.Snapshot(at)
+	require.Len(t, s.Zooids, 1)
+	require.Equal(t, "up", s.Zooids[0].State)
+}
+
 func TestOrder(t *testing.T) {
-	v := newView("chembus_heartbeat", []string{"zooid"})
+	v := newView("chembus_heartbeat", []string{"zooid"}, []string{"host", "endpoint"}, ownTags)
 	for _, m := range []telegraf.Metric{
 		status("up2", "up", 1), status("up1", "up", 0), status("killed", "killed", 99), status("late", "late", 20), status("flapping", "flapping", 0),
 		status("unseen", "unseen", 70), status("silent1", "silent", 40), status("silent2", "silent", 50),

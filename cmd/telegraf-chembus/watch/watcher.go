@@ -1,10 +1,9 @@
-// Package watch shows who is alive on the bus, without a Telegraf: it runs the sensor and the judge in its own
-// process and makes a table of what they say.
+// Package watch shows the state of the components on a bus without Telegraf: it runs the input and the processor in its
+// own process and makes a table of their metrics.
 //
-// It reads only. It announces itself to nobody and publishes no gap, and the state files stay as they are. One
-// thing it does send, if the options say so as they do by default: the sensor's probe, to a private topic to
-// which nobody else subscribes. Only its return tells a quiet bus from a proxy that is connected and forwards
-// nothing, and it is in such trouble that somebody looks.
+// It changes nothing: it sends no heartbeats of its own, publishes no gaps and writes no state files. With the option
+// probe, the default, the input sends its probe to a private topic. Only the probe distinguishes a quiet bus from a
+// proxy that is connected and does not forward.
 package watch
 
 import (
@@ -22,95 +21,107 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
-// Watcher is a sensor and a judge at work, with a view of both.
+// Watcher is a running input and processor, with a view of their metrics.
 type Watcher struct {
-	sensor    *chembus.ChemBus
-	judge     *liveness.Liveness
-	endpoint  string
-	host      string // of the sensor in whose place this one stands
+	input     *chembus.ChemBus
+	processor *liveness.Liveness
+	tags      map[string]string // added to the input's metrics
+	bus       map[string]string // tags of the bus that is shown
 	started   time.Time
-	memory    liveness.Recollection
-	memoryErr error
-	heard     telegraf.Accumulator // takes what the sensor says
-	judged    telegraf.Accumulator // takes what the judge says
+	fromInput telegraf.Accumulator
+	found     telegraf.Accumulator // of the processor
 
-	mu   sync.Mutex // guards the judge with what it recalls, and the view
-	view *view
+	mu       sync.Mutex            // guards the processor and what follows
+	state    liveness.Recollection // of the processor in Telegraf
+	stateErr error
+	view     *view
 }
 
-// Configure sets what a watch needs in a sensor that is not initialised yet: it must not be taken for a
-// component.
-func Configure(sensor *chembus.ChemBus) {
-	sensor.AnnounceAs = ""
+// Configure sets the options of an input for a watch, before its Init: it must not send heartbeats of its own.
+func Configure(input *chembus.ChemBus) {
+	input.AnnounceAs = ""
 }
 
-// Start begins to listen with a sensor that was configured, and a judge, both initialised and not started. Stop
-// it after use.
-func Start(sensor *chembus.ChemBus, judge *liveness.Liveness) (*Watcher, error) {
-	endpoint, err := bus.SubscribeEndpoint(sensor.SubscribeEndpoint)
+// Start starts a watch with an input, see Configure, and a processor, both initialized and not started. Stop it after
+// use.
+func Start(input *chembus.ChemBus, processor *liveness.Liveness) (*Watcher, error) {
+	endpoint, err := bus.SubscribeEndpoint(input.SubscribeEndpoint)
 	if err != nil {
 		return nil, err
 	}
 	w := &Watcher{
-		sensor:   sensor,
-		judge:    judge,
-		endpoint: endpoint,
-		started:  time.Now(),
-		view:     newView(judge.Measurement, judge.Identity),
+		input:     input,
+		processor: processor,
+		started:   time.Now(),
 	}
-	w.heard = agent.NewAccumulator(sink(w.hear), nil)
-	w.judged = agent.NewAccumulator(sink(w.view.Add), nil)
-	w.memory, w.memoryErr = judge.Recall()
-	hostname, _ := os.Hostname() // without one there is only less to choose by
-	w.host = stead(w.memory, endpoint, hostname)
-	if err := sensor.Start(w.heard); err != nil {
+	w.state, w.stateErr = processor.Recall()
+	hostname, _ := os.Hostname() // after an error it is empty, as in Telegraf
+	w.tags = busTags(w.state, endpoint, hostname)
+	w.bus = ownBus(processor.Bus, w.tags, endpoint)
+	w.view = newView(processor.Measurement, processor.Identity, processor.Bus, w.bus)
+	w.fromInput = agent.NewAccumulator(sink(w.process), nil)
+	w.found = agent.NewAccumulator(sink(w.view.Add), nil)
+	if err := input.Start(w.fromInput); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
-// hear takes a metric of the sensor. It may be called from several goroutines.
-func (w *Watcher) hear(m telegraf.Metric) {
-	if w.host != "" {
-		m.AddTag("host", w.host) // as Telegraf does
+// ownBus returns the tags of the bus that the input listens to: those of names that its metrics have.
+func ownBus(names []string, tags map[string]string, endpoint string) map[string]string {
+	own := make(map[string]string)
+	for _, name := range names {
+		if value, ok := tags[name]; ok {
+			own[name] = value
+		} else if name == "endpoint" {
+			own[name] = endpoint
+		}
+	}
+	return own
+}
+
+// process passes a metric of the input to the view and the processor. It may be called from several goroutines.
+func (w *Watcher) process(m telegraf.Metric) {
+	for name, value := range w.tags {
+		m.AddTag(name, value) // as Telegraf does with host
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.view.Add(m)
-	// The judge passes on what it was given, and the view has that already; seeing it twice does no harm.
-	_ = w.judge.Add(m, w.judged) // it has no error to return
+	// The processor passes the metric on to the view; adding it twice does no harm.
+	_ = w.processor.Add(m, w.found) // the error is always nil
 }
 
-// Snapshot returns what there is to see now.
+// Snapshot returns the present state.
 func (w *Watcher) Snapshot(now time.Time) (Snapshot, error) {
-	if err := w.sensor.Gather(w.heard); err != nil {
+	if err := w.input.Gather(w.fromInput); err != nil {
 		return Snapshot{}, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.judge.Report(w.judged, now)
+	w.processor.Report(w.found, now)
 	s := w.view.Snapshot(now)
-	s.Memory.File = w.memory.Path
-	if saved := w.memory.Saved.UTC(); !w.memory.Saved.IsZero() {
+	s.Memory.File = w.state.Path
+	if saved := w.state.Saved.UTC(); !w.state.Saved.IsZero() {
 		s.Memory.Saved = &saved
 	}
-	s.Notes = append(s.Notes, notes(w.memory, w.memoryErr, liveness.Sensor{Host: w.host, Endpoint: w.endpoint}, w.started)...)
+	s.Notes = append(s.Notes, notes(w.state, w.stateErr, w.bus, w.started)...)
 	return s, nil
 }
 
-// Once returns a snapshot as soon as enough was heard for one to be true, or it is plain that nothing will be.
+// Once returns a snapshot as soon as enough was received for a correct one, or after the time in which it should have been.
 func (w *Watcher) Once(ctx context.Context) (Snapshot, error) {
-	p := w.patience()
+	r := w.readiness()
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	for {
-		if err := w.sensor.Gather(w.heard); err != nil {
+		if err := w.input.Gather(w.fromInput); err != nil {
 			return Snapshot{}, err
 		}
 		w.mu.Lock()
 		b := w.view.bus
 		w.mu.Unlock()
-		if p.Over(b, time.Since(w.started)) {
+		if r.reached(b, time.Since(w.started)) {
 			w.catchUp()
 			return w.Snapshot(time.Now())
 		}
@@ -122,63 +133,63 @@ func (w *Watcher) Once(ctx context.Context) (Snapshot, error) {
 	}
 }
 
-// catchUp takes over what the judge that works has found since the watch began. It has heard all that was heard
-// here up to then, and so no more than the beats of the last moment are missing.
+// catchUp loads the state of the running processor again if it was saved since the start of the watch: that processor
+// has received all that the watch has, but for the beats since it saved.
 func (w *Watcher) catchUp() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	info, err := os.Stat(w.memory.Path)
-	if err == nil && fresh(w.memory, w.started) && info.ModTime().After(w.memory.Saved) {
-		w.memory, w.memoryErr = w.judge.Recall()
+	info, err := os.Stat(w.state.Path)
+	if err == nil && fresh(w.state, w.started) && info.ModTime().After(w.state.Saved) {
+		w.state, w.stateErr = w.processor.Recall()
 	}
 }
 
-// lookInterval is how often Once looks whether it has heard enough.
+// lookInterval is how often Once checks whether it is ready.
 const lookInterval = 50 * time.Millisecond
 
-func (w *Watcher) patience() patience {
-	p := patience{
-		interval: time.Duration(w.sensor.TickInterval),
-		blind:    time.Duration(w.sensor.BlindAfter),
+func (w *Watcher) readiness() readiness {
+	r := readiness{
+		interval: time.Duration(w.input.TickInterval),
+		blind:    time.Duration(w.input.BlindAfter),
 	}
-	if !fresh(w.memory, w.started) {
-		p.observe = time.Duration(w.judge.ReportInterval)
+	if !fresh(w.state, w.started) {
+		r.observe = time.Duration(w.processor.ReportInterval)
 	}
-	return p
+	return r
 }
 
-// patience says when Once has heard enough.
-type patience struct {
-	interval time.Duration // in which a quiet bus gives evidence
-	blind    time.Duration // without evidence for so long it cannot be heard
-	observe  time.Duration // for how long the bus must have been heard; 0: it is known who is there
+// readiness decides when Once has received enough.
+type readiness struct {
+	interval time.Duration // within which the input has evidence on a quiet bus, too
+	blind    time.Duration // without evidence for this time the bus is not observable
+	observe  time.Duration // observed time in which every component sends a heartbeat; 0: the state names them
 }
 
-// Over reports whether it has.
-func (p patience) Over(b Bus, listened time.Duration) bool {
-	if listened >= p.interval+p.observe+p.blind {
+// reached reports whether Once can return, that long after the start.
+func (r readiness) reached(b Bus, elapsed time.Duration) bool {
+	if elapsed >= r.interval+r.observe+r.blind {
 		return true
 	}
-	proved := !b.Probing || b.ProbeRTTS != nil // beats alone do not tell that the way to the bus is open
-	return b.Observable && proved && listened >= p.interval && b.ObservedS >= p.observe.Seconds()
+	forwards := !b.Probing || b.ProbeRTTS != nil // received beats do not prove that the bus takes what is published
+	return b.Observable && forwards && elapsed >= r.interval && b.ObservedS >= r.observe.Seconds()
 }
 
-// Stop ends the listening.
+// Stop stops both plugins.
 func (w *Watcher) Stop() {
-	w.sensor.Stop()
-	w.judge.Stop()
+	w.input.Stop()
+	w.processor.Stop()
 }
 
-// sink is an accumulator's maker that keeps the metrics for itself, so that they never get to its channel.
+// sink is an agent.MetricMaker that takes the metrics of an accumulator, so that none reaches its channel.
 type sink func(telegraf.Metric)
 
-// LogName returns how the sink is called in the log.
+// LogName returns the name in the log.
 func (sink) LogName() string { return "watch" }
 
-// Log returns where errors of plugins go.
+// Log returns the logger for errors of the plugins.
 func (sink) Log() telegraf.Logger { return logger.New("", "watch", "") }
 
-// MakeMetric takes a metric.
+// MakeMetric takes a metric and passes none on.
 func (s sink) MakeMetric(m telegraf.Metric) telegraf.Metric {
 	s(m)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,27 +37,27 @@ func startBus(t *testing.T) *colony.Bus {
 	return bus
 }
 
-// newPlugins makes the two plugins for a bus, quicker than by default; the judge's state is in a file.
+// newPlugins returns both plugins for a bus, with shorter times than by default.
 func newPlugins(t *testing.T, bus *colony.Bus, state string) (*chembus.ChemBus, *liveness.Liveness) {
 	t.Helper()
-	sensor := inputs.Inputs["chembus"]().(*chembus.ChemBus)
-	sensor.SubscribeEndpoint, sensor.PublishEndpoint = bus.XPub(), bus.XSub()
-	sensor.TickInterval = config.Duration(100 * time.Millisecond)
-	sensor.Log = testutil.Logger{Quiet: true}
-	Configure(sensor)
-	require.NoError(t, sensor.Init())
-	return sensor, newJudge(t, state)
+	input := inputs.Inputs["chembus"]().(*chembus.ChemBus)
+	input.SubscribeEndpoint, input.PublishEndpoint = bus.XPub(), bus.XSub()
+	input.TickInterval = config.Duration(100 * time.Millisecond)
+	input.Log = testutil.Logger{Quiet: true}
+	Configure(input)
+	require.NoError(t, input.Init())
+	return input, newProcessor(t, state)
 }
 
-func newJudge(t *testing.T, state string) *liveness.Liveness {
+func newProcessor(t *testing.T, state string) *liveness.Liveness {
 	t.Helper()
-	judge := processors.Processors["liveness"]().(*liveness.Liveness)
-	judge.Threshold = config.Duration(5 * time.Second)
-	judge.ReportInterval = config.Duration(time.Second)
-	judge.StateFile = state
-	judge.Log = testutil.Logger{Quiet: true}
-	require.NoError(t, judge.Init())
-	return judge
+	processor := processors.Processors["liveness"]().(*liveness.Liveness)
+	processor.Threshold = config.Duration(5 * time.Second)
+	processor.ReportInterval = config.Duration(time.Second)
+	processor.StateFile = state
+	processor.Log = testutil.Logger{Quiet: true}
+	require.NoError(t, processor.Init())
+	return processor
 }
 
 func startWatch(t *testing.T, bus *colony.Bus, state string) *Watcher {
@@ -67,8 +68,8 @@ func startWatch(t *testing.T, bus *colony.Bus, state string) *Watcher {
 	return w
 }
 
-// listen subscribes to everything on the bus, and waits until it does. What it returns receives the topics of
-// what has come since it was called last.
+// listen subscribes to everything on the bus and waits for the subscription. The returned function returns the topics
+// received since its last call.
 func listen(t *testing.T, bus *colony.Bus) func() []string {
 	t.Helper()
 	zctx, err := zmq.NewContext()
@@ -96,7 +97,7 @@ func listen(t *testing.T, bus *colony.Bus) func() []string {
 	}
 }
 
-// TestOnceOnAQuietBus shows that a healthy bus on which nobody speaks is observable.
+// TestOnceOnAQuietBus requires that a bus without messages is observable.
 func TestOnceOnAQuietBus(t *testing.T) {
 	t.Parallel()
 	w := startWatch(t, startBus(t), filepath.Join(t.TempDir(), "none.json"))
@@ -107,10 +108,10 @@ func TestOnceOnAQuietBus(t *testing.T) {
 	require.GreaterOrEqual(t, s.Bus.ObservedS, 1.0)
 	require.Empty(t, s.Zooids)
 	require.Len(t, s.Notes, 1)
-	require.Contains(t, s.Notes[0], "Knows nothing from before")
+	require.Contains(t, s.Notes[0], "The processor has saved no state")
 }
 
-// TestOnceWithoutABus shows that nobody waits for long for one that is not there.
+// TestOnceWithoutABus requires that Once returns if the bus does not forward.
 func TestOnceWithoutABus(t *testing.T) {
 	t.Parallel()
 	bus := startBus(t)
@@ -121,19 +122,18 @@ func TestOnceWithoutABus(t *testing.T) {
 	require.False(t, s.Bus.Observable)
 }
 
-// TestWatchLooksOnly shows that nothing of a watch is on the bus but the probe, and that the judge's files
-// stay as they are.
-func TestWatchLooksOnly(t *testing.T) {
+// TestWatchChangesNothing requires that a watch publishes nothing but the probe and leaves the processor's files alone.
+func TestWatchChangesNothing(t *testing.T) {
 	t.Parallel()
 	bus := startBus(t)
 	dir := t.TempDir()
 	state := filepath.Join(dir, "liveness.json")
-	judge := newJudge(t, state)
+	processor := newProcessor(t, state)
 	var acc testutil.Accumulator
-	require.NoError(t, judge.Start(&acc))
-	feed(t, judge, bus.XPub(), "audio_io", 0, 6)
-	feed(t, judge, bus.XPub(), "meta_agent", 6, 12)
-	judge.Stop()
+	require.NoError(t, processor.Start(&acc))
+	feed(t, processor, bus.XPub(), "audio_io", 0, 6)
+	feed(t, processor, bus.XPub(), "meta_agent", 6, 12)
+	processor.Stop()
 	before := files(t, dir)
 	receive := listen(t, bus)
 
@@ -147,9 +147,9 @@ func TestWatchLooksOnly(t *testing.T) {
 	require.EqualValues(t, 7, s.Zooids[0].Beats)
 	require.False(t, s.Zooids[0].Heard)
 	require.Equal(t, "up", s.Zooids[1].State)
-	require.Less(t, s.Zooids[1].SilenceS, 5.0, "the time between is silence of nobody")
+	require.Less(t, s.Zooids[1].SilenceS, 5.0, "the time between the runs is not counted as silence")
 
-	// It goes on judging by itself.
+	// The watch goes on to find silence by itself.
 	require.Eventually(t, func() bool {
 		s, err := w.Snapshot(time.Now())
 		require.NoError(t, err)
@@ -163,42 +163,50 @@ func TestWatchLooksOnly(t *testing.T) {
 	}
 }
 
-// TestOnceTellsTheLatest shows that what the judge at work finds while a watch listens is told.
-func TestOnceTellsTheLatest(t *testing.T) {
+// TestOnceShowsTheLatestState has the processor in Telegraf find a silence while the watch listens.
+func TestOnceShowsTheLatestState(t *testing.T) {
 	t.Parallel()
 	bus := startBus(t)
 	state := filepath.Join(t.TempDir(), "liveness.json")
-	judge := newJudge(t, state)
-	require.NoError(t, judge.Start(&testutil.Accumulator{}))
-	defer judge.Stop()
-	feed(t, judge, bus.XPub(), "audio_io", 0, 1)
+	processor := newProcessor(t, state)
+	require.NoError(t, processor.Start(&testutil.Accumulator{}))
+	defer processor.Stop()
+	feed(t, processor, bus.XPub(), "audio_io", 0, 1)
 	w := startWatch(t, bus, state)
 	seen, err := w.Snapshot(time.Now())
 	require.NoError(t, err)
 	require.Equal(t, "up", seen.Zooids[0].State)
 
-	feed(t, judge, bus.XPub(), "meta_agent", 2, 8) // audio_io is silent, and the state is saved
+	feed(t, processor, bus.XPub(), "meta_agent", 2, 8) // audio_io falls silent
+	second := 9
+	require.Eventually(t, func() bool {
+		feed(t, processor, bus.XPub(), "meta_agent", second, second)
+		second++
+		saved, err := os.ReadFile(state)
+		require.NoError(t, err)
+		return strings.Contains(string(saved), `"silent"`)
+	}, limit, poll, "the processor saves news within a second")
 	later := time.Now().Add(time.Second)
-	require.NoError(t, os.Chtimes(state, later, later)) // a file's time may be coarse
+	require.NoError(t, os.Chtimes(state, later, later)) // the file system may store coarse times
 	seen, err = w.Once(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "audio_io", seen.Zooids[0].Name)
 	require.Equal(t, "silent", seen.Zooids[0].State)
 }
 
-// feed lets a component beat each second of a sensor's clock, while the sensor ticks.
-func feed(t *testing.T, judge *liveness.Liveness, endpoint, zooid string, from, to int) {
+// feed passes a beat of a component and a tick to the processor for each second of the observation clock.
+func feed(t *testing.T, processor *liveness.Liveness, endpoint, zooid string, from, to int) {
 	t.Helper()
 	var acc testutil.Accumulator
 	for second := from; second <= to; second++ {
 		for _, name := range []string{"chembus_heartbeat", "chembus_tick"} {
 			tags := map[string]string{"endpoint": endpoint, "host": "telegraf", "zooid": zooid}
-			require.NoError(t, judge.Add(metric.New(name, tags, map[string]any{"observed_s": float64(second)}, at), &acc))
+			require.NoError(t, processor.Add(metric.New(name, tags, map[string]any{"observed_s": float64(second)}, at), &acc))
 		}
 	}
 }
 
-// files is the content of a folder and when each file was changed.
+// files returns the names, times and contents of the files in a folder.
 func files(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -216,15 +224,15 @@ func files(t *testing.T, dir string) string {
 	return string(text)
 }
 
-// TestWatchHearsTheColony follows a component through its life.
-func TestWatchHearsTheColony(t *testing.T) {
+// TestWatchFollowsAComponent watches a component that is killed and revived.
+func TestWatchFollowsAComponent(t *testing.T) {
 	t.Parallel()
 	bus := startBus(t)
 	w := startWatch(t, bus, "")
 	c, err := colony.New(colony.Config{XSub: bus.XSub()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	require.NoError(t, c.Add(colony.Zooid{Name: "audio_io", Niche: "voice", Interval: 200 * time.Millisecond}))
+	require.NoError(t, c.Add(colony.Zooid{Name: "audio_io", Niche: "audio", Interval: 200 * time.Millisecond}))
 	await := func(state string, condition func(z Zooid) bool) {
 		require.Eventually(t, func() bool {
 			s, err := w.Snapshot(time.Now())
@@ -233,7 +241,7 @@ func TestWatchHearsTheColony(t *testing.T) {
 		}, limit, poll, state)
 	}
 	await("up", func(z Zooid) bool {
-		return z.Name == "audio_io" && z.Niche == "voice" && z.Heard && z.Beats > 5 && z.IntervalS != nil && z.LagS != nil
+		return z.Name == "audio_io" && z.Niche == "audio" && z.Heard && z.Beats > 5 && z.IntervalS != nil && z.LagS != nil
 	})
 	require.NoError(t, c.Kill("audio_io"))
 	await("silent", func(z Zooid) bool { return z.SilenceS >= 5 && !z.Up })

@@ -14,9 +14,9 @@ import (
 	"github.com/influxdata/telegraf/testutil"
 )
 
-// FuzzAdd feeds any line protocol: what is not the judge's own passes as it came, all else at most adds to it.
+// FuzzAdd feeds any line protocol: what is not for the processor is passed on as it came, all else at most adds to it.
 func FuzzAdd(f *testing.F) {
-	inputs, err := filepath.Glob(filepath.Join("testdata", "*", "input.lp"))
+	inputs, err := filepath.Glob(filepath.Join("testcases", "*", "input.influx"))
 	require.NoError(f, err)
 	require.NotEmpty(f, inputs)
 	for _, input := range inputs {

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,40 +20,130 @@ import (
 	"github.com/influxdata/telegraf/testutil"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected files of testdata")
+var update = flag.Bool("update", false, "rewrite the file expected.out of each case in testcases")
 
-// TestGolden replays each case's input and compares all that comes out. In the expected file each input
-// stands as a comment above what it made the processor emit and log.
+// The fields that expected.out shows of a metric. Its head can name more of them, or ask for whole lines.
+var shownFields = []string{"state", "silence_s", "open", "reason", "members"}
+
+const (
+	showMore = "# Also shown: "
+	showAll  = "# Shown: all fields"
+)
+
+// TestGolden replays the input of each case and compares what is emitted and logged with expected.out. That file
+// begins with what the case shows. Then follows each metric of the input that changed something: its time, name and
+// tags, what it made the processor emit beside it, and what was logged.
 func TestGolden(t *testing.T) {
 	for _, name := range cases(t) {
 		t.Run(name, func(t *testing.T) {
-			var got bytes.Buffer
+			file := filepath.Join("testcases", name, "expected.out")
+			expected, err := os.ReadFile(file)
+			require.NoError(t, err)
+			head, _, found := strings.Cut(string(expected), "\n\n")
+			require.True(t, found && strings.HasPrefix(head, "# "), "it must begin with what the case shows, and a blank line")
+
+			got := bytes.NewBufferString(head + "\n")
+			print := newPrinter(t, head)
 			r := newReplay(t, name)
+			open := make(map[string]any) // incidents, by series
 			for _, line := range input(t, name) {
-				got.WriteString("# < " + line + "\n")
-				emitted, logged := r.Add(parse(t, line))
-				for _, m := range emitted {
-					got.WriteString(m)
+				m := parse(t, line)
+				found, logged := r.Add(m)
+				if len(found)+len(logged) > 0 {
+					fmt.Fprintf(got, "\n# %s s: %s\n", strconv.FormatFloat(float64(m.Time().UnixNano())/1e9, 'f', -1, 64), strings.Fields(line)[0])
+				}
+				for _, f := range found {
+					require.Contains(t, []string{"liveness", "liveness_gap"}, f.Name())
+					require.Equal(t, m.Time(), f.Time())
+					checkIncident(t, open, f)
+					got.WriteString(print.Line(f))
 				}
 				for _, l := range logged {
 					got.WriteString("# " + l + "\n")
 				}
 			}
-			expectedFile := filepath.Join("testdata", name, "expected.lp")
-			if *update {
-				require.NoError(t, os.WriteFile(expectedFile, got.Bytes(), 0o644))
+			if got.Len() == len(head)+1 {
+				got.WriteString("\n# Nothing is emitted or logged.\n")
 			}
-			expected, err := os.ReadFile(expectedFile)
-			require.NoError(t, err)
+			if *update {
+				require.NoError(t, os.WriteFile(file, got.Bytes(), 0o644))
+				return
+			}
 			require.Equal(t, string(expected), got.String())
 		})
 	}
 }
 
-// cases returns the names of the cases in testdata, where fuzzing may leave something, too.
+// checkIncident checks that the incident of a series keeps its id from the first level to the last.
+func checkIncident(t *testing.T, open map[string]any, m telegraf.Metric) {
+	t.Helper()
+	if m.Name() != "liveness_gap" {
+		return
+	}
+	tags := m.Tags()
+	delete(tags, "niche") // which the last beat says
+	series := fmt.Sprint(tags)
+	id, _ := m.GetField("incident_id")
+	known, again := open[series]
+	if again {
+		require.Equal(t, known, id, series)
+	}
+	open[series] = id
+	if level, _ := m.GetField("open"); level == false {
+		require.True(t, again, "closed without having been opened: %s", series)
+		delete(open, series)
+	}
+}
+
+// printer writes metrics in line protocol, as the head of expected.out asks for.
+type printer struct {
+	t          *testing.T
+	serializer serializer.Serializer
+	all        bool
+	fields     []string
+}
+
+func newPrinter(t *testing.T, head string) *printer {
+	t.Helper()
+	p := &printer{t: t, serializer: serializer.Serializer{SortFields: true, UintSupport: true}, fields: shownFields}
+	require.NoError(t, p.serializer.Init())
+	for _, line := range strings.Split(head, "\n") {
+		if more, ok := strings.CutPrefix(line, showMore); ok {
+			p.fields = append(strings.Split(more, ", "), p.fields...)
+		}
+		p.all = p.all || line == showAll
+	}
+	return p
+}
+
+// Line returns a whole line, or one with the shown fields and without the time.
+func (p *printer) Line(m telegraf.Metric) string {
+	p.t.Helper()
+	if !p.all {
+		short := m.Copy()
+		for _, f := range m.FieldList() {
+			short.RemoveField(f.Key)
+		}
+		for _, name := range p.fields {
+			if value, ok := m.GetField(name); ok {
+				short.AddField(name, value)
+			}
+		}
+		m = short
+	}
+	line, err := p.serializer.Serialize(m)
+	require.NoError(p.t, err)
+	text := string(line)
+	if !p.all {
+		text = text[:strings.LastIndexByte(text, ' ')] + "\n"
+	}
+	return text
+}
+
+// cases returns the names of the cases in testcases.
 func cases(t *testing.T) []string {
 	t.Helper()
-	configs, err := filepath.Glob(filepath.Join("testdata", "*", "config.toml"))
+	configs, err := filepath.Glob(filepath.Join("testcases", "*", "telegraf.conf"))
 	require.NoError(t, err)
 	require.NotEmpty(t, configs)
 	names := make([]string, 0, len(configs))
@@ -64,7 +156,7 @@ func cases(t *testing.T) []string {
 // input returns the lines of a case's input that hold a metric.
 func input(t *testing.T, name string) []string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("testdata", name, "input.lp"))
+	content, err := os.ReadFile(filepath.Join("testcases", name, "input.influx"))
 	require.NoError(t, err)
 	var lines []string
 	for scanner := bufio.NewScanner(bytes.NewReader(content)); scanner.Scan(); {
@@ -88,43 +180,43 @@ func parse(t *testing.T, line string) telegraf.Metric {
 // replay is a processor as a case configures it.
 type replay struct {
 	*Liveness
-	t          *testing.T
-	acc        testutil.Accumulator
-	log        *testutil.CaptureLogger
-	serializer serializer.Serializer
+	t   *testing.T
+	acc testutil.Accumulator
+	log *testutil.CaptureLogger
 }
 
 func newReplay(t *testing.T, name string) *replay {
 	t.Helper()
 	cfg := config.NewConfig()
-	require.NoError(t, cfg.LoadConfig(filepath.Join("testdata", name, "config.toml")))
+	require.NoError(t, cfg.LoadConfig(filepath.Join("testcases", name, "telegraf.conf")))
 	require.Len(t, cfg.Processors, 1)
 	r := &replay{
-		Liveness:   cfg.Processors[0].Processor.(*Liveness),
-		t:          t,
-		log:        &testutil.CaptureLogger{},
-		serializer: serializer.Serializer{SortFields: true, UintSupport: true},
+		Liveness: cfg.Processors[0].Processor.(*Liveness),
+		t:        t,
+		log:      &testutil.CaptureLogger{},
 	}
 	r.Liveness.Log = r.log
-	require.NoError(t, r.serializer.Init())
 	require.NoError(t, r.Init())
 	// Not started, it keeps no state, wherever that would be on this machine.
 	return r
 }
 
-// Add feeds one metric. It returns what was emitted, in line protocol, and what was logged.
-func (r *replay) Add(m telegraf.Metric) (emitted, logged []string) {
+// Add feeds one metric. It returns what was emitted beside the metric itself, and what was logged. The metric has to
+// be passed on first and unchanged, or to end there if it is a tick.
+func (r *replay) Add(m telegraf.Metric) (found []telegraf.Metric, logged []string) {
 	r.t.Helper()
 	r.acc.ClearMetrics()
 	r.log.Clear()
+	before := m.Copy()
 	require.NoError(r.t, r.Liveness.Add(m, &r.acc))
-	for _, m := range r.acc.GetTelegrafMetrics() {
-		line, err := r.serializer.Serialize(m)
-		require.NoError(r.t, err)
-		emitted = append(emitted, string(line))
+	found = r.acc.GetTelegrafMetrics()
+	if _, timed := seconds(before, "observed_s"); !timed || before.Name() != tickMeasurement {
+		require.NotEmpty(r.t, found)
+		testutil.RequireMetricEqual(r.t, before, found[0])
+		found = found[1:]
 	}
 	for _, e := range r.log.Messages() {
 		logged = append(logged, string(e.Level)+"! "+e.Text)
 	}
-	return emitted, logged
+	return found, logged
 }

@@ -115,7 +115,7 @@ func TestInitNamesTheBadOption(t *testing.T) {
 	}
 }
 
-// TestSecondMonitorNamesTheSameIncidents replays each case to a judge whose sensor has run for longer.
+// TestSecondMonitorNamesTheSameIncidents replays each case to a processor whose input has run for longer.
 func TestSecondMonitorNamesTheSameIncidents(t *testing.T) {
 	opened := 0
 	for _, name := range cases(t) {
@@ -139,7 +139,7 @@ func TestSecondMonitorNamesTheSameIncidents(t *testing.T) {
 	require.NotZero(t, opened)
 }
 
-// TestMonitorThatStartedLaterNamesTheSameIncidents gives a judge that knows of the last beats only, and
+// TestMonitorThatStartedLaterNamesTheSameIncidents gives a processor that heard the last beats only, and
 // whose ticks come at other times, the same outages.
 func TestMonitorThatStartedLaterNamesTheSameIncidents(t *testing.T) {
 	incidents := func(start, phase, offset float64) map[string]any {
@@ -176,8 +176,8 @@ func TestMonitorThatStartedLaterNamesTheSameIncidents(t *testing.T) {
 	require.Equal(t, first, incidents(15, 0.125, 7777))
 }
 
-// TestCutInput gives the judge what is left of each case's input when its beginning, its end or one
-// metric is missing: it must pass on what is not its own, and close only what it opened.
+// TestCutInput gives the processor what is left of each case's input when its beginning, its end or one
+// metric is missing: it must pass everything on but ticks, and close only what it opened.
 func TestCutInput(t *testing.T) {
 	random := rand.New(rand.NewSource(1))
 	for _, name := range cases(t) {
@@ -228,7 +228,7 @@ func replayCut(t *testing.T, name string, lines []string) {
 			passed--
 		}
 	}
-	if name != "foreign" { // where a liveness metric comes from outside
+	if name != "other_metrics" { // where a liveness metric comes from outside
 		require.Zero(t, passed, "not everything was passed on: %v", lines)
 	}
 }

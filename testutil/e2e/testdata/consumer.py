@@ -1,7 +1,7 @@
-"""A consumer of CAPABILITY_GAP with the replay defence of the real ones.
+"""A consumer of CAPABILITY_GAP with the deduplication of the real ones.
 
-A message is handled unless its incident_id is a string seen in the last 60 s. Prints a JSON object a
-line: {"ready": true} once connected, then {"handled": bool, "topic": ..., "payload": ...} for each message.
+A message is handled unless its incident_id is a string seen in the last 60 s. Prints one JSON object per line:
+{"ready": true} once connected, then {"handled": bool, "payload": text} for each message.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""An encrypting ChemBus proxy: CURVE on both sockets, for clients whose public keys are given.
+"""A ChemBus proxy with CURVE on both sockets, for clients with the given public keys.
 
 usage: curve_proxy.py SERVER_PUBLIC SERVER_SECRET CLIENT_PUBLIC...
 Prints the endpoints of XSUB and XPUB, then forwards.

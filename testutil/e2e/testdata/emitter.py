@@ -1,4 +1,4 @@
-"""A component of the colony: heartbeats as CHEMBUS emitters send them.
+"""A component that sends heartbeats as the emitters on ChemBus do.
 
 usage: emitter.py NAME NICHE INTERVAL STREAMS
 """
@@ -19,7 +19,7 @@ def stream(context):
     socket.sndhwm = 1000
     socket.linger = 0
     socket.connect(os.environ["KLR_CHEM_XSUB"])
-    time.sleep(0.2)  # what the real emitters do for want of knowing who listens
+    time.sleep(0.2)  # the real emitters wait for the connection, too
     first = True
     while True:
         facts = {"zooid": name, "niche": niche, "uptime_s": time.time(), "processed_count": 0}

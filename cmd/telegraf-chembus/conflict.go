@@ -1,0 +1,104 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+	input "github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
+	output "github.com/kloros/telegraf-chembus/plugins/outputs/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
+)
+
+// conflict returns the first conflict of a plugin's options with those of the other plugins in its file, nil if there
+// is none. Each option is valid by itself; together they would miss failures or report false ones.
+func conflict(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber) error {
+	for _, other := range others {
+		var err error
+		switch p := plugin.(type) {
+		case *liveness.Liveness:
+			if in, ok := other.(*input.ChemBus); ok {
+				err = cmp.Or(conflictWithTicks(p, in.TickInterval, in.BlindAfter), conflictWithAnnouncement(p, in))
+			}
+		case *output.ChemBus:
+			l, ok := other.(*liveness.Liveness)
+			if ok && p.StateFile != "" && filepath.Clean(p.StateFile) == filepath.Clean(l.StateFile) {
+				err = &option.Error{
+					Name:    "state_file",
+					Problem: fmt.Sprintf("%q is also the state_file of [[processors.liveness]]", p.StateFile),
+					Allowed: "use a file for each plugin",
+				}
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conflictWithTicks checks the processor's times against the input's tick_interval and blind_after.
+func conflictWithTicks(l *liveness.Liveness, ticks, blind config.Duration) error {
+	if l.BlindAfter > blind {
+		return &option.Error{
+			Name: "blind_after",
+			Problem: fmt.Sprintf("%q is above blind_after of [[inputs.chembus]], %q: after a stall, live components could be reported as silent",
+				time.Duration(l.BlindAfter), time.Duration(blind)),
+			Allowed: "use the same value",
+		}
+	}
+	notAbove := fmt.Sprintf("is not above tick_interval of [[inputs.chembus]], %q", time.Duration(ticks))
+	if l.BlindAfter <= ticks {
+		return &option.Error{
+			Name: "blind_after",
+			Problem: fmt.Sprintf("%q %s: the time between any two ticks would not be counted, and no gap would be found",
+				time.Duration(l.BlindAfter), notAbove),
+			Allowed: fmt.Sprintf("use blind_after of [[inputs.chembus]], %q", time.Duration(blind)),
+		}
+	}
+	tooShort := func(threshold config.Duration) *option.Error {
+		return &option.Error{
+			Name: "threshold",
+			Problem: fmt.Sprintf("%q %s, in which beats are merged: live components would be reported as silent",
+				time.Duration(threshold), notAbove),
+			Allowed: "use at least three times the heartbeat interval",
+		}
+	}
+	if l.Threshold <= ticks {
+		return tooShort(l.Threshold)
+	}
+	for i, o := range l.Overrides {
+		if o.Threshold != nil && *o.Threshold <= ticks {
+			err := tooShort(*o.Threshold)
+			err.Table, err.Number = "override", i
+			return err
+		}
+	}
+	if l.Adaptive && l.MinThreshold <= ticks {
+		err := tooShort(l.MinThreshold)
+		err.Name = "min_threshold"
+		return err
+	}
+	return nil
+}
+
+// conflictWithAnnouncement checks the threshold that applies to the input's own heartbeats.
+func conflictWithAnnouncement(l *liveness.Liveness, in *input.ChemBus) error {
+	name := in.AnnounceAs
+	threshold := l.ThresholdOf(name, input.AnnounceNiche)
+	if name == "" || in.PublishEndpoint == bus.NoEndpoint || threshold == 0 || threshold > input.AnnounceInterval {
+		return nil
+	}
+	return &option.Error{
+		Name: "threshold",
+		Problem: fmt.Sprintf("%q is not above %v, the interval at which [[inputs.chembus]] sends heartbeats as %q, which would be reported as silent",
+			threshold, input.AnnounceInterval, name),
+		Allowed: `use a longer threshold, or set announce_as = "" in [[inputs.chembus]]`,
+	}
+}
