@@ -83,7 +83,7 @@ func (old *stateV1) convert(s *savedState) error {
 			Identity:   old.Identity,
 		}})
 		if input.KilledAt != nil {
-			s.Buses[i].Detector.Killed = &detector.KillSignal{At: *input.KilledAt}
+			s.Buses[i].Detector.Killed = &detector.EndSignal{At: *input.KilledAt}
 		}
 	}
 	if len(s.Buses) == 0 {

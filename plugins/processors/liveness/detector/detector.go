@@ -29,17 +29,22 @@ type Detector struct {
 	opened     []time.Duration // when the latest gaps did, at most OutageCount
 	outages    []*outage       // open ones, the latest last; only that may not be reported yet
 	nextReport time.Duration
-	ticked     bool                     // in this run
-	killed     *KillSignal              // the last one; nil: there was none
-	stoppedAt  map[string]time.Duration // when components announced their stop
+	ticked     bool                  // in this run
+	killed     *EndSignal            // the last one; nil: there was none
+	stops      map[string]*EndSignal // the last stop that each component announced
 	findings   []Finding
 }
 
-// KillSignal is the signal that ends all components on purpose.
-type KillSignal struct {
+// EndSignal is when one or all components were ended on purpose.
+type EndSignal struct {
 	At      time.Duration `json:"at"`
 	Run     int64         `json:"run,omitempty"` // of the input that heard it
 	Reading time.Duration `json:"reading"`       // of its clock
+}
+
+// isCopy reports whether a signal is this one, or an earlier one of the same run.
+func (s *EndSignal) isCopy(run int64, reading time.Duration) bool {
+	return s != nil && run != 0 && run == s.Run && reading <= s.Reading
 }
 
 // Beat is one or several heartbeats of a component.
@@ -67,7 +72,7 @@ func New(config *Config, bus string) *Detector {
 		components: make(map[string]*component),
 		niches:     make(map[string]string),
 		expected:   make(map[string]bool),
-		stoppedAt:  make(map[string]time.Duration),
+		stops:      make(map[string]*EndSignal),
 		nextReport: config.ReportInterval,
 	}
 	d.deadlines.Next = d.nextChange
@@ -244,11 +249,11 @@ func (d *Detector) Kill(run int64, observed time.Duration) []Finding {
 	if !d.clock.Take(run, 0, false) || run != 0 && observed < d.clock.lastTick {
 		return nil
 	}
-	if d.killed != nil && run != 0 && run == d.killed.Run && observed <= d.killed.Reading {
-		return nil // it is known
+	if d.killed.isCopy(run, observed) {
+		return nil
 	}
 	killedAt := d.clock.At(observed)
-	d.killed = &KillSignal{At: killedAt, Run: run, Reading: observed}
+	d.killed = &EndSignal{At: killedAt, Run: run, Reading: observed}
 	for _, c := range d.order {
 		if run != 0 && c.restarts == d.clock.restarts && c.reading > observed+killGrace {
 			continue // its last beat came after the signal, though the clock may have stood still since
@@ -271,8 +276,12 @@ func (d *Detector) Stop(key string, run int64, observed time.Duration) []Finding
 	if !d.clock.Take(run, 0, false) || run != 0 && observed < d.clock.lastTick {
 		return nil
 	}
-	if c, known := d.components[key]; known && c.alive() {
-		d.stoppedAt[key] = d.clock.At(observed)
+	c, known := d.components[key]
+	if !known || d.stops[key].isCopy(run, observed) {
+		return nil
+	}
+	d.stops[key] = &EndSignal{At: d.clock.At(observed), Run: run, Reading: observed}
+	if c.alive() {
 		c.enter(stopped, d.clock.now)
 		d.await(c, d.nextChange(c))
 		d.add(c, WasStopped, nil)
@@ -283,16 +292,11 @@ func (d *Detector) Stop(key string, run int64, observed time.Duration) []Finding
 // beforeEnd reports whether a beat can be one that was on its way when a kill signal came, or when the component
 // announced its stop. A stream that started is a sign of life, but one that started before may be reported after it.
 func (d *Detector) beforeEnd(c *component, b *Beat, at time.Duration) bool {
-	var endedAt time.Duration
-	switch {
-	case c.phase == stopped:
-		endedAt = d.stoppedAt[c.key]
-	case d.killed != nil:
-		endedAt = d.killed.At
-	default:
-		return false
+	end := d.killed
+	if c.phase == stopped {
+		end = d.stops[c.key]
 	}
-	return at <= endedAt || endedAt >= at-killGrace && b.Starts == 0
+	return end != nil && (at <= end.At || end.At >= at-killGrace && b.Starts == 0)
 }
 
 // meet takes the first beat of a component; c is nil unless it was expected.
@@ -378,7 +382,6 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 
 func (d *Detector) revive(c *component, at time.Duration, closed *Gap) {
 	c.born = at
-	delete(d.stoppedAt, c.key)
 	c.enter(up, d.clock.now)
 	if c.flaps != nil {
 		c.flaps.since = d.clock.now

@@ -14,7 +14,7 @@ type Snapshot struct {
 	Opened     []time.Duration     `json:"opened,omitempty"` // when the latest gaps did
 	Outages    []OutageSnapshot    `json:"outages,omitempty"`
 	NextReport time.Duration       `json:"next_report"`
-	Killed     *KillSignal         `json:"killed,omitempty"`   // the last kill signal
+	Killed     *EndSignal          `json:"killed,omitempty"`   // the last kill signal
 	Identity   string              `json:"identity,omitempty"` // empty: not known
 }
 
@@ -45,7 +45,7 @@ type ComponentSnapshot struct {
 	Reading   time.Duration  `json:"reading,omitempty"`
 	Restarts  uint32         `json:"restarts,omitempty"`
 	Incident  string         `json:"incident,omitempty"`
-	StoppedAt time.Duration  `json:"stopped_at,omitempty"` // of one that is stopped
+	Stop      *EndSignal     `json:"stop,omitempty"` // the last that it announced
 	Flaps     *FlapsSnapshot `json:"flaps,omitempty"`
 	AliveFor  time.Duration  `json:"alive_for"`
 	SilentFor time.Duration  `json:"silent_for,omitempty"`
@@ -97,7 +97,7 @@ func (d *Detector) Snapshot() *Snapshot {
 	for _, c := range d.order {
 		if c.phase != retired {
 			saved := c.snapshot()
-			saved.StoppedAt = d.stoppedAt[c.key]
+			saved.Stop = d.stops[c.key]
 			s.Components = append(s.Components, saved)
 		}
 	}
@@ -186,7 +186,7 @@ func (d *Detector) Restore(s *Snapshot) error {
 	}
 	d.components = make(map[string]*component, len(s.Components))
 	d.order, d.retired = make([]*component, 0, len(s.Components)), 0
-	clear(d.stoppedAt)
+	clear(d.stops)
 	d.deadlines = deadlines{Next: d.nextChange}
 	for i := range s.Components {
 		d.restore(&s.Components[i])
@@ -203,8 +203,8 @@ func (d *Detector) restore(s *ComponentSnapshot) {
 		beats: s.Beats, gaps: s.Gaps, intervals: s.Intervals, reading: s.Reading, restarts: s.Restarts,
 		incident: s.Incident, aliveFor: s.AliveFor, silentFor: s.SilentFor, since: s.Since,
 	}
-	if c.phase == stopped {
-		d.stoppedAt[c.key] = s.StoppedAt
+	if s.Stop != nil {
+		d.stops[c.key] = s.Stop
 	}
 	if s.Flaps != nil {
 		c.flaps = &flaps{times: slices.Clone(s.Flaps.Times), incident: s.Flaps.Incident, since: s.Flaps.Since}

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -133,7 +134,7 @@ func (w *world) drawInputs(t *rapid.T) {
 			w.tick(s, now)
 		case what == 2:
 			w.add(input{run: s.run, observed: s.observed, kill: true, real: now})
-		case what == 3:
+		case what == 3 && w.beats(names[amount%len(names)]):
 			w.add(input{run: s.run, observed: s.observed, stop: names[amount%len(names)], real: now})
 		case what < 40:
 			w.beat(t, s, names[amount%(len(names)-1)], now, s.run == 0)
@@ -181,4 +182,9 @@ func (w *world) beat(t *rapid.T, s *feed, name string, now time.Duration, mayBeL
 		b.Beats = 8 // merged
 	}
 	w.add(input{run: s.run, observed: sent.observed, beat: b, real: now, sent: sent.real})
+}
+
+// beats reports whether a component has beaten so far: none announces its stop before that.
+func (w *world) beats(name string) bool {
+	return slices.ContainsFunc(w.inputs, func(in input) bool { return in.beat != nil && in.beat.Key == name })
 }
