@@ -19,10 +19,26 @@ type bus struct {
 	heard    time.Time // time of the latest metric; zero: none came since the start
 	seen     time.Time // the same before the start
 	warned   bool      // that two inputs report it
+	jumps    int       // ticks in a row that came after one, as of the last tick
 }
 
 // name is what tells the bus from others, as a person reads it.
 func (b *bus) name() string { return busName(b.values) }
+
+// agrees reports whether a key has the values of the bus, or none, for each tag.
+func (b *bus) agrees(key string) bool {
+	for i, value := range valuesOf(key) {
+		if value != "" && value != b.values[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// valuesOf are the values of the tags that a key is made of.
+func valuesOf(key string) []string {
+	return strings.Split(strings.TrimSuffix(key, detector.KeySeparator), detector.KeySeparator)
+}
 
 func busName(values []string) string { return strings.TrimSpace(strings.Join(values, " ")) }
 
@@ -59,21 +75,22 @@ func (s *buses) Key(m telegraf.Metric) (key []byte, complete bool) {
 	for _, tag := range s.tags {
 		value, ok := m.GetTag(tag)
 		complete = complete && ok
-		s.buffer = append(s.buffer, storable(value)...)
+		// The character that is between the values must be in none of them.
+		s.buffer = append(s.buffer, storable(strings.ReplaceAll(value, detector.KeySeparator, "\uFFFD"))...)
 		s.buffer = append(s.buffer, detector.KeySeparator...)
 	}
 	return s.buffer, complete
 }
 
 // Find returns the bus with a key, and adds it if it is not known; nil if there is no room for it. A metric that
-// lacks a tag is of the only bus that has ticks, if there is only one.
+// lacks a tag is of the only bus that has ticks, if there is only one and the tags that the metric has are the same.
 func (s *buses) Find(key []byte, complete bool, at time.Time) *bus {
 	if at.After(s.latest) {
 		s.latest = at
 	}
 	b := s.byKey[string(key)]
 	if !complete && (b == nil || !b.detector.Ticked()) {
-		if only := s.onlyWithTicks(); only != nil {
+		if only := s.onlyWithTicks(); only != nil && only.agrees(string(key)) {
 			return only
 		}
 	}
@@ -108,7 +125,7 @@ func (s *buses) Add(key string) *bus {
 	if len(s.all) >= s.most && !s.makeRoom() {
 		return nil
 	}
-	values := strings.Split(strings.TrimSuffix(key, detector.KeySeparator), detector.KeySeparator)
+	values := valuesOf(key)
 	b := &bus{key: key, values: values, detector: s.create(busName(values))}
 	s.byKey[key] = b
 	s.all = append(s.all, b)

@@ -210,11 +210,13 @@ func (l *Liveness) kill(acc telegraf.Accumulator, b *bus, e *event, observed tim
 
 // warn logs what keeps a detector from finding silence in time.
 func (l *Liveness) warn(b *bus) {
-	if b.detector.Jumps() == jumpsToLog {
+	jumps := b.detector.Jumps()
+	if jumps == jumpsToLog && jumps != b.jumps { // a tick that does not count changes nothing
 		l.Log.Warnf("Silence on the bus %q is found late, or never: each of the last %d ticks came more than blind_after, %v, after the metric before it. "+
 			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics",
 			b.name(), jumpsToLog, time.Duration(l.BlindAfter))
 	}
+	b.jumps = jumps
 	if b.detector.Duplicate() && !b.warned {
 		b.warned = true
 		l.Log.Warnf("Two inputs report the bus %q; only one of them is judged. Let one input report it, or give them different tags and name these in bus", b.name())

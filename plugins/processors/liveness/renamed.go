@@ -66,6 +66,19 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 		c.Restarts = own.Clock.Restarts - 1 // its reading is of a former run
 		known[c.Key] = c
 	}
+	if own.KilledAt != nil { // those that were not heard were killed, too; the others say so themselves
+		here := make(map[string]bool, len(own.Components))
+		for i := range own.Components {
+			here[own.Components[i].Key] = own.Components[i].State != detector.Unseen
+		}
+		for i := range whole.Components {
+			c := &whole.Components[i]
+			alive := c.State == detector.Up || c.State == detector.Late
+			if !here[c.Key] && (alive || c.State == detector.Unseen && c.Incident == "") {
+				c.State = detector.Killed
+			}
+		}
+	}
 	var heard []detector.Beat // of those that are known
 	for _, c := range own.Components {
 		beat := detector.Beat{Key: c.Key, Niche: c.Niche, Run: own.Clock.Run, Observed: c.Reading, LastSeen: c.LastSeen, Beats: int(c.Beats)}

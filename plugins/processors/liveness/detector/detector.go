@@ -136,7 +136,7 @@ func (d *Detector) Remove(key string, goesOn bool) []Finding {
 // IsSeen reports whether a component is known and was heard.
 func (d *Detector) IsSeen(key string) bool {
 	c, known := d.components[key]
-	return known && c.phase != unseen
+	return known && c.beats > 0 // one that is only expected may have been killed
 }
 
 // addUnseen adds a component that has to appear, unless it is known.
