@@ -66,7 +66,7 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 		c.Restarts = own.Clock.Restarts - 1 // its reading is of a former run
 		known[c.Key] = c
 	}
-	if own.KilledAt != nil { // those that were not heard were killed, too; the others say so themselves
+	if own.Killed != nil { // those that were not heard were killed, too; the others say so themselves
 		here := make(map[string]bool, len(own.Components))
 		for i := range own.Components {
 			here[own.Components[i].Key] = own.Components[i].State != detector.Unseen
