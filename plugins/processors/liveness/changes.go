@@ -20,6 +20,7 @@ var logLines = []struct {
 	{detector.FirstHeard, "Up, heard for the first time"},
 	{detector.CameBack, "Up again"},
 	{detector.WasKilled, "Stopped by the kill signal"},
+	{detector.WasStopped, "Stopped, as announced"},
 	{detector.WentSilent, "Silent"},
 	{detector.NeverSeen, "Expected, but not heard"},
 	{detector.WasRetired, "Retired after a long silence"},

@@ -24,6 +24,7 @@ var sampleConfig string
 const (
 	tickMeasurement = "chembus_tick"
 	killMeasurement = "chembus_kill"
+	stopMeasurement = "chembus_stop"
 )
 
 // Liveness is the processor's configuration and state.
@@ -130,9 +131,10 @@ func (l *Liveness) Start(telegraf.Accumulator) error {
 
 // event is what a metric says to a detector.
 type event struct {
-	kind detectorInput
-	at   time.Time // of the metric
-	beat detector.Beat
+	kind   detectorInput
+	at     time.Time     // of the metric
+	beat   detector.Beat // of which a tick, a kill and a stop use a part
+	killed time.Duration // of a tick: the input's clock at the last kill signal; -1: there was none
 
 	// Only of one that is kept:
 	key      string // of the bus
@@ -145,6 +147,7 @@ type detectorInput int
 const (
 	tick detectorInput = iota
 	kill
+	stop
 	heartbeat
 )
 
@@ -206,15 +209,29 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 	switch e.kind {
 	case tick:
 		l.expectOn(b)
+		if e.killed >= 0 {
+			l.kill(acc, b, e, e.killed)
+		}
 		l.report(acc, b, b.detector.Tick(e.beat.Run, e.beat.Observed), e)
 		l.checkRenamed(acc, b, e)
 		l.changes.Flush()
 		l.warn(b)
 		l.saveIfDue()
 	case kill:
-		l.report(acc, b, b.detector.Kill(e.beat.Run, e.beat.Observed), e)
+		l.kill(acc, b, e, e.beat.Observed)
+	case stop:
+		l.report(acc, b, b.detector.Stop(e.beat.Key, e.beat.Run, e.beat.Observed), e)
 	case heartbeat:
 		l.report(acc, b, b.detector.Beat(&e.beat), e)
+	}
+}
+
+// kill takes a kill signal, and saves that it came: the silence after it must not be a gap after a restart.
+func (l *Liveness) kill(acc telegraf.Accumulator, b *bus, e *event, observed time.Duration) {
+	found := b.detector.Kill(e.beat.Run, observed)
+	l.report(acc, b, found, e)
+	if len(found) > 0 {
+		l.saveAfter(l.saveTook)
 	}
 }
 
@@ -260,13 +277,19 @@ func (l *Liveness) read(m telegraf.Metric) (event, bool) {
 	if !ok {
 		return event{}, false
 	}
-	e := event{at: m.Time()}
+	e := event{at: m.Time(), killed: -1}
 	e.beat.Run, e.beat.Observed = integer(m, "run"), observed
 	switch m.Name() {
 	case tickMeasurement:
 		e.kind = tick
+		if killed, ok := seconds(m, "killed_s"); ok {
+			e.killed = killed
+		}
 	case killMeasurement:
 		e.kind = kill
+	case stopMeasurement:
+		e.kind = stop
+		return e, l.readKey(m, &e.beat.Key)
 	case l.Measurement:
 		e.kind = heartbeat
 		return e, l.readBeat(m, &e.beat)
@@ -278,13 +301,7 @@ func (l *Liveness) read(m telegraf.Metric) (event, bool) {
 
 // readBeat reads a heartbeat; false if it is of no component that is to be judged.
 func (l *Liveness) readBeat(m telegraf.Metric, b *detector.Beat) bool {
-	var ok bool
-	if b.Key, ok = l.key(m); !ok && !l.namelessLogged {
-		l.namelessLogged = true
-		l.Log.Warnf("A metric %q is not judged, since it lacks a tag that identity = [\"%s\"] names. Name the tags that its input sets",
-			m.Name(), strings.Join(l.Identity, `", "`))
-	}
-	if !ok || l.ignored.Match(detector.Name(b.Key)) {
+	if !l.readKey(m, &b.Key) {
 		return false
 	}
 	b.Niche, _ = m.GetTag("niche")
@@ -292,6 +309,17 @@ func (l *Liveness) readBeat(m telegraf.Metric, b *detector.Beat) bool {
 	b.Beats = count(m, "beats", 1) // a heartbeat that does not say how many it stands for is one
 	b.Starts = count(m, "starts", 0)
 	return true
+}
+
+// readKey reads which component a metric is of; false if that is none that is to be judged.
+func (l *Liveness) readKey(m telegraf.Metric, key *string) bool {
+	var ok bool
+	if *key, ok = l.key(m); !ok && !l.namelessLogged {
+		l.namelessLogged = true
+		l.Log.Warnf("A metric %q is not judged, since it lacks a tag that identity = [\"%s\"] names. Name the tags that its input sets",
+			m.Name(), strings.Join(l.Identity, `", "`))
+	}
+	return ok && !l.ignored.Match(detector.Name(*key))
 }
 
 // key joins the tags that tell components apart; false if one of them is missing.

@@ -57,8 +57,9 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 	for i := range whole.Clock.Jumps {
 		whole.Clock.Jumps[i].At += began
 	}
-	if own.KilledAt != nil {
-		whole.KilledAt = new(*own.KilledAt + began)
+	if own.Killed != nil {
+		whole.Killed = own.Killed
+		whole.Killed.At += began
 	}
 	known := make(map[string]*detector.ComponentSnapshot, len(whole.Components))
 	for i := range whole.Components {
@@ -66,7 +67,7 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 		c.Restarts = own.Clock.Restarts - 1 // its reading is of a former run
 		known[c.Key] = c
 	}
-	if own.KilledAt != nil { // those that were not heard were killed, too; the others say so themselves
+	if own.Killed != nil { // those that were not heard were killed, too; the others say so themselves
 		here := make(map[string]bool, len(own.Components))
 		for i := range own.Components {
 			here[own.Components[i].Key] = own.Components[i].State != detector.Unseen

@@ -81,6 +81,7 @@ var stateCodes = map[detector.State]int{
 	detector.Unseen:   4,
 	detector.Flapping: 5,
 	detector.Silent:   6,
+	detector.Stopped:  7, // appended
 }
 
 func statusFields(s *detector.Status) map[string]any {
@@ -114,19 +115,28 @@ func (l *Liveness) gapFields(f *detector.Finding) map[string]any {
 		"threshold_s":     g.Threshold.Seconds(),
 		"severity":        g.Severity,
 		"reason":          g.Reason,
+		"actions":         l.encode(g.Actions),
+	}
+	if g.Unit != "" {
+		fields["unit"] = g.Unit
 	}
 	if len(l.Identity) > 1 {
 		// No single tag names it then, and which of them do so a reader of the metric cannot know.
 		fields["component"] = detector.Name(f.Key)
 	}
 	if g.Type == detector.HeartbeatOutage {
-		// A field of line protocol is no list; JSON keeps names apart whatever is in them.
-		members, err := json.Marshal(g.Members)
-		if err != nil {
-			l.Log.Errorf("Naming the members of incident %q: %v", g.IncidentID, err)
-		}
-		fields["members"] = string(members)
+		fields["members"] = l.encode(g.Members)
 		fields["member_count"] = g.Size
 	}
 	return fields
+}
+
+// encode returns a list as text: a field of line protocol is no list, and JSON keeps its parts apart whatever is in
+// them.
+func (l *Liveness) encode(list []string) string {
+	text, err := json.Marshal(list)
+	if err != nil {
+		l.Log.Errorf("Encoding %q: %v", list, err)
+	}
+	return string(text)
 }

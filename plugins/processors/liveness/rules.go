@@ -25,6 +25,19 @@ type Override struct {
 	Threshold *config.Duration `toml:"threshold"`
 	LateAfter *config.Duration `toml:"late_after"`
 	Severity  string           `toml:"severity"`
+	Actions   []string         `toml:"actions"` // recommended when it is silent
+	Unit      string           `toml:"unit"`    // of systemd that runs it
+}
+
+// actions are what an operator is recommended to do about a silent component.
+func (o *Override) actions() []string {
+	switch {
+	case len(o.Actions) > 0:
+		return o.Actions
+	case o.Unit != "":
+		return []string{"systemctl status " + o.Unit, "journalctl -u " + o.Unit + " -n 50"}
+	}
+	return []string{"Check that the process of the component runs", "Look at the last lines of its log"}
 }
 
 // ruleSet finds the rule of a component.
@@ -174,6 +187,7 @@ func (l *Liveness) rulePair(o *Override) (rulePair, error) {
 	if o.Severity != "" {
 		named.Severity = o.Severity
 	}
+	named.Actions, named.Unit = o.actions(), o.Unit
 	unnamed := *named
 	unnamed.RetireAfter = time.Duration(l.RetireUnnamedAfter)
 	unnamed.Gaps = l.UnnamedGaps

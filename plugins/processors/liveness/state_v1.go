@@ -80,9 +80,11 @@ func (old *stateV1) convert(s *savedState) error {
 			Clock:      detector.ClockSnapshot{Started: input.Started, Now: old.Inputs.Now, Reading: input.Reading},
 			Opened:     old.Outages.Opened,
 			NextReport: old.NextReport,
-			KilledAt:   input.KilledAt,
 			Identity:   old.Identity,
 		}})
+		if input.KilledAt != nil {
+			s.Buses[i].Detector.Killed = &detector.EndSignal{At: *input.KilledAt}
+		}
 	}
 	if len(s.Buses) == 0 {
 		return nil // nothing was heard

@@ -11,7 +11,8 @@ const (
 	Late     State = "late"
 	Silent   State = "silent"
 	Flapping State = "flapping" // up or silent, but too often in turn for a gap each time
-	Killed   State = "killed"   // silent on purpose
+	Killed   State = "killed"   // silent on purpose, after a signal to all components
+	Stopped  State = "stopped"  // silent on purpose, as it announced
 	Unseen   State = "unseen"   // expected, but never heard
 	Retired  State = "retired"  // silent for so long that it is removed
 )
@@ -24,12 +25,13 @@ const (
 	late
 	silent
 	killed
+	stopped
 	unseen
 	retired
 )
 
 // states are the phases as they are reported and saved.
-var states = [...]State{up: Up, late: Late, silent: Silent, killed: Killed, unseen: Unseen, retired: Retired}
+var states = [...]State{up: Up, late: Late, silent: Silent, killed: Killed, stopped: Stopped, unseen: Unseen, retired: Retired}
 
 // component is what the detector knows of one sender of heartbeats. Times are the detector's clock. There may be a
 // million of them, so it is kept small.
@@ -100,7 +102,7 @@ func (c *component) account(now time.Duration) {
 	c.since = now
 }
 
-// availability is the share of the observed time that the component was alive; time after a kill signal is left out.
+// availability is the share of the observed time that the component was alive; time after a kill signal or an announced stop is left out.
 func (c *component) availability() float64 {
 	if c.silentFor == 0 {
 		return 1

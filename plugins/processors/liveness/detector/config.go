@@ -33,5 +33,7 @@ type Rule struct {
 	RetireAfter time.Duration // after silence longer than this it is retired
 	AdaptUpTo   time.Duration // the threshold may be adapted up to here, if that is more than Adaptive.Max
 	Severity    string        // of its gaps
+	Actions     []string      // that are recommended when it is silent
+	Unit        string        // of systemd that runs it; empty: not known
 	Gaps        bool          // false: its silence is no gap
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// killGrace is how long after a kill signal a beat can still be one that was on its way.
+// killGrace is how long after a kill signal, or an announced stop, a beat can still be one that was on its way.
 const killGrace = 5 * time.Second
 
 // Detector holds the components of one bus. It is not safe for concurrent use.
@@ -29,10 +29,22 @@ type Detector struct {
 	opened     []time.Duration // when the latest gaps did, at most OutageCount
 	outages    []*outage       // open ones, the latest last; only that may not be reported yet
 	nextReport time.Duration
-	ticked     bool          // in this run
-	wasKilled  bool          // there was a kill signal
-	killedAt   time.Duration // when the last one came
+	ticked     bool                  // in this run
+	killed     *EndSignal            // the last one; nil: there was none
+	stops      map[string]*EndSignal // the last stop that each component announced
 	findings   []Finding
+}
+
+// EndSignal is when one or all components were ended on purpose.
+type EndSignal struct {
+	At      time.Duration `json:"at"`
+	Run     int64         `json:"run,omitempty"` // of the input that heard it
+	Reading time.Duration `json:"reading"`       // of its clock
+}
+
+// isCopy reports whether a signal is this one, or an earlier one of the same run.
+func (s *EndSignal) isCopy(run int64, reading time.Duration) bool {
+	return s != nil && run != 0 && run == s.Run && reading <= s.Reading
 }
 
 // Beat is one or several heartbeats of a component.
@@ -60,6 +72,7 @@ func New(config *Config, bus string) *Detector {
 		components: make(map[string]*component),
 		niches:     make(map[string]string),
 		expected:   make(map[string]bool),
+		stops:      make(map[string]*EndSignal),
 		nextReport: config.ReportInterval,
 	}
 	d.deadlines.Next = d.nextChange
@@ -204,8 +217,8 @@ func (d *Detector) Beat(b *Beat) []Finding {
 	c, known := d.components[b.Key]
 	switch {
 	case d.isCopy(c, b):
-	case b.Beats <= 0 && !(known && c.phase == killed && b.Starts > 0):
-		// No beat; and that a stream started says nothing of a component that was not killed.
+	case b.Beats <= 0 && !(known && (c.phase == killed || c.phase == stopped) && b.Starts > 0):
+		// No beat; and that a stream started says nothing of a component that did not end on purpose.
 	case known && c.beats > 0:
 		d.prove(c, b, d.clock.At(b.Observed))
 	default:
@@ -237,12 +250,15 @@ func (d *Detector) Kill(run int64, observed time.Duration) []Finding {
 	if !d.clock.Take(run, 0, false) || run != 0 && observed < d.clock.lastTick {
 		return nil
 	}
-	killedAt := d.clock.At(observed)
-	if run != 0 && d.wasKilled && killedAt <= d.killedAt {
+	if d.killed.isCopy(run, observed) {
 		return nil
 	}
-	d.wasKilled, d.killedAt = true, killedAt
+	killedAt := d.clock.At(observed)
+	d.killed = &EndSignal{At: killedAt, Run: run, Reading: observed}
 	for _, c := range d.order {
+		if run != 0 && c.restarts == d.clock.restarts && c.reading > observed+killGrace {
+			continue // its last beat came after the signal, though the clock may have stood still since
+		}
 		// The last beats may have been on their way when the signal came. A component that has not appeared yet is not
 		// expected to any more.
 		if c.alive() && c.last <= killedAt+killGrace || c.phase == unseen && c.incident == "" {
@@ -254,10 +270,34 @@ func (d *Detector) Kill(run int64, observed time.Duration) []Finding {
 	return d.findings
 }
 
-// beforeKill reports whether a beat can be one that was on its way when a kill signal came. A stream that started is
-// a sign of life, but one that started before the signal may be reported after it.
-func (d *Detector) beforeKill(b *Beat, at time.Duration) bool {
-	return d.wasKilled && (at <= d.killedAt || d.killedAt >= at-killGrace && b.Starts == 0)
+// Stop takes that a component announced its stop, as an input heard it: the silence that follows is expected. The
+// findings are valid until the next call.
+func (d *Detector) Stop(key string, run int64, observed time.Duration) []Finding {
+	d.clearFindings()
+	if !d.clock.Take(run, 0, false) || run != 0 && observed < d.clock.lastTick {
+		return nil
+	}
+	c, known := d.components[key]
+	if !known || d.stops[key].isCopy(run, observed) {
+		return nil
+	}
+	d.stops[key] = &EndSignal{At: d.clock.At(observed), Run: run, Reading: observed}
+	if c.alive() {
+		c.enter(stopped, d.clock.now)
+		d.await(c, d.nextChange(c))
+		d.add(c, WasStopped, nil)
+	}
+	return d.findings
+}
+
+// beforeEnd reports whether a beat can be one that was on its way when a kill signal came, or when the component
+// announced its stop. A stream that started is a sign of life, but one that started before may be reported after it.
+func (d *Detector) beforeEnd(c *component, b *Beat, at time.Duration) bool {
+	end := d.killed
+	if c.phase == stopped {
+		end = d.stops[c.key]
+	}
+	return end != nil && (at <= end.At || end.At >= at-killGrace && b.Starts == 0)
 }
 
 // meet takes the first beat of a component; c is nil unless it was expected.
@@ -279,7 +319,7 @@ func (d *Detector) meet(c *component, b *Beat) {
 		at = now
 	}
 	phase, change := up, FirstHeard
-	if d.beforeKill(b, at) {
+	if d.beforeEnd(c, b, at) {
 		phase, change = killed, WasKilled
 	}
 	c.enter(phase, now)
@@ -325,12 +365,12 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 			c.enter(up, now)
 			d.add(c, StateChanged, nil)
 		}
-	case killed:
-		if !d.beforeKill(b, at) {
+	case killed, stopped:
+		if !d.beforeEnd(c, b, at) {
 			d.revive(c, at, nil)
 		}
 	case silent:
-		if !d.beforeKill(b, at) {
+		if !d.beforeEnd(c, b, at) {
 			d.revive(c, at, closed)
 			break
 		}

@@ -98,6 +98,7 @@ func (d *Detector) retire(c *component) {
 	c.enter(retired, d.clock.now)
 	d.add(c, WasRetired, gap)
 	delete(d.components, c.key)
+	delete(d.stops, c.key)
 	if d.retired++; d.retired > len(d.order)/2 {
 		d.order = slices.DeleteFunc(d.order, func(c *component) bool { return c.phase == retired })
 		d.retired = 0

@@ -12,7 +12,8 @@ const (
 	FirstHeard
 	WentSilent
 	CameBack
-	WasKilled  // on purpose
+	WasKilled  // by the kill signal
+	WasStopped // as it announced
 	NeverSeen  // although it is expected
 	WasRetired // after a long silence
 )

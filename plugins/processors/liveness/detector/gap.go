@@ -30,6 +30,8 @@ type Gap struct {
 	Missing    time.Duration // observed silence since then
 	Threshold  time.Duration
 	Severity   string
+	Actions    []string // that are recommended
+	Unit       string   // of systemd; empty: not known, or there are several
 	Reason     string   // for a person
 	Members    []string // names; of an outage only, and not more than maxMembers of them
 	Size       int      // number of members
@@ -124,6 +126,8 @@ func (d *Detector) gap(c *component, kind GapType, id string, open bool, missing
 		Missing:    missing,
 		Threshold:  c.threshold,
 		Severity:   c.rule.Severity,
+		Actions:    c.rule.Actions,
+		Unit:       c.rule.Unit,
 	}
 	name := Name(c.key)
 	switch kind {

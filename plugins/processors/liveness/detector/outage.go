@@ -127,6 +127,7 @@ func (d *Detector) outageGap(o *outage, open bool) *Gap {
 		Missing:    d.clock.now - o.since,
 		Threshold:  o.threshold,
 		Severity:   o.severity,
+		Actions:    []string{"Check what the components have in common, such as a host or a network", "Look at the last lines of their logs"},
 		Size:       len(o.members),
 		Members:    []string{},
 		Reason: fmt.Sprintf("no heartbeat from %d more components, %q among them, after %d others within %g s",

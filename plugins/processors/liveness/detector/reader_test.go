@@ -54,7 +54,7 @@ func (r *reader) Take(findings []Finding, now time.Duration) {
 			if _, waits := r.waiting[f.Key]; waits && f.Change == WasRetired && r.w.rules[f.Key].Gaps {
 				require.True(t, r.own[f.Key] != nil || r.members[f.Key] != "", "%q is retired and was not reported", f.Key)
 			}
-			if f.Status.Alive || f.Change == WasKilled || f.Change == WasRetired {
+			if f.Status.Alive || f.Change == WasKilled || f.Change == WasStopped || f.Change == WasRetired {
 				delete(r.members, f.Key)
 				delete(r.waiting, f.Key)
 			}

@@ -14,8 +14,8 @@ type Snapshot struct {
 	Opened     []time.Duration     `json:"opened,omitempty"` // when the latest gaps did
 	Outages    []OutageSnapshot    `json:"outages,omitempty"`
 	NextReport time.Duration       `json:"next_report"`
-	KilledAt   *time.Duration      `json:"killed_at,omitempty"` // when the last kill signal came
-	Identity   string              `json:"identity,omitempty"`  // empty: not known
+	Killed     *EndSignal          `json:"killed,omitempty"`   // the last kill signal
+	Identity   string              `json:"identity,omitempty"` // empty: not known
 }
 
 // ClockSnapshot is a detector's clock.
@@ -34,7 +34,7 @@ type ClockSnapshot struct {
 type ComponentSnapshot struct {
 	Key       string         `json:"key"`
 	Niche     string         `json:"niche,omitempty"`
-	State     State          `json:"state"` // up, late, silent, killed or unseen
+	State     State          `json:"state"` // up, late, silent, killed, stopped or unseen
 	Last      time.Duration  `json:"last"`
 	LastSeen  float64        `json:"last_seen,omitempty"`
 	Born      time.Duration  `json:"born"`
@@ -45,6 +45,7 @@ type ComponentSnapshot struct {
 	Reading   time.Duration  `json:"reading,omitempty"`
 	Restarts  uint32         `json:"restarts,omitempty"`
 	Incident  string         `json:"incident,omitempty"`
+	Stop      *EndSignal     `json:"stop,omitempty"` // the last that it announced
 	Flaps     *FlapsSnapshot `json:"flaps,omitempty"`
 	AliveFor  time.Duration  `json:"alive_for"`
 	SilentFor time.Duration  `json:"silent_for,omitempty"`
@@ -83,8 +84,8 @@ func (d *Detector) Snapshot() *Snapshot {
 		NextReport: d.nextReport,
 		Identity:   d.identity,
 	}
-	if d.wasKilled {
-		s.KilledAt = new(d.killedAt)
+	if d.killed != nil {
+		s.Killed = new(*d.killed)
 	}
 	for _, o := range d.outages {
 		s.Outages = append(s.Outages, OutageSnapshot{
@@ -95,7 +96,9 @@ func (d *Detector) Snapshot() *Snapshot {
 	s.Components = make([]ComponentSnapshot, 0, len(d.components))
 	for _, c := range d.order {
 		if c.phase != retired {
-			s.Components = append(s.Components, c.snapshot())
+			saved := c.snapshot()
+			saved.Stop = d.stops[c.key]
+			s.Components = append(s.Components, saved)
 		}
 	}
 	return s
@@ -166,9 +169,9 @@ func (d *Detector) Restore(s *Snapshot) error {
 	d.identity = s.Identity
 	d.opened = slices.Clone(s.Opened)[max(len(s.Opened)-d.config.OutageCount, 0):]
 	d.nextReport = min(s.NextReport, d.reportAfter(c.Now)) // the interval may be another today
-	d.wasKilled = s.KilledAt != nil
-	if d.wasKilled {
-		d.killedAt = *s.KilledAt
+	d.killed = nil
+	if s.Killed != nil {
+		d.killed = new(*s.Killed)
 	}
 	d.outages = nil
 	for _, o := range s.Outages {
@@ -183,6 +186,7 @@ func (d *Detector) Restore(s *Snapshot) error {
 	}
 	d.components = make(map[string]*component, len(s.Components))
 	d.order, d.retired = make([]*component, 0, len(s.Components)), 0
+	clear(d.stops)
 	d.deadlines = deadlines{Next: d.nextChange}
 	for i := range s.Components {
 		d.restore(&s.Components[i])
@@ -198,6 +202,9 @@ func (d *Detector) restore(s *ComponentSnapshot) {
 		key: s.Key, phase: phase(slices.Index(states[:], s.State)), last: s.Last, lastSeen: s.LastSeen, born: s.Born,
 		beats: s.Beats, gaps: s.Gaps, intervals: s.Intervals, reading: s.Reading, restarts: s.Restarts,
 		incident: s.Incident, aliveFor: s.AliveFor, silentFor: s.SilentFor, since: s.Since,
+	}
+	if s.Stop != nil {
+		d.stops[c.key] = s.Stop
 	}
 	if s.Flaps != nil {
 		c.flaps = &flaps{times: slices.Clone(s.Flaps.Times), incident: s.Flaps.Incident, since: s.Flaps.Since}

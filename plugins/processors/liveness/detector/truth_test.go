@@ -25,7 +25,9 @@ type zooid struct {
 	seen     bool
 	missed   bool // not seen in time
 	silent   bool
-	killed   bool
+	killed   bool // or stopped, as it announced
+	stopped  bool
+	stopAt   time.Duration
 	silences []time.Duration
 	back     time.Duration // since the last silence
 }
@@ -41,7 +43,7 @@ func newTruth(t *rapid.T, w *world) *truth {
 func (tr *truth) Take(in input, findings []Finding) {
 	tr.ticked = tr.ticked && !in.restart
 	switch {
-	case in.kill:
+	case in.kill, in.stop != "":
 	case tr.started && in.beat == nil && in.observed < tr.heard:
 		tr.heard, tr.past = in.observed, make(map[time.Duration]time.Duration)
 	case tr.started && in.observed > tr.heard:
@@ -61,6 +63,10 @@ func (tr *truth) Take(in input, findings []Finding) {
 		tr.beat(in)
 	case in.kill:
 		tr.kill(tr.past[in.observed])
+	case in.stop != "":
+		if z := tr.zooids[in.stop]; z != nil && z.seen && !z.silent && (!z.killed || z.stopped) {
+			z.killed, z.stopped, z.stopAt = true, true, tr.past[in.observed]
+		}
 	default:
 		tr.ticked = true
 	}
@@ -89,15 +95,23 @@ func (tr *truth) beat(in input) {
 	switch {
 	case z.silent && tr.now-at > tr.threshold(in.beat.Key, most):
 		return
-	case (z.killed || z.silent) && (at <= tr.killedAt || at <= tr.killedAt+killGrace && in.beat.Starts == 0):
+	case (z.killed || z.silent) && (at <= tr.ended(z) || at <= tr.ended(z)+killGrace && in.beat.Starts == 0):
 		z.killed, z.silent = true, false
 	default:
 		if z.silent || z.killed {
 			z.back = tr.now
 		}
-		z.silent, z.killed = false, false
+		z.silent, z.killed, z.stopped = false, false, false
 	}
 	z.last = max(z.last, at)
+}
+
+// ended is when a component was ended on purpose.
+func (tr *truth) ended(z *zooid) time.Duration {
+	if z.stopped {
+		return z.stopAt
+	}
+	return tr.killedAt
 }
 
 func (tr *truth) kill(at time.Duration) {
@@ -107,7 +121,7 @@ func (tr *truth) kill(at time.Duration) {
 			z.killed = z.killed || !z.missed
 			continue
 		}
-		if !z.silent && z.last <= at+killGrace {
+		if !z.silent && !z.stopped && z.last <= at+killGrace {
 			z.killed = true
 		}
 	}
@@ -166,7 +180,7 @@ func (tr *truth) compare(in input) {
 			require.Less(t, len(recent), tr.w.FlapCount, "%q is flapping", f.Key)
 		}
 	}
-	if in.beat != nil || in.kill || !tr.ticked {
+	if in.beat != nil || in.kill || in.stop != "" || !tr.ticked {
 		return
 	}
 	for name, z := range tr.zooids {

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -22,8 +23,9 @@ type input struct {
 	restart  bool // of the detector, before it
 	run      int64
 	observed time.Duration
-	beat     *Beat // if it is one
-	kill     bool  // if it is the signal; else it is a tick
+	beat     *Beat  // if it is one
+	kill     bool   // if it is the signal
+	stop     string // the component that announces its stop; else it is a tick
 
 	real time.Duration // when it happens
 	sent time.Duration // when the beat was sent
@@ -35,6 +37,8 @@ func (in input) Feed(d *Detector) []Finding {
 		return d.Beat(in.beat)
 	case in.kill:
 		return d.Kill(in.run, in.observed)
+	case in.stop != "":
+		return d.Stop(in.stop, in.run, in.observed)
 	}
 	return d.Tick(in.run, in.observed)
 }
@@ -45,6 +49,8 @@ func (in input) String() string {
 		return fmt.Sprintf("beat %+v at %v", *in.beat, in.real)
 	case in.kill:
 		return fmt.Sprintf("kill, %v at %v", in.observed, in.real)
+	case in.stop != "":
+		return fmt.Sprintf("stop of %s, %v at %v", in.stop, in.observed, in.real)
 	}
 	return fmt.Sprintf("tick of %d, %v at %v", in.run, in.observed, in.real)
 }
@@ -101,6 +107,7 @@ func (w *world) adapt(t *rapid.T) {
 type feed struct {
 	run      int64 // 0: it says of none
 	observed time.Duration
+	ended    time.Duration // the same when a signal last ended one or all components
 	past     []moment
 }
 
@@ -108,7 +115,7 @@ type moment struct{ observed, real time.Duration }
 
 // drawInputs lets time pass in short steps, after which there is a tick, and lets things happen between.
 func (w *world) drawInputs(t *rapid.T) {
-	s := &feed{run: rapid.Int64Range(0, 1).Draw(t, "run")}
+	s := &feed{ended: -1, run: rapid.Int64Range(0, 1).Draw(t, "run")}
 	w.add(input{run: s.run})
 	now := time.Duration(0)
 	for range rapid.IntRange(10, 50).Draw(t, "length") {
@@ -117,7 +124,7 @@ func (w *world) drawInputs(t *rapid.T) {
 		switch {
 		case what == 0: // the input restarts
 			now += time.Duration(amount) * step
-			s.observed, s.past = 0, nil
+			s.observed, s.ended, s.past = 0, -1, nil
 			if s.run != 0 {
 				s.run++
 			}
@@ -126,8 +133,12 @@ func (w *world) drawInputs(t *rapid.T) {
 			now += w.BlindAfter + step
 			s.observed += w.BlindAfter + step
 			w.tick(s, now)
-		case what == 2:
+		case what == 2 && (s.run == 0 || s.ended < s.observed): // a second one at the same time would be a copy
+			s.ended = s.observed
 			w.add(input{run: s.run, observed: s.observed, kill: true, real: now})
+		case what == 3 && (s.run == 0 || s.ended < s.observed) && w.beats(names[amount%len(names)]):
+			s.ended = s.observed
+			w.add(input{run: s.run, observed: s.observed, stop: names[amount%len(names)], real: now})
 		case what < 40:
 			w.beat(t, s, names[amount%(len(names)-1)], now, s.run == 0)
 		case what < 46: // all components beat, or most
@@ -174,4 +185,9 @@ func (w *world) beat(t *rapid.T, s *feed, name string, now time.Duration, mayBeL
 		b.Beats = 8 // merged
 	}
 	w.add(input{run: s.run, observed: sent.observed, beat: b, real: now, sent: sent.real})
+}
+
+// beats reports whether a component has beaten so far: none announces its stop before that.
+func (w *world) beats(name string) bool {
+	return slices.ContainsFunc(w.inputs, func(in input) bool { return in.beat != nil && in.beat.Key == name })
 }
