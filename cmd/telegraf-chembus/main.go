@@ -276,7 +276,7 @@ func runRole(name, file string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// check loads every table in the file, prints which are valid and returns all problems.
+// check loads every table in the file, prints which are valid, warns and returns all problems.
 func check(file string, stdout, stderr io.Writer) []error {
 	log := lineLog{info: stderr, warn: stderr}
 	uninstall, err := log.install()
@@ -286,7 +286,10 @@ func check(file string, stdout, stderr io.Writer) []error {
 	defer uninstall()
 	tables, problems := readTables(file)
 	for _, t := range tables {
-		_, bad := t.load()
+		plugin, bad := t.load()
+		for _, w := range t.unusualSeverities(plugin) {
+			fmt.Fprint(stderr, logLine(telegraf.Warn, "", w.Error()))
+		}
 		if len(bad) == 0 {
 			fmt.Fprintf(stdout, "%s: ok\n", t.role.id())
 		}
