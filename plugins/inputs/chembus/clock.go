@@ -6,7 +6,7 @@ import "time"
 const maxHoles = 64
 
 // observationClock counts the time during which the input had evidence that the bus forwards. Silence is measured by
-// it, so that nobody is silent while the bus could not be heard.
+// it, so that no component becomes silent while the bus could not be heard.
 //
 // What moves it: evidence. Between two pieces of evidence at most blind_after apart it advances by the time between
 // them. Evidence is

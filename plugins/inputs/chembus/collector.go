@@ -120,6 +120,9 @@ func (c *collector) accept(topic, payload []byte, frames int, now time.Time) bus
 		}
 		return c.heartbeat(payload, now)
 	case c.probeTopic != "" && string(topic) == c.probeTopic:
+		if len(payload) > c.maxMessageSize {
+			return bus.RejectOversize
+		}
 		c.probeReturned(string(payload), now)
 	case c.killTopic != "" && string(topic) == c.killTopic:
 		if len(payload) > c.maxMessageSize {
@@ -237,7 +240,7 @@ func (c *collector) Take() report {
 		c.coalesced = c.coalesced[:0]
 	}
 	// What the beats change need not wait for the next second. While beats are held back it does: a tick before them
-	// would pass the time at which they were sent, and somebody who beats could look silent.
+	// would pass the time at which they were sent, and a component that beats could look silent.
 	extra := len(due) > 0 && len(c.coalesced) == 0 && c.clock.observed-c.ticked >= extraTickInterval
 	r := report{
 		beats: make([]zooid, len(due)),
