@@ -45,7 +45,7 @@ func NewSubscriber(ctx *zmq.Context, endpoint string, keys *Keys, maxMessageSize
 }
 
 // NewPublisher opens an XPUB socket and connects it to an endpoint of the bus where publishers connect. Unlike PUB it
-// is told who listens; Listeners keeps that for the topics. An error says that ZeroMQ cannot even try to connect.
+// receives who listens; Listeners keeps that for the topics. An error says that ZeroMQ cannot even try to connect.
 func NewPublisher(ctx *zmq.Context, endpoint string, keys *Keys, topics ...string) (*Connection, error) {
 	c, err := connect(ctx, zmq.XPUB, endpoint, keys, func(socket *zmq.Socket) error {
 		if err := socket.SetSndhwm(highWaterMark); err != nil {

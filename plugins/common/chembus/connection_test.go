@@ -68,7 +68,7 @@ func TestConnectionToAHostThatIsGone(t *testing.T) {
 	require.Eventually(t, becomes(t, c, true), patience, poll)
 }
 
-// way is what lies between two hosts. While it is cut nothing gets through, and nobody is told.
+// way is what lies between two hosts. While it is cut nothing gets through, and neither side gets an error.
 type way struct {
 	net.Listener
 	open atomic.Bool

@@ -30,7 +30,7 @@ func (s *Subscriptions) Apply(message []byte) {
 	}
 	prefix := string(message[1:])
 	if id, ok := strings.CutPrefix(prefix, s.Family); ok && s.Family != "" && uuid.Validate(id) == nil {
-		// Each is told of once when it begins, and once when it ends or the connection is lost.
+		// The bus reports each once when it begins, and once when it ends or the connection is lost.
 		s.Members += 2*int(message[0]) - 1
 	}
 	if message[0] == 0 {
@@ -53,7 +53,7 @@ func (s *Subscriptions) Has(topic string) bool {
 }
 
 // Covers reports whether somebody listens to the topic, which must be one of those watched. Subscriptions to one of
-// the own prefixes do not count: the bus tells of the first and the last subscriber to a prefix only, so an own one
+// the own prefixes do not count: the bus reports the first and the last subscriber to a prefix only, so an own one
 // hides all others to the same.
 func (s *Subscriptions) Covers(topic string, own ...string) bool {
 	for prefix := range s.prefixes {

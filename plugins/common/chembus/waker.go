@@ -58,7 +58,7 @@ func (w *Waker) Socket() *zmq.Socket {
 	return w.pull
 }
 
-// Drain forgets the wakes so far.
+// Drain discards the wakes so far.
 func (w *Waker) Drain() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -209,7 +209,7 @@ func (f *File) Save(state any) error {
 
 func (f *File) replace(content []byte) error {
 	// Beside the file, so that it can be renamed. WriteFile of the same package would keep the permissions of a former
-	// file, whatever it is told.
+	// file, whatever WithStaticPermissions says.
 	pending, err := renameio.NewPendingFile(f.path, renameio.WithTempDir(filepath.Dir(f.path)), renameio.WithStaticPermissions(mode))
 	if err != nil {
 		return err

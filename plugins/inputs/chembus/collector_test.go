@@ -344,6 +344,8 @@ func TestProbe(t *testing.T) {
 		require.Equal(t, secs(0.25), s.counts.probeRoundTrip, forged)
 	}
 	require.Equal(t, bus.RejectTopic, s.Receive([]byte(testProbe+"2"), payload, 2, at(2)))
+	brackets := []byte(strings.Repeat("[", 16<<20)) // to read these would take more stack than there is
+	require.Equal(t, bus.RejectOversize, s.Receive([]byte(testProbe), brackets, 2, at(2)))
 }
 
 // TestProbeIsAMessageOfTheBus has somebody read it who subscribes to everything.

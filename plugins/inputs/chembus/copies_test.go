@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// plainRecent is the rule by which copies are told, without anything that makes it fast.
+// plainRecent is the rule by which copies are recognised, without anything that makes it fast.
 type plainRecent []recentBeat
 
 func (r *plainRecent) IsCopy(hash uint64, sent float64, now time.Duration) bool {

@@ -209,7 +209,7 @@ func TestUnmatchedStartIsReported(t *testing.T) {
 	s = signalCollector(signalTimerStart)
 	send(1, "timer_start", `{"name":"a"}`)
 	send(2, "timer_start", `{"name":"a"}`)
-	require.Len(t, s.takeAll(), 2, "without the stops nobody can tell")
+	require.Len(t, s.takeAll(), 2, "without the stops it cannot be known")
 }
 
 func TestFloodOfNamesInSignals(t *testing.T) {

@@ -40,6 +40,8 @@ func TestSampleConfigIsOfTheDefaults(t *testing.T) {
 
 	want := standard()
 	require.Equal(t, want.Measurement, got.Measurement)
+	require.Equal(t, want.Bus, got.Bus)
+	require.Equal(t, want.MaxBuses, got.MaxBuses)
 	require.Equal(t, want.Identity, got.Identity)
 	require.Equal(t, want.Threshold, got.Threshold)
 	require.Equal(t, want.Threshold/2, *got.LateAfter)

@@ -64,7 +64,7 @@ func (tr *truth) Take(in input, findings []Finding) {
 	case in.kill:
 		tr.kill(tr.past[in.observed])
 	case in.stop != "":
-		if z := tr.zooids[in.stop]; z != nil && z.seen && !z.silent && !z.killed {
+		if z := tr.zooids[in.stop]; z != nil && z.seen && !z.silent && (!z.killed || z.stopped) {
 			z.killed, z.stopped, z.stopAt = true, true, tr.past[in.observed]
 		}
 	default:

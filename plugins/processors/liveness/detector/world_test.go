@@ -107,6 +107,7 @@ func (w *world) adapt(t *rapid.T) {
 type feed struct {
 	run      int64 // 0: it says of none
 	observed time.Duration
+	ended    time.Duration // the same when a signal last ended one or all components
 	past     []moment
 }
 
@@ -114,7 +115,7 @@ type moment struct{ observed, real time.Duration }
 
 // drawInputs lets time pass in short steps, after which there is a tick, and lets things happen between.
 func (w *world) drawInputs(t *rapid.T) {
-	s := &feed{run: rapid.Int64Range(0, 1).Draw(t, "run")}
+	s := &feed{ended: -1, run: rapid.Int64Range(0, 1).Draw(t, "run")}
 	w.add(input{run: s.run})
 	now := time.Duration(0)
 	for range rapid.IntRange(10, 50).Draw(t, "length") {
@@ -123,7 +124,7 @@ func (w *world) drawInputs(t *rapid.T) {
 		switch {
 		case what == 0: // the input restarts
 			now += time.Duration(amount) * step
-			s.observed, s.past = 0, nil
+			s.observed, s.ended, s.past = 0, -1, nil
 			if s.run != 0 {
 				s.run++
 			}
@@ -132,9 +133,11 @@ func (w *world) drawInputs(t *rapid.T) {
 			now += w.BlindAfter + step
 			s.observed += w.BlindAfter + step
 			w.tick(s, now)
-		case what == 2:
+		case what == 2 && (s.run == 0 || s.ended < s.observed): // a second one at the same time would be a copy
+			s.ended = s.observed
 			w.add(input{run: s.run, observed: s.observed, kill: true, real: now})
-		case what == 3 && w.beats(names[amount%len(names)]):
+		case what == 3 && (s.run == 0 || s.ended < s.observed) && w.beats(names[amount%len(names)]):
+			s.ended = s.observed
 			w.add(input{run: s.run, observed: s.observed, stop: names[amount%len(names)], real: now})
 		case what < 40:
 			w.beat(t, s, names[amount%(len(names)-1)], now, s.run == 0)
