@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -80,6 +81,44 @@ func TestColonyBeats(t *testing.T) {
 	}
 }
 
+// TestMaintenance has a maintenance that the duration cuts short, and requires that it is ended.
+func TestMaintenance(t *testing.T) {
+	marker := filepath.Join(t.TempDir(), "maintenance_mode")
+	t.Cleanup(func() { require.NoFileExists(t, marker) }) // after the end of the command
+	stdout, _, _ := start(t, "-zooids", "11", "-interval", "10ms", "-maintenance", "1s+1s", "-maintenance", "3s+1h",
+		"-maintenance-file", marker, "-revive", "meta_agent@3500ms")
+	require.Eventually(t, func() bool {
+		return strings.Contains(stdout.String(), `end the maintenance of 9 zooids: ["meta_agent"`)
+	},
+		patience, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(stdout.String(), `revive "meta_agent"`) }, patience, time.Millisecond)
+	require.FileExists(t, marker)
+}
+
+func TestColonyWithGuests(t *testing.T) {
+	stdout, xsub, xpub := start(t, "-zooids", "1", "-voice", "-runtime", "-interval", "10ms", "-listen", "-historian",
+		"-interoception", "100ms", "-stop", "voice_tts@1s", "-kill-signal", "1500ms")
+	p, err := colony.NewPublisher(xsub)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	require.NoError(t, p.WaitSubscribed(limit(t), "anything"))
+	require.NoError(t, p.Send([]byte("telegraf-chembus.\x1b"), []byte("1")))
+	c, err := consumer.New(consumer.Config{XPub: xpub, Topic: colony.Topic})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	for _, line := range []string{
+		`the historian: unreadable: ["telegraf-chembus.\x1b" "1"]`, `stop "voice_tts"`, "publish the kill signal",
+		`CAPABILITY_GAP "component_silent" of zooid "voice_tts"`,
+	} {
+		require.Eventually(t, func() bool { return strings.Contains(stdout.String(), line) }, patience, time.Millisecond, line)
+	}
+	killed := time.Now()
+	require.NoError(t, c.Wait(limit(t), func(received []consumer.Message) bool {
+		last := received[max(0, len(received)-1):]
+		return len(last) > 0 && last[0].Received.After(killed) && last[0].Facts["incidents_handled"] != nil
+	}), "ZooidRuntime goes on")
+}
+
 func TestListenQuotesFacts(t *testing.T) {
 	stdout, xsub, _ := start(t, "-zooids", "0", "-listen")
 	p, err := colony.NewPublisher(xsub)
@@ -121,25 +160,34 @@ func TestDurationEnds(t *testing.T) {
 
 func TestBadFlags(t *testing.T) {
 	for args, want := range map[string]string{
-		"-nonsense":                           "not defined: -nonsense",
-		"extra":                               `unexpected argument "extra"`,
-		"-zooids -1":                          "-zooids -1",
-		"-interval 0s":                        "-interval 0s",
-		"-jitter NaN":                         "-jitter NaN",
-		"-jitter 1":                           "-jitter 1",
-		"-streams -1":                         "-streams -1",
-		"-duration -1s":                       "-duration -1s",
-		"-kill meta_agent":                    "NAME@DURATION",
-		"-kill meta_agent@":                   "NAME@DURATION",
-		"-kill meta_agent@-1s":                "NAME@DURATION",
-		"-kill unknown@1s":                    `there is no zooid "unknown"`,
-		"-kill audio_io@1s -kill audio_io@2s": `"audio_io" was killed before 2s`,
-		"-revive audio_io@1s":                 `"audio_io" is alive at 1s`,
-		"-pause 1s":                           "START+LENGTH",
-		"-pause 1s+0s":                        "START+LENGTH",
-		"-pause 1s+5s -pause 2s+1s":           "the bus is already paused at 2s",
-		"-no-bus -pause 1s+5s":                "leave out -no-bus",
-		"-xsub nonsense":                      "tcp://HOST:PORT",
+		"-nonsense":                                  "not defined: -nonsense",
+		"extra":                                      `unexpected argument "extra"`,
+		"-zooids -1":                                 "-zooids -1",
+		"-interval 0s":                               "-interval 0s",
+		"-jitter NaN":                                "-jitter NaN",
+		"-jitter 1":                                  "-jitter 1",
+		"-streams -1":                                "-streams -1",
+		"-duration -1s":                              "-duration -1s",
+		"-kill meta_agent":                           "NAME@DURATION",
+		"-kill meta_agent@":                          "NAME@DURATION",
+		"-kill meta_agent@-1s":                       "NAME@DURATION",
+		"-kill unknown@1s":                           `there is no zooid "unknown"`,
+		"-kill audio_io@1s -kill audio_io@2s":        `"audio_io" was ended before 2s`,
+		"-kill audio_io@1s -stop audio_io@2s":        `"audio_io" was ended before 2s`,
+		"-stop unknown@1s":                           `there is no zooid "unknown"`,
+		"-kill-signal -1s":                           "a duration from 0",
+		"-kill-signal 1s -kill audio_io@2s":          `"audio_io" was ended before 2s`,
+		"-maintenance 1s":                            "START+LENGTH",
+		"-maintenance 1s+5s -maintenance 2s+1s":      "must not overlap",
+		"-maintenance 1s+5s -kill meta_agent@2s":     `"meta_agent" was ended before 2s`,
+		"-maintenance 1s+1s -revive meta_agent@3s":   `"meta_agent" is alive at 3s`,
+		"-interoception -1s":                         "-interoception -1s",
+		"-revive audio_io@1s":                        `"audio_io" is alive at 1s`,
+		"-pause 1s":                                  "START+LENGTH",
+		"-pause 1s+0s":                               "START+LENGTH",
+		"-pause 1s+5s -pause 2s+1s":                  "the bus is already paused at 2s",
+		"-no-bus -pause 1s+5s":                       "leave out -no-bus",
+		"-xsub nonsense":                             "tcp://HOST:PORT",
 		"-xsub tcp://127.0.0.1:* -xpub nonsense://x": "tcp://HOST:PORT",
 	} {
 		var stdout, stderr output

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/chembus"
@@ -23,30 +22,17 @@ Runs a ChemBus with a simulated colony. Without -xsub and -xpub it binds the end
 
 // options is the command line.
 type options struct {
-	zooids     []colony.Zooid
-	xsub, xpub string
-	noBus      bool
-	listen     bool
-	events     []event // ordered by time
-	duration   time.Duration
-	seed       uint64
+	zooids        []colony.Zooid
+	xsub, xpub    string
+	noBus         bool
+	listen        bool
+	historian     bool
+	interoception time.Duration // threshold of the other monitor; 0: there is none
+	marker        string        // of a maintenance
+	events        []event       // ordered by time
+	duration      time.Duration
+	seed          uint64
 }
-
-// event is a scheduled event.
-type event struct {
-	at    time.Duration // after the start
-	kind  kind
-	zooid string // for killZooid and reviveZooid
-}
-
-type kind string
-
-const (
-	killZooid   kind = "kill"
-	reviveZooid kind = "revive"
-	pauseBus    kind = "pause the bus"
-	resumeBus   kind = "resume the bus"
-)
 
 // parseOptions reads the command line. If help is requested, it writes the help to out and returns flag.ErrHelp.
 func parseOptions(args []string, out io.Writer) (options, error) {
@@ -64,11 +50,19 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	flags.StringVar(&o.xpub, "xpub", "", "`endpoint` where subscribers connect")
 	flags.BoolVar(&o.noBus, "no-bus", false, "use a bus that is already running")
 	flags.BoolVar(&o.listen, "listen", false, "subscribe to CAPABILITY_GAP and print every message")
+	voice := flags.Bool("voice", false, "add the voice services, which announce their start and their stop")
+	runtime := flags.Bool("runtime", false, "add to each zooid a stream in the dialect of ZooidRuntime, which goes on after the kill signal")
+	flags.BoolVar(&o.historian, "historian", false, "subscribe to everything and print what the historian could not read")
+	flags.DurationVar(&o.interoception, "interoception", 0, "run another monitor, which publishes component_silent after this silence; 0: none")
+	flags.StringVar(&o.marker, "maintenance-file", "", "marker `file` that exists during a maintenance; empty: none")
 	flags.DurationVar(&o.duration, "duration", 0, "exit after this time; 0: run until Ctrl-C")
 	flags.Uint64Var(&o.seed, "seed", 1, "seed of all random values")
 	flags.Func("kill", "kill a zooid: `NAME@DURATION` after the start; can be repeated", o.zooidEvent(killZooid))
 	flags.Func("revive", "revive a killed zooid: `NAME@DURATION` after the start; can be repeated", o.zooidEvent(reviveZooid))
-	flags.Func("pause", "pause the bus, as in maintenance: `START+LENGTH`; can be repeated", o.pauseEvents)
+	flags.Func("stop", "stop a zooid as SIGTERM does, announced by the voice services: `NAME@DURATION` after the start; can be repeated", o.zooidEvent(stopZooid))
+	flags.Func("kill-signal", "publish governance.kill, which ends all heartbeats, `DURATION` after the start; can be repeated", o.killSignalEvent)
+	flags.Func("pause", "pause the bus, as the older proxy does in maintenance: `START+LENGTH`; can be repeated", o.spanEvents(pauseBus, resumeBus))
+	flags.Func("maintenance", "announce a maintenance, stop up to nine zooids and start them again: `START+LENGTH`; can be repeated", o.spanEvents(suspend, resume))
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(out, usage)
@@ -87,6 +81,8 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return o, fmt.Errorf("-jitter %v: use a fraction from 0 to below 1", *jitter)
 	case *streams < 0:
 		return o, fmt.Errorf("-streams %d: use a number from 0", *streams)
+	case o.interoception < 0:
+		return o, fmt.Errorf("-interoception %v: use a duration from 0", o.interoception)
 	case o.duration < 0:
 		return o, fmt.Errorf("-duration %v: use a duration from 0", o.duration)
 	}
@@ -94,8 +90,14 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	if *quirks {
 		o.zooids = append(o.zooids, quirkyZooids()...)
 	}
+	if *voice {
+		o.zooids = append(o.zooids, colony.VoiceServices()...)
+	}
 	for i := range o.zooids {
 		z := &o.zooids[i]
+		if *runtime {
+			z.RuntimeStreams = 1
+		}
 		z.Interval, z.Jitter, z.DoubleTap = *interval, *jitter, *doubleTap
 		if *streams > 0 {
 			z.Streams = *streams
@@ -130,59 +132,4 @@ func (o *options) resolve() error {
 		o.xpub, err = chembus.SubscribeEndpoint("")
 	}
 	return err
-}
-
-func (o *options) zooidEvent(k kind) func(string) error {
-	return func(value string) error {
-		at := strings.LastIndexByte(value, '@')
-		if at <= 0 {
-			return errors.New("use NAME@DURATION, as in meta_agent@30s")
-		}
-		after, err := time.ParseDuration(value[at+1:])
-		if err != nil || after < 0 {
-			return fmt.Errorf("invalid duration %q; use NAME@DURATION, as in meta_agent@30s", value[at+1:])
-		}
-		o.events = append(o.events, event{at: after, kind: k, zooid: value[:at]})
-		return nil
-	}
-}
-
-func (o *options) pauseEvents(value string) error {
-	start, length, _ := strings.Cut(value, "+")
-	from, startErr := time.ParseDuration(start)
-	long, lengthErr := time.ParseDuration(length)
-	if startErr != nil || lengthErr != nil || from < 0 || long <= 0 {
-		return errors.New("use START+LENGTH, as in 30s+10s")
-	}
-	o.events = append(o.events, event{at: from, kind: pauseBus}, event{at: from + long, kind: resumeBus})
-	return nil
-}
-
-// checkEvents checks that each event is possible at its time.
-func (o *options) checkEvents() error {
-	running := make(map[string]bool, len(o.zooids))
-	for _, z := range o.zooids {
-		running[z.Name] = true
-	}
-	paused := false
-	for _, e := range o.events {
-		up, known := running[e.zooid]
-		switch {
-		case e.kind == pauseBus && o.noBus:
-			return errors.New("-pause: only the bus of this process can be paused; leave out -no-bus")
-		case e.kind == pauseBus && paused:
-			return fmt.Errorf("-pause: the bus is already paused at %v; pauses must not overlap", e.at)
-		case e.kind == pauseBus, e.kind == resumeBus:
-			paused = e.kind == pauseBus
-		case !known:
-			return fmt.Errorf("-%s: there is no zooid %q; see the names that chembus-colony prints at its start", e.kind, e.zooid)
-		case e.kind == killZooid && !up:
-			return fmt.Errorf("-kill: %q was killed before %v", e.zooid, e.at)
-		case e.kind == reviveZooid && up:
-			return fmt.Errorf("-revive: %q is alive at %v; kill it first", e.zooid, e.at)
-		default:
-			running[e.zooid] = e.kind == reviveZooid
-		}
-	}
-	return nil
 }

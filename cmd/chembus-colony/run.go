@@ -55,6 +55,27 @@ func run(ctx context.Context, o options, l *lines) (err error) {
 		}
 		defer func() { err = errors.Join(err, listener.Close()) }()
 	}
+	if o.historian {
+		h, err := consumer.NewHistorian(consumer.HistorianConfig{XPub: xpub, OnMessage: func(r consumer.HistorianRecord) {
+			if r.Problem != "" {
+				l.printf("the historian: %s: %.200q", r.Problem, r.Frames)
+			}
+		}})
+		if err != nil {
+			return err
+		}
+		defer func() {
+			err = errors.Join(err, h.Close())
+			l.printf("the historian: %v", h.Report())
+		}()
+	}
+	if o.interoception > 0 {
+		m, err := colony.NewInteroception(xsub, xpub, o.interoception)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.Close()) }()
+	}
 	c, err := colony.New(colony.Config{XSub: xsub, Seed: o.seed})
 	if err != nil {
 		return err
@@ -67,7 +88,8 @@ func run(ctx context.Context, o options, l *lines) (err error) {
 	return o.play(ctx, bus, c, l)
 }
 
-// play executes the events at their times, and returns when the duration is over or the context ends.
+// play executes the events at their times, and returns when the duration is over or the context ends. It ends a maintenance
+// that has begun.
 func (o options) play(ctx context.Context, bus *colony.Bus, c *colony.Colony, l *lines) error {
 	if o.duration > 0 {
 		var cancel context.CancelFunc
@@ -75,36 +97,23 @@ func (o options) play(ctx context.Context, bus *colony.Bus, c *colony.Colony, l 
 		defer cancel()
 	}
 	start := time.Now()
+	suspended := false
 	for _, e := range o.events {
 		select {
 		case <-ctx.Done():
-			return nil
+			if !suspended || e.kind != resume {
+				continue
+			}
 		case <-time.After(time.Until(start.Add(e.at))):
 		}
-		if err := e.execute(bus, c); err != nil {
+		if err := e.execute(bus, c, o.marker); err != nil {
 			return err
 		}
-		if e.zooid != "" {
-			l.printf("%s %q", e.kind, e.zooid)
-		} else {
-			l.printf("%s", e.kind)
-		}
+		l.printf("%v", e)
+		suspended = e.kind == suspend || suspended && e.kind != resume
 	}
 	<-ctx.Done()
 	return nil
-}
-
-func (e event) execute(bus *colony.Bus, c *colony.Colony) error {
-	switch e.kind {
-	case killZooid:
-		return c.Kill(e.zooid)
-	case reviveZooid:
-		return c.Revive(e.zooid)
-	case pauseBus:
-		return bus.Pause()
-	default:
-		return bus.Resume()
-	}
 }
 
 // describeColony lists the first zooids and counts the others.

@@ -95,7 +95,11 @@ func (c *Colony) Add(zooids ...Zooid) error {
 		if c.member(z.Name) >= 0 {
 			return fmt.Errorf("colony: cannot add %q: there is a zooid of this name", z.Name)
 		}
-		c.members = append(c.members, c.begin(z, c.publishers[len(c.members)%connections]))
+		l, err := c.begin(z, c.publishers[len(c.members)%connections])
+		if err != nil {
+			return err
+		}
+		c.members = append(c.members, l)
 	}
 	return nil
 }
@@ -104,18 +108,24 @@ func (c *Colony) Add(zooids ...Zooid) error {
 func (c *Colony) Kill(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := c.member(name)
-	if i < 0 {
-		return fmt.Errorf("colony: cannot kill %q: there is no such zooid", name)
-	}
-	if c.members[i].dead {
-		return fmt.Errorf("colony: cannot kill %q: it is already dead", name)
-	}
-	c.members[i].dead = true
-	return nil
+	_, err := c.end(name, "kill")
+	return err
 }
 
-// Revive starts a killed zooid again, with new streams.
+// end ends the life of a zooid and returns it. The caller holds mu.
+func (c *Colony) end(name, verb string) (*life, error) {
+	i := c.member(name)
+	if i < 0 {
+		return nil, fmt.Errorf("colony: cannot %s %q: there is no such zooid", verb, name)
+	}
+	if c.members[i].dead {
+		return nil, fmt.Errorf("colony: cannot %s %q: it is already dead", verb, name)
+	}
+	c.members[i].dead = true
+	return c.members[i], nil
+}
+
+// Revive starts a killed or stopped zooid again, with new streams.
 func (c *Colony) Revive(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,7 +137,11 @@ func (c *Colony) Revive(name string) error {
 		return fmt.Errorf("colony: cannot revive %q: it is alive", name)
 	}
 	last := c.members[i]
-	c.members[i] = c.begin(last.zooid, last.publisher)
+	l, err := c.begin(last.zooid, last.publisher)
+	if err != nil {
+		return err
+	}
+	c.members[i] = l
 	return nil
 }
 
@@ -183,16 +197,20 @@ func (c *Colony) member(name string) int {
 	return slices.IndexFunc(c.members, func(l *life) bool { return l.zooid.Name == name })
 }
 
-// begin starts a life of a zooid. The caller holds mu.
-func (c *Colony) begin(z Zooid, p *Publisher) *life {
+// begin starts a life of a zooid, which announces it first. The caller holds mu.
+func (c *Colony) begin(z Zooid, p *Publisher) (*life, error) {
 	l := &life{zooid: z, publisher: p}
+	if err := c.announce(l, "READY"); err != nil {
+		return nil, err
+	}
 	now := time.Now()
-	for n := range z.Streams {
-		heap.Push(&c.queue, &stream{life: l, due: now.Add(time.Duration(n) * streamStagger)})
+	for n := range z.Streams + z.RuntimeStreams {
+		s := &stream{life: l, runtime: n >= z.Streams, due: now.Add(time.Duration(n) * streamStagger)}
+		heap.Push(&c.queue, s)
 	}
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
-	return l
+	return l, nil
 }

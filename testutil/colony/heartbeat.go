@@ -25,6 +25,7 @@ type Heartbeat struct {
 	Uptime         float64 // seconds; today's emitters put the epoch time here
 	ProcessedCount int     // messages processed in the last 60 s
 	TS             float64 // time of sending, in epoch seconds
+	Runtime        bool    // in the dialect of ZooidRuntime, without uptime_s and processed_count
 	Quirks         Quirks
 }
 
@@ -39,9 +40,15 @@ func (h Heartbeat) Payload() []byte {
 	if !h.Quirks.MissingKeys {
 		b = append(b, `,"niche":`...)
 		b = appendString(b, h.Niche)
-		b = append(b, `,"uptime_s":`...)
-		b = h.appendFloat(b, h.Uptime, "Infinity")
-		b = append(b, `,"processed_count":`...)
+		if h.Runtime {
+			b = append(b, `,"ts":`...)
+			b = h.appendFloat(b, h.TS, "NaN")
+			b = append(b, `,"schema":1,"incidents_handled":`...)
+		} else {
+			b = append(b, `,"uptime_s":`...)
+			b = h.appendFloat(b, h.Uptime, "Infinity")
+			b = append(b, `,"processed_count":`...)
+		}
 		b = strconv.AppendInt(b, int64(h.ProcessedCount), 10)
 		b = append(b, `},"incident_id":null,"trace":null`...)
 	} else {
@@ -61,10 +68,8 @@ func (h Heartbeat) appendFloat(b []byte, f float64, token string) []byte {
 		return append(b, token...)
 	case h.Quirks.Integers:
 		return strconv.AppendFloat(b, math.Trunc(f), 'f', 0, 64)
-	case f == math.Trunc(f):
-		return strconv.AppendFloat(b, f, 'f', 1, 64) // 1.0, not 1
 	}
-	return strconv.AppendFloat(b, f, 'f', -1, 64)
+	return appendFloat(b, f)
 }
 
 // appendString quotes as json.dumps does with ensure_ascii.

@@ -31,7 +31,7 @@ func (c *Colony) sendDue() time.Duration {
 	defer c.mu.Unlock()
 	for len(c.queue) > 0 {
 		s := c.queue[0]
-		if s.life.dead {
+		if s.life.dead || s.life.muted && !s.runtime {
 			heap.Pop(&c.queue)
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,16 @@ type Zooid struct {
 	Streams   int           // number of independent streams of heartbeats, started 100 ms apart; 0: 1
 	DoubleTap bool          // the first beat of each stream is sent a second time after 150 ms, with the same bytes
 	Quirks    Quirks
+
+	// RuntimeStreams is the number of further streams in the dialect of ZooidRuntime. They go on after the kill signal.
+	RuntimeStreams int
+	// Process is the process that carries this zooid; the zooids of one process end together. Empty: one of its own.
+	Process string
+	// Voice is the NAME in VOICE.NAME.READY and VOICE.NAME.SHUTDOWN, which the zooid publishes when it is started and when it
+	// is stopped. Empty: it announces nothing.
+	Voice string
+	// VoiceFact is the fact of these signals that holds the zooid's name. Empty: they do not name the zooid.
+	VoiceFact string
 }
 
 const (
@@ -44,6 +55,8 @@ func (z Zooid) withDefaults() (Zooid, error) {
 		return z, fmt.Errorf("colony: zooid %q has a jitter of %v; it must be from 0 to below 1", z.Name, z.Jitter)
 	case z.Streams < 0:
 		return z, fmt.Errorf("colony: zooid %q has %d streams; it must have at least 1", z.Name, z.Streams)
+	case z.RuntimeStreams < 0:
+		return z, fmt.Errorf("colony: zooid %q has %d streams of ZooidRuntime; it must have at least 0", z.Name, z.RuntimeStreams)
 	}
 	return z, nil
 }
@@ -74,17 +87,32 @@ func Field(n int) []Zooid {
 	return zooids
 }
 
+// VoiceServices returns the zooids that announce their start and their stop. As in the real colony only the signals of the
+// gateway name the zooid. The names of the others are made up.
+func VoiceServices() []Zooid {
+	zooids := []Zooid{{Name: "kloros-voice-gateway", Voice: "GATEWAY", VoiceFact: "gateway"}}
+	for _, name := range []string{"SESSION", "EMOTION", "INTENT", "TTS", "STT", "LLM", "KNOWLEDGE"} {
+		zooids = append(zooids, Zooid{Name: "voice_" + strings.ToLower(name), Voice: name})
+	}
+	for i := range zooids {
+		zooids[i].Niche, zooids[i].DoubleTap = "voice", true
+	}
+	return zooids
+}
+
 // life is the time of a zooid from its start to its end.
 type life struct {
 	zooid     Zooid
 	publisher *Publisher // the same for each life of a zooid
 	dead      bool
+	muted     bool      // by the kill signal: only streams of ZooidRuntime go on
 	lastBeat  time.Time // by the clock of the machine; zero before the first
 }
 
 // stream is one of a zooid's sequences of heartbeats.
 type stream struct {
 	life    *life
+	runtime bool      // a stream of ZooidRuntime
 	due     time.Time // of the next beat or of the second copy of the first
 	tap     []byte    // the first beat, to be sent a second time; nil if the next beat is new
 	started bool
@@ -123,6 +151,7 @@ func (s *stream) beat(wall func() time.Time) []byte {
 		Uptime:         epoch(wall()),
 		ProcessedCount: s.window,
 		TS:             epoch(wall()),
+		Runtime:        s.runtime,
 		Quirks:         s.life.zooid.Quirks,
 	}.Payload()
 }

@@ -6,20 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 	"time"
-
-	zmq "github.com/pebbe/zmq4"
 )
 
-const (
-	// hwm is the high-water mark of every socket on the bus, in messages.
-	hwm = 1000
-	// kept is the minimum number of messages that a consumer keeps.
-	kept = 100_000
-	// burst is the maximum number of messages received before a Close is handled.
-	burst = 1000
-)
+// kept is the minimum number of messages that a consumer keeps.
+const kept = 100_000
 
 // Config is the configuration of a Consumer.
 type Config struct {
@@ -33,6 +24,8 @@ type Config struct {
 // Consumer receives the messages of one topic. It handles a message unless its incident_id is a string for which it has
 // handled a message less than 60 s ago. Its methods may be called from any goroutine.
 type Consumer struct {
+	subscription *subscription
+
 	topic     string
 	onMessage func(Message)
 	onDropped func([][]byte)
@@ -43,59 +36,21 @@ type Consumer struct {
 	handled  []Message
 	dropped  int
 	changed  chan struct{} // closed and replaced at each message
-
-	closing sync.Mutex // guards ctx and control
-	ctx     *zmq.Context
-	control *zmq.Socket // ends the receiving goroutine; nil once closed
-	done    chan struct{}
-	err     error // of the receiving goroutine; to be read after done
 }
 
 // New connects a consumer to the XPUB endpoint of a bus, which may start later. Close it after use.
 func New(config Config) (*Consumer, error) {
-	ctx, err := zmq.NewContext()
-	if err != nil {
-		return nil, fmt.Errorf("consumer: creating a ZeroMQ context: %w", err)
-	}
-	var sockets []*zmq.Socket
-	open := func(kind zmq.Type, attach func(*zmq.Socket) error) {
-		if err != nil {
-			return
-		}
-		var socket *zmq.Socket
-		if socket, err = ctx.NewSocket(kind); err != nil {
-			return
-		}
-		sockets = append(sockets, socket)
-		err = errors.Join(socket.SetLinger(0), socket.SetRcvhwm(hwm), attach(socket))
-	}
-	open(zmq.PAIR, func(s *zmq.Socket) error { return s.Bind("inproc://control") })
-	open(zmq.PAIR, func(s *zmq.Socket) error { return s.Connect("inproc://control") })
-	open(zmq.SUB, func(s *zmq.Socket) error {
-		return errors.Join(s.SetSubscribe(config.Topic), s.Connect(config.XPub))
-	})
-	if err != nil {
-		err = fmt.Errorf("consumer: subscribing to %q at %q: %w", config.Topic, config.XPub, err)
-		for _, socket := range sockets {
-			err = errors.Join(err, socket.Close())
-		}
-		return nil, errors.Join(err, ctx.Term())
-	}
 	c := &Consumer{
 		topic:     config.Topic,
 		onMessage: config.OnMessage,
 		onDropped: config.OnDropped,
 		recent:    newRecentIncidents(config.Now),
 		changed:   make(chan struct{}),
-		ctx:       ctx,
-		control:   sockets[0],
-		done:      make(chan struct{}),
 	}
-	go func() {
-		defer close(c.done)
-		stop, sub := sockets[1], sockets[2]
-		c.err = errors.Join(c.run(stop, sub), sub.Close(), stop.Close())
-	}()
+	var err error
+	if c.subscription, err = subscribe(config.XPub, config.Topic, c.receive); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -136,66 +91,18 @@ func (c *Consumer) Wait(ctx context.Context, condition func(received []Message) 
 		case <-ctx.Done():
 			return fmt.Errorf("consumer: waiting on topic %q, with %d messages received, %d of them handled, and %d dropped: %w",
 				c.topic, len(received), handled, dropped, ctx.Err())
-		case <-c.done:
-			return errors.Join(fmt.Errorf("consumer: waiting on topic %q: the consumer was closed or failed", c.topic), c.err)
+		case <-c.subscription.done:
+			return errors.Join(fmt.Errorf("consumer: waiting on topic %q: the consumer was closed or failed", c.topic), c.subscription.err)
 		}
 	}
 }
 
 // Close disconnects the consumer; the messages can still be read. It returns the error with which receiving failed
 // before, if any. A second Close does nothing.
-func (c *Consumer) Close() error {
-	c.closing.Lock()
-	defer c.closing.Unlock()
-	if c.control == nil {
-		return nil
-	}
-	// If the goroutine has failed, the other end is closed: this must not block.
-	if _, err := c.control.Send("", zmq.DONTWAIT); err != nil && zmq.AsErrno(err) != zmq.Errno(syscall.EAGAIN) {
-		return fmt.Errorf("consumer: stopping: %w", err)
-	}
-	<-c.done
-	err := errors.Join(c.err, c.control.Close())
-	c.control = nil
-	return errors.Join(err, c.ctx.Term())
-}
+func (c *Consumer) Close() error { return c.subscription.Close() }
 
-func (c *Consumer) run(stop, sub *zmq.Socket) error {
-	poller := zmq.NewPoller()
-	poller.Add(stop, zmq.POLLIN)
-	poller.Add(sub, zmq.POLLIN)
-	for {
-		ready, err := poller.Poll(-1)
-		if err != nil {
-			return fmt.Errorf("consumer: polling: %w", err)
-		}
-		for _, polled := range ready {
-			if polled.Socket == stop {
-				return nil
-			}
-			if err := c.drain(sub); err != nil {
-				return fmt.Errorf("consumer: receiving on topic %q: %w", c.topic, err)
-			}
-		}
-	}
-}
-
-func (c *Consumer) drain(sub *zmq.Socket) error {
-	for range burst {
-		frames, err := sub.RecvMessageBytes(zmq.DONTWAIT)
-		if err != nil {
-			if zmq.AsErrno(err) == zmq.Errno(syscall.EAGAIN) {
-				return nil
-			}
-			return err
-		}
-		c.take(frames)
-	}
-	return nil
-}
-
-// take records one message and decides whether it is handled.
-func (c *Consumer) take(frames [][]byte) {
+// receive records one message and decides whether it is handled.
+func (c *Consumer) receive(frames [][]byte) {
 	received := time.Now()
 	var m Message
 	valid := len(frames) == 2 && string(frames[0]) == c.topic

@@ -31,14 +31,8 @@ var nonFinite = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|NaN|-?Infinity`)
 // decode accepts what the real consumers accept, which are written in Python: any JSON object, also with NaN and Infinity.
 // Those are decoded as null.
 func decode(payload []byte) (Message, error) {
-	clean := nonFinite.ReplaceAllFunc(payload, func(token []byte) []byte {
-		if token[0] == '"' {
-			return token
-		}
-		return []byte("null")
-	})
 	var keys map[string]any
-	if err := json.Unmarshal(clean, &keys); err != nil {
+	if err := json.Unmarshal(withoutNonFinite(payload), &keys); err != nil {
 		return Message{}, fmt.Errorf("consumer: decoding a payload of %d bytes: %w", len(payload), err)
 	}
 	if keys == nil {
@@ -57,4 +51,14 @@ func decode(payload []byte) (Message, error) {
 	m.SchemaVersion = int(version)
 	m.Channel, _ = keys["channel"].(string)
 	return m, nil
+}
+
+// withoutNonFinite replaces non-finite numbers with null.
+func withoutNonFinite(payload []byte) []byte {
+	return nonFinite.ReplaceAllFunc(payload, func(token []byte) []byte {
+		if token[0] == '"' {
+			return token
+		}
+		return []byte("null")
+	})
 }

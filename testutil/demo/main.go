@@ -20,10 +20,11 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
-// fast are options for a heartbeat interval of one second.
+// fast are options for a heartbeat interval of one second. The first is the marker file of a maintenance.
 const fast = `
 [[inputs.chembus]]
   announce_as = ""
+  maintenance_file = %q
 
 [[processors.liveness]]
   threshold = "4s"
@@ -108,10 +109,11 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, b.Close()) }()
 		subscribe = b.XPub()
-		config.Options = fast
+		marker := filepath.Join(dir, "maintenance_mode")
+		config.Options = fmt.Sprintf(fast, marker)
 		config.Env = []string{"KLR_CHEM_XSUB=" + b.XSub(), "KLR_CHEM_XPUB=" + subscribe}
 		s.printf("started a bus: publishers connect to %s, subscribers to %s", b.XSub(), subscribe)
-		scenario, err := startScenario(b.XSub(), s)
+		scenario, err := startScenario(b.XSub(), marker, s)
 		if err != nil {
 			return err
 		}
@@ -122,6 +124,12 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, listener.Close()) }()
+
+	historian, err := consumer.NewHistorian(consumer.HistorianConfig{XPub: subscribe})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, historian.Close()) }()
 
 	reader, writer := io.Pipe()
 	config.Stdout = writer
@@ -146,5 +154,6 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		err = fmt.Errorf("no gap arrived within %v; the log of Telegraf:\n%s", o.duration, agent.Output())
 	}
 	s.printf("finished: a subscriber on the bus handled %d gaps", len(listener.Handled()))
+	s.printf("finished: a historian of everything read %v", historian.Report())
 	return err
 }

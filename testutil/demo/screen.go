@@ -121,7 +121,11 @@ func (s *screen) summarize(m telegraf.Metric) {
 		}
 	}
 	if observable, _ := m.GetField("observable"); observable != true {
-		parts = append(parts, "the bus is not observable")
+		reason := "the bus is not observable"
+		if suspended, _ := m.GetField("suspended"); suspended == true {
+			reason = "the bus is in maintenance: silence does not count"
+		}
+		parts = append(parts, reason)
 	}
 	if summary := strings.Join(parts, ", "); summary != s.summary {
 		s.summary = summary

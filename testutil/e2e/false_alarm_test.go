@@ -80,18 +80,29 @@ func killPlugin(role string) func(*scene, func()) {
 // colony starts n components with a heartbeat every second and waits until InfluxDB has all of them as up.
 func (s *scene) colony(n int) *colony.Colony {
 	s.Helper()
+	return s.colonyOf(colony.Field(n)...)
+}
+
+// colonyOf starts components with a heartbeat every second and waits until InfluxDB has all of them as up.
+func (s *scene) colonyOf(zooids ...colony.Zooid) *colony.Colony {
+	s.Helper()
 	c, err := colony.New(colony.Config{XSub: s.bus.XSub()})
 	require.NoError(s, err)
 	s.Cleanup(func() { require.NoError(s, c.Close()) })
-	zooids := colony.Field(n)
-	for i := range zooids {
-		zooids[i].Interval = time.Second
+	for _, z := range zooids {
+		z.Interval = time.Second
+		require.NoError(s, c.Add(z))
 	}
-	require.NoError(s, c.Add(zooids...))
-	for _, name := range c.Names() {
-		s.wait(name+" is up", func() bool { return s.up(name) == 1 })
-	}
+	s.waitUp(c.Names()...)
 	return c
+}
+
+// waitUp waits until InfluxDB has components as up.
+func (s *scene) waitUp(zooids ...string) {
+	s.Helper()
+	for _, zooid := range zooids {
+		s.wait(zooid+" is up", func() bool { return s.up(zooid) == 1 })
+	}
 }
 
 // consumer starts a consumer of gaps.
