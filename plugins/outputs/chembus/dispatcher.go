@@ -143,6 +143,9 @@ func (s *dispatcher) Dispatch(now time.Time) (time.Time, error) {
 	if bus.Again(err) {
 		return now.Add(fullRetry), nil
 	}
+	if len(decided[publish]) > 0 {
+		_, later = o.Due(now) // the deadlines for the acks of what was sent just now
+	}
 	return earlier(earlier(next, later), s.nextProbe), err
 }
 
