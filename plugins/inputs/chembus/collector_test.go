@@ -233,6 +233,14 @@ func TestKill(t *testing.T) {
 	require.Equal(t, secs(0.4), r.killed, "but every later tick carries it")
 }
 
+func TestKillMakesATickAtOnceOnAQuietBus(t *testing.T) {
+	s := newTestCollector()
+	s.kill(0.5)
+	r := s.Take()
+	require.True(t, r.kill && r.tick)
+	require.False(t, s.Take().tick)
+}
+
 func TestKillOfAnyJSON(t *testing.T) {
 	for payload, expected := range map[string]bus.Reject{
 		`{}`: "", `null`: "", `"now"`: "", `[1]`: "", `{"intensity":NaN,"facts":{"x":-Infinity}}`: "",

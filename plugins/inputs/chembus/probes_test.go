@@ -50,6 +50,15 @@ func TestProbesLeaveNoLongerWithoutEvidence(t *testing.T) {
 	}
 }
 
+func TestProbeGoesOutAsSoonAsMessagesWait(t *testing.T) {
+	p := probeSchedule{interval: time.Second}
+	p.Sent(at(0))
+	p.heard = at(4.9)
+	require.True(t, p.Due().After(at(5)))
+	p.backlog = true
+	require.False(t, p.Due().After(at(5)))
+}
+
 func TestProbeThatIsLateKeepsTheRhythm(t *testing.T) {
 	p := probeSchedule{interval: time.Second}
 	p.Sent(at(0))
