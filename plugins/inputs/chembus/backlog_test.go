@@ -89,3 +89,21 @@ func TestMoreThanCanBeReceived(t *testing.T) {
 	}))
 	eventually(t, c, observable(c))
 }
+
+// TestBacklogOnABusWithFewProbes has the last probe be old when messages begin to wait, at which one goes out.
+func TestBacklogOnABusWithFewProbes(t *testing.T) {
+	s := newTestCollector()
+	s.probeReturns(0.5, 0.4)
+	for now := 1.0; now <= 9; now++ {
+		s.clock.Backlog(false, at(now))
+		s.Evidence(at(now))
+	}
+	for now := 9.5; now <= 12.9; now += 0.1 {
+		s.clock.Backlog(true, at(now))
+		if now > 11.9 {
+			s.probeReturns(now, 9.5) // it waited for 2.5 s
+		}
+		s.beat(now, "a", wall(now))
+		require.False(t, s.clock.Behind(at(now)), "the probe says that what comes now waited for less")
+	}
+}

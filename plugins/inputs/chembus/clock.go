@@ -37,7 +37,7 @@ type observationClock struct {
 	holes     []hole // the latest, oldest first
 
 	backlogSince time.Time // when more began to wait than was received; zero: nothing waits
-	probeSent    time.Time // when the last probe that came back was sent, or would have been; at first the start
+	probeSent    time.Time // when the last probe that came back was sent; at first the start
 }
 
 // hole is a time without evidence.
@@ -87,10 +87,6 @@ func (c *observationClock) Backlog(more bool, now time.Time) {
 		c.backlogSince = time.Time{}
 	case c.backlogSince.IsZero():
 		c.backlogSince = now
-		// Nothing waited until now, which is what the return of a probe would say.
-		if sent := now.Add(-c.tickInterval); sent.After(c.probeSent) {
-			c.probeSent = sent
-		}
 	}
 }
 
