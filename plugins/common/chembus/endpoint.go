@@ -33,15 +33,33 @@ func PublishEndpoint(configured string) (string, error) {
 	return resolve("publish_endpoint", configured, "KLR_CHEM_XSUB", "KLR_UMN_XSUB", DefaultPublishEndpoint)
 }
 
-func resolve(name, configured, env, newerEnv, standard string) (string, error) {
-	endpoint, origin := configured, ""
+// IsDefaultSubscribe reports whether SubscribeEndpoint returns the standard port for want of anything else.
+func IsDefaultSubscribe(configured string) bool {
+	endpoint, _ := choose(configured, "KLR_CHEM_XPUB", "KLR_UMN_XPUB")
+	return endpoint == ""
+}
+
+// IsDefaultPublish reports whether PublishEndpoint returns the standard port for want of anything else.
+func IsDefaultPublish(configured string) bool {
+	endpoint, _ := choose(configured, "KLR_CHEM_XSUB", "KLR_UMN_XSUB")
+	return endpoint == ""
+}
+
+// choose returns the endpoint, empty for the standard one, and where in the environment it is from.
+func choose(configured, env, newerEnv string) (endpoint, origin string) {
+	if configured != "" {
+		return configured, ""
+	}
 	for _, variable := range []string{env, newerEnv} {
-		if endpoint == "" {
-			if endpoint = os.Getenv(variable); endpoint != "" {
-				origin = " from the environment variable " + variable
-			}
+		if endpoint := os.Getenv(variable); endpoint != "" {
+			return endpoint, " from the environment variable " + variable
 		}
 	}
+	return "", ""
+}
+
+func resolve(name, configured, env, newerEnv, standard string) (string, error) {
+	endpoint, origin := choose(configured, env, newerEnv)
 	if endpoint == "" {
 		return standard, nil
 	}

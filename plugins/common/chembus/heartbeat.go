@@ -22,7 +22,7 @@ type Heartbeat struct {
 	Zooid          string
 	Niche          string  // empty if missing or unusable
 	Sent           float64 // the payload's ts, epoch seconds; NaN if missing
-	ProcessedCount int64   // size of a 60 s window, no counter; -1 if missing
+	ProcessedCount int64   // size of a 60 s window, no counter, or what the second dialect has for it; -1 if missing
 	Uptime         float64 // seconds; NaN if missing or impossible
 }
 
@@ -73,6 +73,7 @@ func parseAny(payload string) (Heartbeat, Reject) {
 	}
 	beat := Heartbeat{Sent: math.NaN(), ProcessedCount: -1, Uptime: math.NaN()}
 	var facts, zooid gjson.Result
+	handled := int64(-1) // incidents, in the second dialect
 	root.ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
 		case "ts":
@@ -93,6 +94,8 @@ func parseAny(payload string) (Heartbeat, Reject) {
 			beat.Niche = nicheOf(value)
 		case "processed_count":
 			beat.ProcessedCount = countOf(finite(value))
+		case "incidents_handled":
+			handled = countOf(finite(value))
 		case "uptime_s":
 			beat.Uptime = uptimeOf(finite(value))
 		}
@@ -105,6 +108,9 @@ func parseAny(payload string) (Heartbeat, Reject) {
 		return Heartbeat{}, RejectBadName
 	}
 	beat.Zooid = zooid.Str
+	if beat.ProcessedCount < 0 {
+		beat.ProcessedCount = handled
+	}
 	return beat, ""
 }
 

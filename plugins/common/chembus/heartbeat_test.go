@@ -239,3 +239,28 @@ func TestProperJSON(t *testing.T) {
 		require.False(t, ok, payload)
 	}
 }
+
+// TestSecondDialect reads the heartbeats of ZooidRuntime, in both ways.
+func TestSecondDialect(t *testing.T) {
+	for facts, expected := range map[string]int64{
+		`"zooid":"a","niche":"n","ts":1795446803.5,"schema":1,"incidents_handled":7`: 7,
+		`"zooid":"a","processed_count":3,"incidents_handled":7`:                      3,
+		`"zooid":"a","incidents_handled":7,"processed_count":0`:                      0,
+		`"zooid":"a","incidents_handled":7,"processed_count":-1`:                     7,
+		`"zooid":"a","incidents_handled":-7`:                                         -1,
+		`"zooid":"a","incidents_handled":1e300`:                                      -1,
+		`"zooid":"a"`:                                                                -1,
+	} {
+		payload := `{"signal":"HEARTBEAT","facts":{` + facts + `},"ts":1795446803.5}`
+		plain, ok := parsePlain(payload)
+		require.True(t, ok, payload)
+		general, reject := parseAny(payload)
+		require.Empty(t, reject)
+		for _, beat := range []Heartbeat{plain, general} {
+			require.Equal(t, expected, beat.ProcessedCount, payload)
+			require.Equal(t, "a", beat.Zooid)
+			require.True(t, math.IsNaN(beat.Uptime))
+			require.Equal(t, 1795446803.5, beat.Sent, "not the ts of the facts")
+		}
+	}
+}

@@ -12,7 +12,7 @@ import (
 func parsePlain(payload string) (beat Heartbeat, ok bool) {
 	beat = Heartbeat{Sent: math.NaN(), ProcessedCount: -1, Uptime: math.NaN()}
 	s := plainScanner{json: payload}
-	facts := 0
+	facts, handled := 0, int64(-1)
 	for more := s.open(); more; more = s.more() {
 		switch s.key() {
 		case "ts":
@@ -27,6 +27,8 @@ func parsePlain(payload string) (beat Heartbeat, ok bool) {
 					beat.Niche = s.string()
 				case "processed_count":
 					beat.ProcessedCount = countOf(s.number())
+				case "incidents_handled":
+					handled = countOf(s.number())
 				case "uptime_s":
 					beat.Uptime = uptimeOf(s.number())
 				default:
@@ -36,6 +38,9 @@ func parsePlain(payload string) (beat Heartbeat, ok bool) {
 		default:
 			s.skip()
 		}
+	}
+	if beat.ProcessedCount < 0 {
+		beat.ProcessedCount = handled
 	}
 	// Of facts that are repeated only the last ones count. Plain texts are valid names but for their length.
 	ok = !s.failed && s.at == len(payload) && facts == 1 &&

@@ -47,6 +47,59 @@ func TestEachChangeOfTheBusIsLoggedOnce(t *testing.T) {
 	require.Contains(t, lines(91, busView{connected: up, behind: true, evidence: at(90)})[0], "forwards more than can be received")
 }
 
+func TestDefaultEndpointsWithoutAConnection(t *testing.T) {
+	for name, test := range map[string]struct {
+		subscribe, publish     bool // default
+		subscribed, published  float64
+		expected, notMentioned string
+	}{
+		"nothing there":        {true, true, 99, 99, `subscribe_endpoint "tcp://127.0.0.1:5559" for 30s`, "default publish_endpoint"},
+		"publisher only":       {true, true, 1, 99, `publish_endpoint "tcp://127.0.0.1:5558" for 30s`, "default subscribe_endpoint"},
+		"configured":           {false, false, 99, 99, "", ""},
+		"in time":              {true, true, 29, 29, "", ""},
+		"subscriber by itself": {true, false, 99, 0, `subscribe_endpoint "tcp://127.0.0.1:5559"`, "default publish_endpoint"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log testutil.CaptureLogger
+			h := portHint{subscribe: test.subscribe, publish: test.publish, started: at(0), log: &log}
+			for now := 0.0; now < 90; now++ {
+				// Once it was there the endpoint is the right one.
+				h.Update(now == test.subscribed, now == test.published, at(now))
+				if now < 30 {
+					require.Empty(t, log.Messages())
+				}
+			}
+			if test.expected == "" {
+				require.Empty(t, log.Messages())
+				return
+			}
+			require.Len(t, log.Messages(), 1)
+			line := log.Messages()[0].String()
+			require.Contains(t, line, test.expected)
+			require.Contains(t, line, "the ports 5557 (subscribers) and 5556 (publishers)")
+			require.Contains(t, line, "KLR_CHEM_XSUB")
+			require.NotContains(t, line, test.notMentioned)
+		})
+	}
+}
+
+func TestWhichEndpointIsDefault(t *testing.T) {
+	for _, variable := range []string{"KLR_CHEM_XPUB", "KLR_UMN_XPUB", "KLR_CHEM_XSUB", "KLR_UMN_XSUB"} {
+		t.Setenv(variable, "")
+	}
+	isDefault := func(configure func(*ChemBus)) []bool {
+		c := newPlugin()
+		configure(c)
+		require.NoError(t, c.Init())
+		return []bool{c.defaultSubscribe, c.defaultPublish}
+	}
+	require.Equal(t, []bool{true, true}, isDefault(func(*ChemBus) {}))
+	require.Equal(t, []bool{true, false}, isDefault(func(c *ChemBus) { c.PublishEndpoint = "none" }))
+	require.Equal(t, []bool{false, true}, isDefault(func(c *ChemBus) { c.SubscribeEndpoint = "tcp://127.0.0.1:5559" }))
+	t.Setenv("KLR_UMN_XSUB", "tcp://127.0.0.1:5558")
+	require.Equal(t, []bool{true, false}, isDefault(func(*ChemBus) {}))
+}
+
 func TestBusThatIsThereFromTheStart(t *testing.T) {
 	var log testutil.CaptureLogger
 	o := busLog{endpoint: "tcp://bus:1", blindAfter: secs(3), log: &log}

@@ -5,7 +5,6 @@ package chembus
 import (
 	_ "embed"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -29,7 +28,10 @@ type ChemBus struct {
 	PublishEndpoint   string          `toml:"publish_endpoint"`
 	HeartbeatTopic    string          `toml:"heartbeat_topic"`
 	KillTopic         string          `toml:"kill_topic"`
+	SuspendTopic      string          `toml:"suspend_topic"`
+	ResumeTopic       string          `toml:"resume_topic"`
 	Signals           []string        `toml:"signals"`
+	Stops             []*StopTopic    `toml:"stop"`
 	AnnounceAs        string          `toml:"announce_as"`
 	Probe             bool            `toml:"probe"`
 	BlindAfter        config.Duration `toml:"blind_after"`
@@ -37,11 +39,14 @@ type ChemBus struct {
 	MaxZooids         int             `toml:"max_zooids"`
 	MaxMessageSize    config.Size     `toml:"max_message_size"`
 	MaintenanceFile   string          `toml:"maintenance_file"`
+	MaxSuspension     config.Duration `toml:"max_suspension"`
 	bus.Curve
 	Log telegraf.Logger `toml:"-"`
 
 	subscribeEndpoint string
 	publishEndpoint   string // empty: publish nothing
+	defaultSubscribe  bool   // neither configured nor from the environment
+	defaultPublish    bool
 	keys              *bus.Keys
 
 	run   int64 // when the input started, in nanoseconds since the epoch; it names this run of the clock
@@ -77,16 +82,12 @@ func (c *ChemBus) Init() error {
 	if !c.Probe && c.AnnounceAs == "" {
 		c.publishEndpoint = ""
 	}
+	c.defaultSubscribe = bus.IsDefaultSubscribe(c.SubscribeEndpoint)
+	c.defaultPublish = c.publishEndpoint != "" && bus.IsDefaultPublish(c.PublishEndpoint)
 	if c.keys, err = c.Curve.Load(); err != nil {
 		return err
 	}
-	if c.HeartbeatTopic == "" {
-		return &option.Error{Name: "heartbeat_topic", Problem: "is empty", Allowed: `use the topic of the heartbeats, such as "HEARTBEAT"`}
-	}
-	if c.KillTopic == c.HeartbeatTopic {
-		return &option.Error{Name: "kill_topic", Problem: "equals heartbeat_topic", Allowed: `use another topic, or "" for none`}
-	}
-	if err := c.checkSignals(); err != nil {
+	if err := c.checkTopics(); err != nil {
 		return err
 	}
 	if c.AnnounceAs != "" && !bus.ValidName(c.AnnounceAs) {
@@ -105,12 +106,8 @@ func (c *ChemBus) Init() error {
 	if c.MaxZooids < 1 {
 		return &option.Error{Name: "max_zooids", Problem: "allows no zooid at all", Allowed: "use at least 1"}
 	}
-	if c.MaintenanceFile != "" && !filepath.IsAbs(c.MaintenanceFile) {
-		return &option.Error{
-			Name:    "maintenance_file",
-			Problem: fmt.Sprintf("%q is no absolute path", c.MaintenanceFile),
-			Allowed: `use one such as "/home/NAME/.kloros/maintenance_mode", with the folder written out`,
-		}
+	if err := c.checkMaintenance(); err != nil {
+		return err
 	}
 	// Reading JSON takes stack for each level of it: 16 MiB of brackets would end the process.
 	if c.MaxMessageSize < 1<<10 || c.MaxMessageSize > 1<<20 {
@@ -174,14 +171,18 @@ func (c *ChemBus) Stop() {
 func init() {
 	inputs.Add("chembus", func() telegraf.Input {
 		return &ChemBus{
-			HeartbeatTopic: "HEARTBEAT",
-			KillTopic:      "governance.kill",
-			AnnounceAs:     "heartbeat_monitor",
-			Probe:          true,
-			BlindAfter:     config.Duration(3 * time.Second),
-			TickInterval:   config.Duration(time.Second),
-			MaxZooids:      100_000,
-			MaxMessageSize: config.Size(64 << 10),
+			HeartbeatTopic:  "HEARTBEAT",
+			KillTopic:       "governance.kill",
+			SuspendTopic:    "MAINTENANCE_SUSPEND",
+			ResumeTopic:     "MAINTENANCE_RESUME",
+			MaintenanceFile: defaultMarker,
+			MaxSuspension:   config.Duration(2 * time.Hour),
+			AnnounceAs:      "heartbeat_monitor",
+			Probe:           true,
+			BlindAfter:      config.Duration(3 * time.Second),
+			TickInterval:    config.Duration(time.Second),
+			MaxZooids:       100_000,
+			MaxMessageSize:  config.Size(64 << 10),
 		}
 	})
 }

@@ -90,6 +90,12 @@ func TestInitRefuses(t *testing.T) {
 		`option "publish_endpoint": "tcp://*:1" names no host`:                                                                 func(c *ChemBus) { c.PublishEndpoint = "tcp://*:1" },
 		`option "heartbeat_topic": is empty`:                                                                                   func(c *ChemBus) { c.HeartbeatTopic = "" },
 		`option "kill_topic": equals heartbeat_topic`:                                                                          func(c *ChemBus) { c.KillTopic = "HEARTBEAT" },
+		`option "suspend_topic": equals kill_topic; use another topic, or "" for none`:                                         func(c *ChemBus) { c.SuspendTopic = c.KillTopic },
+		`option "resume_topic": equals suspend_topic`:                                                                          func(c *ChemBus) { c.ResumeTopic = c.SuspendTopic },
+		`option "resume_topic": equals heartbeat_topic`:                                                                        func(c *ChemBus) { c.ResumeTopic = c.HeartbeatTopic },
+		`option "signals": "MAINTENANCE_SUSPEND" is the suspend_topic`:                                                         func(c *ChemBus) { c.Signals = []string{c.SuspendTopic} },
+		`option "signals": "MAINTENANCE_RESUME" is the resume_topic`:                                                           func(c *ChemBus) { c.Signals = []string{c.ResumeTopic} },
+		`option "max_suspension": "500ms" is too short; use at least "1s"`:                                                     func(c *ChemBus) { c.MaxSuspension = config.Duration(500 * time.Millisecond) },
 		`option "announce_as": is no usable name`:                                                                              func(c *ChemBus) { c.AnnounceAs = "a\nb" },
 		`option "tick_interval": "1ms" is too short; use at least "10ms"`:                                                      func(c *ChemBus) { c.TickInterval = config.Duration(time.Millisecond) },
 		`option "tick_interval": "-1s" is too short`:                                                                           func(c *ChemBus) { c.TickInterval = config.Duration(-time.Second) },
@@ -107,6 +113,9 @@ func TestInitRefuses(t *testing.T) {
 		require.ErrorAs(t, err, &wrong)
 	}
 	require.NoError(t, newPlugin().Init(), "the defaults")
+	off := newPlugin()
+	off.KillTopic, off.SuspendTopic, off.ResumeTopic, off.MaintenanceFile = "", "", "", ""
+	require.NoError(t, off.Init(), "each may be off")
 }
 
 func TestEndpointsOfTheEnvironment(t *testing.T) {

@@ -11,14 +11,14 @@ const maxHoles = 64
 // What moves it: evidence. Between two pieces of evidence at most blind_after apart it advances by the time between
 // them. Evidence is
 //   - any message that is received, a rejected one too. On a quiet bus that is the input's own probe, which comes back
-//     once in each tick_interval;
+//     when nothing else was received for a tick_interval;
 //   - without a probe, once in each tick_interval, that the connection is up.
 //
 // What does not move it is a hole:
 //   - more than blind_after without evidence, as when the bus stops forwarding, this host is paused or the connection
 //     is lost;
 //   - the time from the start to the first evidence;
-//   - a suspension, while maintenance_file exists: whatever is heard, from Suspend to the first evidence after Resume;
+//   - a suspension, during maintenance: whatever is heard, from Suspend to the first evidence after Resume;
 //   - being behind: when messages have been waiting for more than blind_after, and no probe has come back that was
 //     sent since, what is received now is of the past, and no evidence.
 //
@@ -37,7 +37,7 @@ type observationClock struct {
 	holes     []hole // the latest, oldest first
 
 	backlogSince time.Time // when more began to wait than was received; zero: nothing waits
-	probeSent    time.Time // when the last probe that came back was sent; at first the start
+	probeSent    time.Time // when the last probe that came back was sent, or would have been; at first the start
 }
 
 // hole is a time without evidence.
@@ -87,6 +87,10 @@ func (c *observationClock) Backlog(more bool, now time.Time) {
 		c.backlogSince = time.Time{}
 	case c.backlogSince.IsZero():
 		c.backlogSince = now
+		// Nothing waited until now, which is what the return of a probe would say.
+		if sent := now.Add(-c.tickInterval); sent.After(c.probeSent) {
+			c.probeSent = sent
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package chembus
 import (
 	"cmp"
 	"hash/maphash"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ const (
 // neither sockets nor Telegraf, and time is passed in; the caller serialises the calls.
 type collector struct {
 	heartbeatTopic, killTopic, probeTopic string
+	suspendTopic, resumeTopic             string
 	maxMessageSize, maxZooids             int
 	tickInterval                          time.Duration
 
@@ -34,7 +36,10 @@ type collector struct {
 	seed   maphash.Seed
 	counts counts
 
-	signals *signals
+	signals     *signals
+	stops       stops
+	maintenance maintenance
+	copies      signalCopies // of the messages about stops and maintenance
 
 	// What waits to be reported: zooids that have not been reported in this tick interval, which go
 	// at once, and those that have, which wait for the next tick.
@@ -45,8 +50,8 @@ type collector struct {
 	taken            time.Duration // what the observation clock showed at the last Take
 	ticked           time.Duration // and at the last tick
 	killDue          bool
-	killed           time.Duration // what the observation clock showed at the last kill signal
-	killedAt         time.Time
+	killedAt         time.Time     // when the last kill signal came; zero: there was none
+	killed           time.Duration // what the observation clock showed then
 }
 
 // counts are totals since the start.
@@ -54,15 +59,17 @@ type counts struct {
 	messages, bytes        uint64
 	heartbeats, duplicates uint64
 	rejected               map[bus.Reject]uint64
+	probes                 uint64        // that came back
 	probeRoundTrip         time.Duration // of the last probe; negative before the first
 }
 
-// report is everything that has to go out, in this order: beats, kill, tick, signals.
+// report is everything that has to go out, in this order: beats, stops, kill, tick, signals.
 type report struct {
 	beats    []zooid // in the order to report them; their recent and lag are not set
-	kill     bool
-	killed   time.Duration
-	killedAt time.Time
+	stops    []stop
+	kill     bool          // a kill signal came since the last report
+	killed   time.Duration // what the observation clock showed at the last one
+	killedAt time.Time     // zero: there was none
 	tick     bool
 	observed time.Duration
 	at       time.Time // of the last evidence
@@ -74,6 +81,8 @@ func newCollector(c *ChemBus, probeTopic string, start time.Time) *collector {
 		heartbeatTopic: c.HeartbeatTopic,
 		killTopic:      c.KillTopic,
 		probeTopic:     probeTopic,
+		suspendTopic:   c.SuspendTopic,
+		resumeTopic:    c.ResumeTopic,
 		maxMessageSize: int(c.MaxMessageSize),
 		maxZooids:      c.MaxZooids,
 		tickInterval:   time.Duration(c.TickInterval),
@@ -81,6 +90,9 @@ func newCollector(c *ChemBus, probeTopic string, start time.Time) *collector {
 		clock:          newObservationClock(start, time.Duration(c.BlindAfter), time.Duration(c.TickInterval)),
 		zooids:         make(map[string]*zooid),
 		signals:        newSignals(c),
+		stops:          newStops(c.Stops),
+		maintenance:    maintenance{limit: time.Duration(c.MaxSuspension)},
+		copies:         newSignalCopies(),
 		seed:           maphash.MakeSeed(),
 		counts:         counts{rejected: make(map[bus.Reject]uint64), probeRoundTrip: -1},
 		nextTick:       start.Add(time.Duration(c.TickInterval)),
@@ -138,10 +150,73 @@ func (c *collector) accept(topic, payload []byte, frames int, now time.Time) bus
 			c.counts.duplicates++
 		}
 		return reject
+	case c.suspendTopic != "" && string(topic) == c.suspendTopic:
+		return c.maintenanceSignal(topic, payload, now, func() { c.maintenance.Announce(now) })
+	case c.resumeTopic != "" && string(topic) == c.resumeTopic:
+		return c.maintenanceSignal(topic, payload, now, c.maintenance.Resume)
 	default:
-		return bus.RejectTopic
+		return c.stop(topic, payload, now)
 	}
 	return ""
+}
+
+// maintenanceSignal takes a signal that begins or ends maintenance.
+func (c *collector) maintenanceSignal(topic, payload []byte, now time.Time, apply func()) bus.Reject {
+	_, copied, reject := c.announcement(topic, payload, now)
+	if reject == "" && !copied {
+		apply()
+		c.followMaintenance()
+	}
+	return reject
+}
+
+// stop takes a message by which a component announces its stop, or that no subscription is meant for.
+func (c *collector) stop(topic, payload []byte, now time.Time) bus.Reject {
+	blocks, subscribed := c.stops.Matching(string(topic))
+	if len(blocks) == 0 {
+		if subscribed {
+			return "" // the subscription of a glob brings along whatever begins like it
+		}
+		return bus.RejectTopic
+	}
+	m, copied, reject := c.announcement(topic, payload, now)
+	if reject != "" || copied {
+		return reject
+	}
+	return c.stops.Add(blocks, &m, c.clock.At(now), now)
+}
+
+// announcement reads a message that says what will happen. Its second copy must not be taken for a new one.
+func (c *collector) announcement(topic, payload []byte, now time.Time) (m bus.Received, copied bool, reject bus.Reject) {
+	if len(payload) > c.maxMessageSize {
+		return m, false, bus.RejectOversize
+	}
+	m, ok := bus.ParseMessage(string(payload))
+	if !ok {
+		return m, false, bus.RejectJSON
+	}
+	if copied = c.copies.Copied(string(topic), payload, !math.IsNaN(m.TS), now); copied {
+		c.counts.duplicates++
+	}
+	return m, copied, ""
+}
+
+// Marker takes whether the file that marks maintenance exists, and is to be called in each tick interval. It reports
+// whether a maintenance has lasted for as long as it may.
+func (c *collector) Marker(exists bool, now time.Time) (expired bool) {
+	c.maintenance.Mark(exists, now)
+	expired = c.maintenance.Expire(now)
+	c.followMaintenance()
+	return expired
+}
+
+// followMaintenance makes the clock stand still during maintenance.
+func (c *collector) followMaintenance() {
+	if c.maintenance.Active() {
+		c.clock.Suspend()
+	} else {
+		c.clock.Resume()
+	}
 }
 
 func (c *collector) heartbeat(payload []byte, now time.Time) bus.Reject {
@@ -220,6 +295,7 @@ func (c *collector) probeReturned(payload string, now time.Time) {
 	}
 	sent := time.Duration(*facts.SentNS)
 	if roundTrip := now.Sub(c.start) - sent; sent >= 0 && roundTrip >= 0 {
+		c.counts.probes++
 		c.counts.probeRoundTrip = roundTrip
 		c.clock.ProbeReturned(c.start.Add(sent))
 	}
@@ -227,14 +303,15 @@ func (c *collector) probeReturned(payload string, now time.Time) {
 
 // Due reports whether there is anything to take.
 func (c *collector) Due() bool {
-	return len(c.ready) > 0 || c.killDue || c.tickDue || c.signals.Due()
+	return len(c.ready) > 0 || c.killDue || c.tickDue || c.stops.Due() || c.signals.Due()
 }
 
-// Take returns what has to be reported and marks it as reported. A tick, and a kill, is preceded by
-// every beat heard before it; its observed time is that of now, since the beats may be of now.
+// Take returns what has to be reported and marks it as reported. A tick, a stop, and a kill, is preceded by every beat
+// heard before it; a tick's observed time is that of now, since the beats may be of now. A kill is followed by a tick,
+// so that whoever misses it learns it from the next one soon.
 func (c *collector) Take() report {
 	due := c.ready
-	if c.tickDue || c.killDue {
+	if c.tickDue || c.killDue || c.stops.Due() {
 		due = append(due, c.coalesced...)
 		clear(c.coalesced)
 		c.coalesced = c.coalesced[:0]
@@ -244,8 +321,9 @@ func (c *collector) Take() report {
 	extra := len(due) > 0 && len(c.coalesced) == 0 && c.clock.observed-c.ticked >= extraTickInterval
 	r := report{
 		beats: make([]zooid, len(due)),
+		stops: c.stops.Take(c.zooids),
 		kill:  c.killDue, killed: c.killed, killedAt: c.killedAt,
-		tick: c.tickDue || extra, observed: c.clock.observed, at: c.clock.last,
+		tick: c.tickDue || c.killDue || extra, observed: c.clock.observed, at: c.clock.last,
 		signals: c.signals.Take(),
 	}
 	for i, z := range due {

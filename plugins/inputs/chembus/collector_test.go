@@ -226,8 +226,11 @@ func TestKill(t *testing.T) {
 	require.Equal(t, secs(0.4), r.killed, "what the clock showed at the signal, not now")
 	require.Equal(t, at(0.5), r.killedAt)
 	require.Equal(t, []string{"a", "b"}, names(r), "every beat heard before goes first")
+	require.True(t, r.tick, "a tick at once")
 	require.False(t, s.Due())
-	require.False(t, s.Take().kill, "once")
+	r = s.Take()
+	require.False(t, r.kill, "once")
+	require.Equal(t, secs(0.4), r.killed, "but every later tick carries it")
 }
 
 func TestKillOfAnyJSON(t *testing.T) {

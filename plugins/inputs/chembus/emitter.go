@@ -29,11 +29,14 @@ func (c *ChemBus) emit(acc telegraf.Accumulator) {
 		for i := range r.beats {
 			c.addHeartbeat(acc, &r.beats[i])
 		}
+		for _, s := range r.stops {
+			c.addStop(acc, s)
+		}
 		if r.kill {
 			c.addClock(acc, "chembus_kill", r.killed, r.killedAt)
 		}
 		if r.tick {
-			c.addClock(acc, "chembus_tick", r.observed, r.at)
+			c.addTick(acc, r)
 		}
 		for _, s := range r.signals {
 			acc.AddFields("chembus_signal", s.fields, s.tags, s.at)
@@ -44,6 +47,21 @@ func (c *ChemBus) emit(acc telegraf.Accumulator) {
 // addClock adds a metric that holds nothing but what the observation clock showed.
 func (c *ChemBus) addClock(acc telegraf.Accumulator, measurement string, observed time.Duration, at time.Time) {
 	acc.AddFields(measurement, map[string]any{"observed_s": observed.Seconds(), "run": c.run}, c.tags(), at)
+}
+
+// addTick adds a tick. The last kill signal is in each of them, for whoever lost what came before.
+func (c *ChemBus) addTick(acc telegraf.Accumulator, r report) {
+	fields := map[string]any{"observed_s": r.observed.Seconds(), "run": c.run}
+	if !r.killedAt.IsZero() {
+		fields["killed_s"] = r.killed.Seconds()
+	}
+	acc.AddFields("chembus_tick", fields, c.tags(), r.at)
+}
+
+func (c *ChemBus) addStop(acc telegraf.Accumulator, s stop) {
+	tags := c.tags()
+	tags["zooid"] = s.zooid
+	acc.AddFields("chembus_stop", map[string]any{"observed_s": s.observed.Seconds(), "run": c.run}, tags, s.at)
 }
 
 // tags names the bus, so that whoever sees the metrics of several can keep them apart.
@@ -86,6 +104,7 @@ func (c *ChemBus) addBus(acc telegraf.Accumulator, now time.Time) {
 		"observable":  s.clock.Observable(now),
 		"connected":   c.connected,
 		"probing":     s.probeTopic != "",
+		"suspended":   s.maintenance.Active(),
 		"observed_s":  s.clock.observed.Seconds(),
 		"blind_s":     s.clock.Blind(now).Seconds(),
 		"messages":    s.counts.messages,

@@ -164,6 +164,12 @@ func TestKillMetricComesAfterTheBeatsBeforeIt(t *testing.T) {
 	require.Equal(t, []string{"chembus_tick", "chembus_heartbeat", "chembus_kill", "chembus_tick"}, order)
 	kill := acc.named("chembus_kill")[0]
 	require.Equal(t, map[string]any{"observed_s": 0.5, "run": testRun}, kill.Fields())
+	ticks := acc.named("chembus_tick")
+	require.NotContains(t, ticks[0].Fields(), "killed_s", "there was none yet")
+	require.Equal(t, 0.5, fieldOf(t, ticks[1], "killed_s"))
+	c.feed(func() { s.Evidence(at(2.6)) })
+	acc.Wait(5)
+	require.Equal(t, 0.5, fieldOf(t, acc.named("chembus_tick")[2], "killed_s"), "in each tick of this run")
 	require.Equal(t, map[string]string{"endpoint": "tcp://bus:1"}, kill.Tags())
 	require.True(t, kill.Time().Equal(at(0.6)))
 }

@@ -1,15 +1,12 @@
 package chembus
 
 import (
-	"errors"
-	"io/fs"
-	"os"
+	"slices"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
-	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 const (
@@ -32,6 +29,9 @@ type receiver struct {
 	busLog   busLog
 	rejects  rejectLog
 	announce announcer
+	marker   marker
+	probes   probeSchedule
+	ports    portHint
 
 	in           *bus.Connection
 	losses       uint64          // of connections that were closed since
@@ -43,8 +43,6 @@ type receiver struct {
 	busy         bool      // hardly any time passed between them
 	probeTopic   string    // empty: no probe
 	nextInterval time.Time
-
-	maintenanceUnknown logging.Problem // the file cannot be looked at
 }
 
 func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver {
@@ -54,9 +52,12 @@ func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver 
 		busLog:     busLog{endpoint: c.subscribeEndpoint, blindAfter: time.Duration(c.BlindAfter), log: c.Log},
 		rejects:    rejectLog{log: c.Log},
 		announce:   announcer{name: c.AnnounceAs, topic: c.HeartbeatTopic},
+		marker:     marker{file: c.MaintenanceFile, isDefault: c.MaintenanceFile == defaultMarker, log: c.Log},
+		probes:     probeSchedule{interval: time.Duration(c.TickInterval)},
+		ports:      portHint{subscribe: c.defaultSubscribe, publish: c.defaultPublish, started: c.collector.start, log: c.Log},
 		batch:      bus.NewBatch(),
 		probeTopic: probeTopic,
-		// In step with the ticks, so that the probe's return is the evidence for one.
+
 		nextInterval: c.collector.start,
 	}
 }
@@ -97,13 +98,17 @@ func (r *receiver) stopped() bool {
 func (r *receiver) open() error {
 	c := r.plugin
 	topics := []string{c.HeartbeatTopic}
-	if c.KillTopic != "" {
-		topics = append(topics, c.KillTopic)
-	}
 	topics = append(topics, c.Signals...)
-	if r.probeTopic != "" {
-		topics = append(topics, r.probeTopic)
+	for _, block := range c.Stops {
+		topics = append(topics, block.prefix)
 	}
+	for _, topic := range []string{c.KillTopic, c.SuspendTopic, c.ResumeTopic, r.probeTopic} {
+		if topic != "" {
+			topics = append(topics, topic)
+		}
+	}
+	slices.Sort(topics)
+	topics = slices.Compact(topics) // blocks may share a prefix
 	var err error
 	if r.in, err = bus.NewSubscriber(r.context, c.subscribeEndpoint, c.keys, socketSizeFactor*int64(c.MaxMessageSize), topics...); err != nil {
 		return err
@@ -114,7 +119,7 @@ func (r *receiver) open() error {
 	if c.publishEndpoint == "" {
 		return nil
 	}
-	if r.out, err = bus.NewPublisher(r.context, c.publishEndpoint, c.keys, c.HeartbeatTopic); err != nil {
+	if r.out, err = bus.NewPublisher(r.context, c.publishEndpoint, c.keys, c.HeartbeatTopic, r.probeTopic); err != nil {
 		return err
 	}
 	r.out.AddTo(r.poller)
@@ -164,6 +169,9 @@ func (r *receiver) step() error {
 			return err
 		}
 	}
+	if err := r.probeDue(now); err != nil {
+		return err
+	}
 	return r.announceDue(now)
 }
 
@@ -171,6 +179,9 @@ func (r *receiver) step() error {
 func (r *receiver) wait(now time.Time) time.Duration {
 	next := r.nextInterval
 	if due := r.announce.NextDue(); r.announcing() && due.Before(next) {
+		next = due
+	}
+	if due := r.probes.Due(); r.probing() && due.Before(next) {
 		next = due
 	}
 	for _, connection := range []*bus.Connection{r.in, r.out} {
@@ -200,11 +211,16 @@ func (r *receiver) receive(now time.Time) error {
 	defer c.mu.Unlock()
 	c.connected, c.disconnects = r.in.Up(), r.losses+r.in.Losses()
 	c.collector.clock.Backlog(r.batch.Full(), now)
+	r.probes.backlog = r.batch.Full()
+	probes := c.collector.counts.probes
 	for i := range n {
 		topic, payload, frames := r.batch.Message(i)
 		if reject := c.collector.Receive(topic, payload, frames, now); reject != "" {
 			r.rejects.Add(reject, topic, payload)
 		}
+	}
+	if uint64(n) > c.collector.counts.probes-probes {
+		r.probes.heard = now
 	}
 	if c.collector.Due() {
 		c.due.Signal()
@@ -215,13 +231,9 @@ func (r *receiver) receive(now time.Time) error {
 // everyInterval does what is done once in each tick interval.
 func (r *receiver) everyInterval(now time.Time) error {
 	c := r.plugin
-	maintenance := r.inMaintenance(now)
+	marked := r.marker.Exists(now)
 	c.mu.Lock()
-	if maintenance {
-		c.collector.clock.Suspend()
-	} else {
-		c.collector.clock.Resume()
-	}
+	expired := c.collector.Marker(marked, now)
 	if r.probeTopic == "" && r.in.Up() {
 		// Without a probe being connected has to pass for evidence.
 		c.collector.Evidence(now)
@@ -229,17 +241,34 @@ func (r *receiver) everyInterval(now time.Time) error {
 	}
 	clock := c.collector.clock
 	view := busView{
-		observable: clock.Observable(now), connected: r.in.Up(), maintenance: maintenance, behind: clock.Behind(now),
+		observable: clock.Observable(now), connected: r.in.Up(), maintenance: c.collector.maintenance.Active(), behind: clock.Behind(now),
 		evidence: clock.last,
 	}
 	c.mu.Unlock()
 
+	if expired {
+		c.Log.Warnf("Maintenance of the bus at %q has lasted for max_suspension (%v), so missing heartbeats are reported again. "+
+			"If it is over, publish %q and remove %q; if it goes on, publish %q again, or remove the file and make it anew",
+			c.subscribeEndpoint, time.Duration(c.MaxSuspension), c.ResumeTopic, c.MaintenanceFile, c.SuspendTopic)
+	}
 	r.busLog.Update(view, now)
+	r.ports.Update(r.in.Up(), r.out == nil || r.out.Up(), now)
 	r.rejects.Flush(now)
-	if r.probeTopic == "" {
+	return nil
+}
+
+// probing reports whether probes are to be sent and would come back. Before the plugin's own subscription has reached
+// the publisher, and while the bus is away, they would not.
+func (r *receiver) probing() bool {
+	return r.probeTopic != "" && r.out.Listeners.Has(r.probeTopic)
+}
+
+func (r *receiver) probeDue(now time.Time) error {
+	if !r.probing() || now.Before(r.probes.Due()) {
 		return nil
 	}
-	probe, err := c.collector.probePayload(now)
+	r.probes.Sent(now)
+	probe, err := r.plugin.collector.probePayload(now)
 	if err != nil {
 		return err
 	}
@@ -271,20 +300,4 @@ func (r *receiver) publish(topic string, payload []byte) error {
 		return err
 	}
 	return nil
-}
-
-// inMaintenance reports whether the file that marks maintenance exists.
-func (r *receiver) inMaintenance(now time.Time) bool {
-	file, log := r.plugin.MaintenanceFile, r.plugin.Log
-	if file == "" {
-		return false
-	}
-	_, err := os.Stat(file)
-	switch change, _ := r.maintenanceUnknown.Update(err != nil && !errors.Is(err, fs.ErrNotExist), now); change {
-	case logging.Began:
-		log.Errorf("Maintenance is not noticed, because maintenance_file cannot be looked at: %v. Let the user of Telegraf search its folder", err)
-	case logging.Ended:
-		log.Infof("The maintenance_file %q can be looked at again", file)
-	}
-	return err == nil
 }

@@ -88,6 +88,10 @@ func (c *ChemBus) checkSignals() error {
 			problem = fmt.Sprintf("%q is the heartbeat_topic", topic)
 		case topic == c.KillTopic:
 			problem = fmt.Sprintf("%q is the kill_topic", topic)
+		case topic == c.SuspendTopic:
+			problem = fmt.Sprintf("%q is the suspend_topic", topic)
+		case topic == c.ResumeTopic:
+			problem = fmt.Sprintf("%q is the resume_topic", topic)
 		case slices.Contains(c.Signals[:i], topic):
 			problem, allowed = fmt.Sprintf("%q is named twice", topic), "name each topic once"
 		default:

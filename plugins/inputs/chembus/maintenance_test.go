@@ -1,0 +1,238 @@
+package chembus
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+)
+
+func TestMaintenanceLastsFromItsFirstSignToItsLast(t *testing.T) {
+	type step struct {
+		sign   string
+		active bool
+	}
+	for name, steps := range map[string][]step{
+		"signals alone":       {{"suspend", true}, {"suspend", true}, {"resume", false}, {"resume", false}},
+		"file alone":          {{"file", true}, {"file", true}, {"no file", false}},
+		"as the colony does":  {{"suspend", true}, {"file", true}, {"no file", true}, {"resume", false}},
+		"file lasts longer":   {{"suspend", true}, {"file", true}, {"resume", true}, {"no file", false}},
+		"file was first":      {{"file", true}, {"suspend", true}, {"no file", true}, {"resume", false}},
+		"resume without any":  {{"resume", false}, {"no file", false}, {"suspend", true}},
+		"suspended once more": {{"suspend", true}, {"resume", false}, {"suspend", true}, {"no file", true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := maintenance{limit: time.Hour}
+			for i, s := range steps {
+				switch s.sign {
+				case "suspend":
+					m.Announce(at(float64(i)))
+				case "resume":
+					m.Resume()
+				default:
+					m.Mark(s.sign == "file", at(float64(i)))
+				}
+				require.Equal(t, s.active, m.Active(), "%d: %s", i, s.sign)
+				require.False(t, m.Expire(at(float64(i))))
+			}
+		})
+	}
+}
+
+func TestMaintenanceThatIsForgottenEnds(t *testing.T) {
+	m := maintenance{limit: 100 * time.Second}
+	m.Mark(true, at(0))
+	m.Announce(at(90))
+	m.Announce(at(95))
+	require.False(t, m.Expire(at(99.9)))
+	require.True(t, m.Expire(at(100)), "counted from the first sign")
+	require.False(t, m.Expire(at(101)), "said once")
+	for now := 101.0; now < 300; now++ {
+		m.Mark(true, at(now))
+		require.False(t, m.Active(), "the same file is no new sign")
+	}
+
+	m.Announce(at(300))
+	require.True(t, m.Active(), "a signal is")
+	m.Mark(true, at(301))
+	m.Resume()
+	require.False(t, m.Active(), "and ends whatever the old file says")
+	m.Announce(at(310))
+	require.True(t, m.Expire(at(410)))
+	m.Mark(true, at(411))
+	require.False(t, m.Active())
+	m.Mark(false, at(412))
+	m.Mark(true, at(413))
+	require.True(t, m.Active(), "a file that was gone is a new sign")
+	require.False(t, m.Expire(at(512)))
+	require.True(t, m.Expire(at(513)))
+}
+
+func sentAt(seconds float64) string {
+	return fmt.Sprintf(`{"signal":"X","ecosystem":"governance","facts":{},"ts":%f}`, epochOf(seconds))
+}
+
+func TestClockStandsStillBetweenTheSignals(t *testing.T) {
+	s := newTestCollector()
+	s.Evidence(at(0))
+	s.Evidence(at(1))
+	require.Empty(t, s.signal(2, "MAINTENANCE_SUSPEND", sentAt(2)))
+	require.True(t, s.maintenance.Active())
+	for now := 3.0; now < 60; now++ {
+		s.Evidence(at(now))
+		require.False(t, s.Marker(false, at(now)))
+	}
+	require.Equal(t, secs(2), s.clock.observed)
+	require.Empty(t, s.signal(60, "MAINTENANCE_RESUME", sentAt(60)))
+	require.False(t, s.maintenance.Active())
+	s.Evidence(at(61))
+	require.Equal(t, secs(2), s.clock.observed, "a hole up to the first evidence after it")
+	s.Evidence(at(62))
+	require.Equal(t, secs(3), s.clock.observed)
+
+	// However short.
+	holes := len(s.clock.holes)
+	s.signal(62.5, "MAINTENANCE_SUSPEND", sentAt(62.5))
+	s.signal(62.5, "MAINTENANCE_RESUME", sentAt(62.5))
+	s.Evidence(at(63))
+	require.Len(t, s.clock.holes, holes+1)
+	require.Equal(t, secs(3.5), s.clock.observed)
+}
+
+// TestCopiesOfMaintenanceSignals has the second copy of each signal come after the other signal, since publishers
+// repeat the first message of a topic.
+func TestCopiesOfMaintenanceSignals(t *testing.T) {
+	s := newTestCollector()
+	s.signal(1, "MAINTENANCE_SUSPEND", sentAt(1))
+	s.signal(1.1, "MAINTENANCE_RESUME", sentAt(1.1))
+	s.signal(1.15, "MAINTENANCE_SUSPEND", sentAt(1))
+	require.False(t, s.maintenance.Active())
+	s.signal(1.2, "MAINTENANCE_SUSPEND", sentAt(1.2))
+	s.signal(1.25, "MAINTENANCE_RESUME", sentAt(1.1))
+	require.True(t, s.maintenance.Active())
+	require.EqualValues(t, 2, s.counts.duplicates)
+}
+
+func TestMaintenanceSignalsThatAreNone(t *testing.T) {
+	for payload, expected := range map[string]bus.Reject{
+		"": bus.RejectJSON, "[]": bus.RejectJSON, `"x"`: bus.RejectJSON, "null": bus.RejectJSON,
+		`{"x":"` + string(make([]byte, 64<<10)) + `"}`: bus.RejectOversize,
+		"{}": "", `{"facts":[],"ecosystem":5}`: "",
+	} {
+		s := newTestCollector()
+		require.Equal(t, expected, s.signal(1, "MAINTENANCE_SUSPEND", payload))
+		require.Equal(t, expected == "", s.maintenance.Active())
+		s.maintenance.Announce(at(1))
+		require.Equal(t, expected, s.signal(2, "MAINTENANCE_RESUME", payload))
+		require.Equal(t, expected != "", s.maintenance.Active())
+	}
+}
+
+func TestMaintenanceSignalsThatAreOff(t *testing.T) {
+	c := newPlugin()
+	c.SuspendTopic, c.ResumeTopic = "", ""
+	s := testCollector{newCollector(c, testProbe, epoch)}
+	for _, topic := range []string{"MAINTENANCE_SUSPEND", "MAINTENANCE_RESUME", ""} {
+		require.Equal(t, bus.RejectTopic, s.signal(1, topic, "{}"))
+	}
+	require.False(t, s.maintenance.Active())
+}
+
+func TestMaintenanceOfARealBus(t *testing.T) {
+	b := startBus(t)
+	c := onBus(b)
+	c.SuspendTopic, c.ResumeTopic = "PAUSE", "GO_ON" // the options count
+	c.MaintenanceFile = filepath.Join(t.TempDir(), "maintenance_mode")
+	start(t, c)
+	p := publisher(t, b, "PAUSE", "GO_ON")
+	eventually(t, c, observable(c))
+	require.True(t, holds(func() bool { return says(c, "can be heard") }))
+
+	publish(t, p, "PAUSE", "{}")
+	before := eventually(t, c, map[string]any{"suspended": true, "observable": false})
+	require.NoError(t, os.WriteFile(c.MaintenanceFile, nil, 0o600))
+	require.True(t, holds(func() bool {
+		during := busReport(t, c)
+		return during["blind_s"].(float64) > before["blind_s"].(float64)+0.2
+	}))
+	publish(t, p, "GO_ON", "{}")
+	require.True(t, holds(func() bool { return !announced(c) }), "the signal was heard")
+	require.Equal(t, true, busReport(t, c)["suspended"], "the file is still there")
+	require.Equal(t, before["observed_s"], busReport(t, c)["observed_s"])
+	require.NoError(t, os.Remove(c.MaintenanceFile))
+	eventually(t, c, map[string]any{"suspended": false, "observable": true})
+	requireLines(t, c, []string{"Listening for", "can be heard", "is in maintenance", "can be heard again"})
+}
+
+func announced(c *ChemBus) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.collector.maintenance.announced
+}
+
+func TestMaintenanceThatIsForgottenOnARealBus(t *testing.T) {
+	t.Parallel()
+	b := startBus(t)
+	c := onBus(b)
+	c.MaxSuspension = config.Duration(time.Second)
+	start(t, c)
+	p := publisher(t, b, "MAINTENANCE_SUSPEND")
+	require.True(t, holds(func() bool { return says(c, "can be heard") }))
+	publish(t, p, "MAINTENANCE_SUSPEND", "{}")
+	eventually(t, c, map[string]any{"suspended": true, "observable": false})
+	eventually(t, c, map[string]any{"suspended": false, "observable": true})
+	requireLines(t, c, []string{
+		"Listening for", "can be heard", "is in maintenance",
+		`W! [] Maintenance of the bus at "` + c.subscribeEndpoint + `" has lasted for max_suspension (1s), so missing heartbeats are reported again`,
+		"can be heard again",
+	})
+	publish(t, p, "MAINTENANCE_SUSPEND", `{"again":1}`)
+	eventually(t, c, map[string]any{"suspended": true, "observable": false})
+}
+
+func TestFolderOfTheMarkerThatIsNotThere(t *testing.T) {
+	var log testutil.CaptureLogger
+	m := marker{file: filepath.Join(t.TempDir(), "home", ".kloros", "maintenance_mode"), isDefault: true, log: &log}
+	require.False(t, m.Exists(at(0)))
+	m.isDefault = false
+	require.False(t, m.Exists(at(1)))
+	require.Empty(t, log.Messages(), "nobody has to create it")
+}
+
+func TestMarkerThatCannotBeLookedAtIsSaidOnce(t *testing.T) {
+	for isDefault, expected := range map[bool]string{true: "I! ", false: "E! "} {
+		var log testutil.CaptureLogger
+		folder := filepath.Join(t.TempDir(), "folder")
+		require.NoError(t, os.WriteFile(folder, nil, 0o600)) // a file where the folder should be
+		m := marker{file: filepath.Join(folder, "maintenance_mode"), isDefault: isDefault, log: &log}
+		for now := range 100 {
+			require.False(t, m.Exists(at(float64(now))))
+		}
+		require.Len(t, log.Messages(), 1)
+		require.Contains(t, log.Messages()[0].String(), expected)
+		require.Contains(t, log.Messages()[0].String(), "Maintenance is noticed by its signals only")
+		require.NoError(t, os.Remove(folder))
+		require.False(t, m.Exists(at(200)))
+		require.Len(t, log.Messages(), 2)
+	}
+}
+
+func TestMarkerInAFolderThatIsClosed(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may search every folder")
+	}
+	var log testutil.CaptureLogger
+	folder := t.TempDir()
+	require.NoError(t, os.Chmod(folder, 0))
+	m := marker{file: filepath.Join(folder, ".kloros", "maintenance_mode"), isDefault: true, log: &log}
+	require.False(t, m.Exists(at(0)))
+	require.Empty(t, log.Errors())
+	require.Contains(t, log.Messages()[0].String(), "I! ")
+}
