@@ -120,10 +120,12 @@ func TestSamplePassesCheck(t *testing.T) {
 	require.Equal(t, 0, status)
 	require.Empty(t, stderr)
 
-	// As printed, and with every commented option enabled.
+	// As printed, with every commented option enabled, and with the announced stops of the colony enabled.
 	option := regexp.MustCompile(`(?m)^(\s*)# (\w+ = )`)
 	require.Regexp(t, option, sample)
-	for _, content := range []string{sample, option.ReplaceAllString(sample, "$1$2")} {
+	stops := regexp.MustCompile(`(?m)^  # (\[\[inputs\.chembus\.stop\]\]|  (topic|zooid|zooid_fact) = ".*")$`)
+	require.Len(t, stops.FindAllString(sample, -1), 3*8)
+	for _, content := range []string{sample, option.ReplaceAllString(sample, "$1$2"), stops.ReplaceAllString(sample, "$1")} {
 		writeConfig(t, content)
 		status, stdout, stderr := invoke(t, "check", "-config", "f.conf")
 		require.Empty(t, stderr)
