@@ -53,8 +53,11 @@ func requireAllOptions(t *testing.T, plugin reflect.Type, table *ast.Table, name
 	require.ElementsMatch(t, keys, slices.Collect(maps.Keys(table.Fields)), name)
 	for _, field := range known {
 		if nested, ok := table.Fields[key(field)].([]*ast.Table); ok {
-			require.Len(t, nested, 1)
-			requireAllOptions(t, field.Type.Elem().Elem(), nested[0], name+"."+key(field))
+			all := &ast.Table{Fields: map[string]any{}} // several tables may show one each of two alternatives
+			for _, one := range nested {
+				maps.Copy(all.Fields, one.Fields)
+			}
+			requireAllOptions(t, field.Type.Elem().Elem(), all, name+"."+key(field))
 		}
 	}
 }

@@ -31,7 +31,7 @@ type ChemBus struct {
 	SuspendTopic      string          `toml:"suspend_topic"`
 	ResumeTopic       string          `toml:"resume_topic"`
 	Signals           []string        `toml:"signals"`
-	Stops             []StopTopic     `toml:"stop"`
+	Stops             []*StopTopic    `toml:"stop"`
 	AnnounceAs        string          `toml:"announce_as"`
 	Probe             bool            `toml:"probe"`
 	BlindAfter        config.Duration `toml:"blind_after"`

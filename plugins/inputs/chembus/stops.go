@@ -13,6 +13,9 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 )
 
+// stopTable is the name of the blocks.
+const stopTable = "stop"
+
 // maxStops bounds the announced stops that wait for Telegraf.
 const maxStops = 10_000
 
@@ -29,28 +32,30 @@ type StopTopic struct {
 	prefix string
 }
 
-// init checks the options, and prepares what Match and the subscription need.
-func (s *StopTopic) init() error {
-	wrong := func(problem, allowed string) error {
-		return &option.Error{Name: "stop", Problem: problem, Allowed: allowed}
+// init checks the options, and prepares what Match and the subscription need. The number is that of the block.
+func (s *StopTopic) init(number int) error {
+	wrong := func(name, problem, allowed string) error {
+		return &option.Error{Name: name, Problem: problem, Allowed: allowed, Table: stopTable, Number: number}
 	}
 	if s.Topic == "" {
-		return wrong("has a block without topic", `name one such as topic = "VOICE.*.SHUTDOWN"`)
+		return wrong("topic", "is missing in a block of stop", `name one such as "VOICE.*.SHUTDOWN"`)
 	}
 	if s.prefix = literalPrefix(s.Topic); s.prefix == "" {
-		return wrong(fmt.Sprintf("topic %q does not begin with a letter that is no wildcard", s.Topic),
-			`use one such as "VOICE.*.SHUTDOWN", since the subscription is what comes before the first wildcard`)
+		return wrong("topic", fmt.Sprintf("%q begins with a wildcard, so that everything would have to be subscribed to", s.Topic),
+			`use one such as "VOICE.*.SHUTDOWN"`)
 	}
 	var err error
 	if s.filter, err = filter.Compile([]string{s.Topic}); err != nil {
-		return wrong(fmt.Sprintf("topic %q is no glob: %v", s.Topic, err), `use one such as "VOICE.*.SHUTDOWN"`)
+		return wrong("topic", fmt.Sprintf("%q is no glob: %v", s.Topic, err), `use one such as "VOICE.*.SHUTDOWN"`)
 	}
-	if (s.Zooid == "") == (s.ZooidFact == "") {
-		return wrong(fmt.Sprintf("topic %q needs either zooid or zooid_fact", s.Topic),
-			`name the component that stops, as in zooid = "NAME", or the fact that names it, as in zooid_fact = "zooid"`)
-	}
-	if s.Zooid != "" && !bus.ValidName(s.Zooid) {
-		return wrong(fmt.Sprintf("zooid %q is no usable name", s.Zooid), "use up to 256 bytes of printable UTF-8 that do not end in a backslash")
+	switch {
+	case s.Zooid == "" && s.ZooidFact == "":
+		return wrong(stopTable, fmt.Sprintf("the block of topic %q has neither zooid nor zooid_fact", s.Topic),
+			`name the component that stops in zooid, or the fact that names it in zooid_fact`)
+	case s.Zooid != "" && s.ZooidFact != "":
+		return wrong("zooid_fact", fmt.Sprintf("is set beside zooid in the block of topic %q", s.Topic), "leave one of them out")
+	case s.Zooid != "" && !bus.ValidName(s.Zooid):
+		return wrong("zooid", fmt.Sprintf("%q is no usable name", s.Zooid), "use up to 256 bytes of printable UTF-8 that do not end in a backslash")
 	}
 	return nil
 }
@@ -103,19 +108,18 @@ type stop struct {
 
 // stops collects the announced stops that are to be reported. It is a part of the collector.
 type stops struct {
-	topics  []StopTopic
+	topics  []*StopTopic
 	waiting map[string]stop // by component
 }
 
-func newStops(topics []StopTopic) stops {
+func newStops(topics []*StopTopic) stops {
 	return stops{topics: topics, waiting: make(map[string]stop)}
 }
 
 // Matching returns the blocks whose topic it is. Subscribed is true as well for a topic that a subscription brings
 // along, because it begins like one of them.
 func (s *stops) Matching(topic string) (blocks []*StopTopic, subscribed bool) {
-	for i := range s.topics {
-		block := &s.topics[i]
+	for _, block := range s.topics {
 		subscribed = subscribed || strings.HasPrefix(topic, block.prefix)
 		if block.Match(topic) {
 			blocks = append(blocks, block)

@@ -34,17 +34,17 @@ func (c *ChemBus) checkTopics() error {
 	for _, topic := range c.Signals {
 		named = append(named, struct{ option, topic string }{"signals", topic})
 	}
-	for i := range c.Stops {
-		block := &c.Stops[i]
-		if err := block.init(); err != nil {
+	for i, block := range c.Stops {
+		if err := block.init(i); err != nil {
 			return err
 		}
 		for _, other := range named {
 			if other.topic != "" && block.Match(other.topic) {
 				return &option.Error{
-					Name:    "stop",
-					Problem: fmt.Sprintf("topic %q matches %q of %s", block.Topic, other.topic, other.option),
+					Name:    "topic",
+					Problem: fmt.Sprintf("%q matches %q, which is named in %s", block.Topic, other.topic, other.option),
 					Allowed: "use a topic that has no other meaning",
+					Table:   stopTable, Number: i,
 				}
 			}
 		}
