@@ -14,7 +14,7 @@ VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || 
 
 # A real Telegraf, with the plugins that the drop-in, the demo and the tests use.
 TELEGRAF_VERSION := v1.39.3
-TELEGRAF_TAGS    := custom,inputs.execd,inputs.file,inputs.mem,inputs.tail,processors.execd,processors.starlark,aggregators.final,outputs.execd,outputs.file,outputs.influxdb,outputs.prometheus_client,parsers.influx,parsers.json,serializers.influx
+TELEGRAF_TAGS    := custom,inputs.execd,inputs.file,inputs.mem,inputs.tail,processors.execd,processors.starlark,aggregators.final,outputs.execd,outputs.file,outputs.influxdb,outputs.prometheus_client,parsers.influx,parsers.json,parsers.value,serializers.influx
 # Name another with TELEGRAF=/path/to/telegraf.
 TELEGRAF         ?= $(BIN)/telegraf
 export TELEGRAF

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -40,14 +41,14 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			`f.conf:2: unknown option "topics" in [[outputs.chembus]]; allowed: ` + allowedIn("output")},
 		{"Telegraf's option in a nested table", "processor",
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\nalias = \"b\"\n",
-			`f.conf:4: unknown option "alias" in [[processors.liveness.override]]; allowed: zooid, niche, threshold, late_after, severity`},
+			`f.conf:4: unknown option "alias" in [[processors.liveness.override]]; allowed: zooid, niche, threshold, late_after, severity, actions, unit`},
 		{"Telegraf's option", "input", "[[inputs.chembus]]\ninterval = \"5s\"\n",
 			`f.conf:2: option "interval" is Telegraf's own; move it from [[inputs.chembus]] to the [[...execd]] block ` +
 				`in Telegraf's configuration that runs this plugin`},
 		{"option of a nested table", "processor",
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\n[[processors.liveness.override]]\nthresold = \"5s\"\n",
 			`f.conf:5: unknown option "thresold" in [[processors.liveness.override]]; ` +
-				`allowed: zooid, niche, threshold, late_after, severity`},
+				`allowed: zooid, niche, threshold, late_after, severity, actions, unit`},
 		{"value in a nested table", "processor",
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = \"a\"\n",
 			`f.conf:3: option "zooid": "a" is not an array of strings; use an array of strings such as ["one", "two"]`},
@@ -231,6 +232,25 @@ func TestCheckReportsEveryTable(t *testing.T) {
 E! f.conf:3: option "max_pending": "many" is not a 64-bit integer; use a whole number without quotes, such as 1000
 E! f.conf:9: option "subscribe_endpoint": "bogus" is not a transport that the bus uses; use "tcp://HOST:PORT" or "ipc://PATH"
 E! f.conf:11: unknown table [[inputs.cpu]]; allowed: `+tablesAllowed+"\n", stderr)
+}
+
+// TestCheckWarnsOfSeverities has a file as it was valid before there was a list of severities.
+func TestCheckWarnsOfSeverities(t *testing.T) {
+	t.Setenv("WORD", "urgent")
+	t.Chdir(t.TempDir())
+	var file strings.Builder
+	file.WriteString("[[processors.liveness]]\n")
+	for i, line := range []string{`severity = "low"`, `severity = "Critical"`, `threshold = "1m"`, `severity = "high"`, `severity = "${WORD}"`,
+		`severity = "medium"`, `severity = "critical"`} {
+		fmt.Fprintf(&file, "[[processors.liveness.override]]\nzooid = [\"z%d\"]\n%s\n", i, line)
+	}
+	writeConfig(t, file.String())
+	status, stdout, stderr := invoke(t, "check", "-config", "f.conf")
+	require.Zero(t, status)
+	require.Equal(t, "processors.liveness: ok\n", stdout)
+	require.Equal(t, `W! f.conf:7: option "severity": "Critical" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
+W! f.conf:16: option "severity": "urgent" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
+`, stderr)
 }
 
 func TestGoodFiles(t *testing.T) {

@@ -94,8 +94,11 @@ func (t table) set(target any, header string, nodes map[string]any) []problem {
 		node := nodes[name]
 		if tables, list, ok := nested(target, name, node); ok {
 			for _, table := range tables {
-				element := reflect.New(list.Type().Elem().Elem())
+				element := reflect.New(tableType(list.Type()))
 				problems = append(problems, t.set(element.Interface(), nestedHeader(header, name), table.Fields)...)
+				if list.Type().Elem().Kind() != reflect.Pointer {
+					element = element.Elem()
+				}
 				list.Set(reflect.Append(list, element))
 			}
 			continue
@@ -114,11 +117,27 @@ func nested(target any, name string, node any) (tables []*ast.Table, list reflec
 		return nil, list, false
 	}
 	for _, field := range options(target) {
-		if key(field) == name && field.Type.Kind() == reflect.Slice && field.Type.Elem().Kind() == reflect.Pointer {
+		if key(field) == name && tableType(field.Type) != nil {
 			return tables, reflect.ValueOf(target).Elem().FieldByIndex(field.Index), true
 		}
 	}
 	return nil, list, false
+}
+
+// tableType returns the struct that a nested table sets, for the type of an option that is a list of them, []T or []*T.
+// For other types it returns nil.
+func tableType(list reflect.Type) reflect.Type {
+	if list.Kind() != reflect.Slice {
+		return nil
+	}
+	element := list.Elem()
+	if element.Kind() == reflect.Pointer {
+		element = element.Elem()
+	}
+	if element.Kind() != reflect.Struct {
+		return nil
+	}
+	return element
 }
 
 // nestedHeader returns the first line of a nested table in a file.
@@ -199,7 +218,7 @@ func expected(t reflect.Type) (noun, allowed string) {
 	case reflect.Float64:
 		return "a float", "use a number with a decimal point and without quotes, such as 1.0"
 	}
-	if t.Kind() == reflect.Slice {
+	if tableType(t) != nil {
 		return "a list of tables", "use [[...]] tables, see telegraf-chembus sample"
 	}
 	return "a " + t.String(), "see telegraf-chembus sample"

@@ -88,6 +88,72 @@ func TestEnvironmentIsReplacedOnce(t *testing.T) {
 	}
 }
 
+// A listed is a nested table of listOutput.
+type listed struct {
+	Topic string          `toml:"topic"`
+	Names []string        `toml:"names"`
+	For   config.Duration `toml:"for"`
+}
+
+// A listOutput has nested tables, of which it refuses those without a topic.
+type listOutput struct {
+	Stop  []listed  `toml:"stop"`
+	Other []*listed `toml:"other"`
+	pickyOutput
+}
+
+func (o *listOutput) Init() error {
+	for i, stop := range o.Stop {
+		if stop.Topic == "" {
+			return &option.Error{Name: "topic", Problem: "is missing", Allowed: "name one", Table: "stop", Number: i}
+		}
+	}
+	return nil
+}
+
+// TestNestedTables loads lists of structs and of pointers.
+func TestNestedTables(t *testing.T) {
+	t.Setenv("TOPIC", "VOICE")
+	const twoOf = `[[outputs.chembus]]
+first = "a"
+[[outputs.chembus.%[1]s]]
+  topic = "${TOPIC}.X"
+[[outputs.chembus.%[1]s]]
+  names = ["n"]
+  for = "2s"
+  topic = "Y"
+`
+	want := []listed{{Topic: "VOICE.X"}, {Topic: "Y", Names: []string{"n"}, For: config.Duration(2 * time.Second)}}
+	fake := &listOutput{}
+	registerOutput(t, fake)
+	_, problems := loadOnly(t, fmt.Sprintf(twoOf, "stop"))
+	require.Empty(t, problems)
+	require.Equal(t, want, fake.Stop)
+	_, problems = loadOnly(t, fmt.Sprintf(twoOf, "other"))
+	require.Empty(t, problems)
+	require.Equal(t, []*listed{&want[0], &want[1]}, fake.Other)
+	require.Equal(t, "a", fake.First)
+
+	for content, complaint := range map[string]problem{
+		"[[outputs.chembus.stop]]\ntopic = \"a\"\n[[outputs.chembus.stop]]\n\ntopics = \"b\"\n": {"f.conf", 6,
+			`unknown option "topics" in [[outputs.chembus.stop]]; allowed: topic, names, for`},
+		"[[outputs.chembus.stop]]\ntopic = 5\n": {"f.conf", 3,
+			`option "topic": 5 is not a string; use a string in quotes`},
+		"[[outputs.chembus.stop]]\ntopic = \"a\"\n[[outputs.chembus.stop]]\nfor = \"1s\"\n[[outputs.chembus.stop]]\n": {"f.conf", 4,
+			`option "topic": is missing; name one`},
+		"[[outputs.chembus.stop]]\n\ntopic = \"\"\n": {"f.conf", 4,
+			`option "topic": is missing; name one`},
+		"stop = [\"a\"]\n": {"f.conf", 2,
+			`option "stop": ["a"] is not a list of tables; use [[...]] tables, see telegraf-chembus sample`},
+		"[outputs.chembus.stop]\ntopic = \"a\"\n": {"f.conf", 2,
+			`option "stop": a table is not a list of tables; use [[...]] tables, see telegraf-chembus sample`},
+	} {
+		registerOutput(t, &listOutput{})
+		_, problems := loadOnly(t, "[[outputs.chembus]]\n"+content)
+		require.Equal(t, []problem{complaint}, problems, content)
+	}
+}
+
 // A pickyOutput counts calls of Init and returns the given error from it.
 type pickyOutput struct {
 	First  string          `toml:"first"`

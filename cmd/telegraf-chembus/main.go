@@ -10,10 +10,14 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/influxdata/telegraf"
 	"github.com/pebbe/zmq4"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 const usage = `telegraf-chembus runs the ChemBus plugins as external plugins of Telegraf (execd).
@@ -29,6 +33,9 @@ Usage:
         show the state of all components in the terminal, with the options in
         FILE and without Telegraf; -once prints the table and exits, -json
         prints a line of JSON every second, or one with -once
+  telegraf-chembus wait NAME... [-timeout 60s] [-config FILE]
+        wait until each of the components NAME has sent a heartbeat; exit with
+        status 1 at the timeout and name those that have not
   telegraf-chembus check [-config FILE]
         check every table in FILE, and the tables against each other
   telegraf-chembus sample
@@ -38,7 +45,7 @@ Usage:
 
 Without -config, FILE is the file named by TELEGRAF_CHEMBUS_CONFIG, or if that
 is not set /etc/telegraf-chembus/chembus.conf. If there is no file, input,
-processor, output and watch use the defaults.
+processor, output, watch and wait use the defaults.
 
 Metrics are read from stdin and written to stdout in line protocol. An input
 gathers at every newline on stdin and exits when stdin is closed. Log lines
@@ -90,6 +97,10 @@ func command(args []string, stdout, stderr io.Writer) int {
 		}
 	case "version":
 		fmt.Fprintln(stdout, versionLine())
+	case "wait":
+		if err := runWait(a, stderr); err != nil {
+			failures = []error{err}
+		}
 	case "check":
 		failures = check(a.file, stdout, stderr)
 	case "watch":
@@ -115,6 +126,9 @@ type arguments struct {
 	verb       string // empty: run the plugin that the file configures
 	file       string // from -config or the environment
 	once, json bool   // of watch
+
+	names   []string // of the components to wait for
+	timeout time.Duration
 }
 
 // parseArguments reads the command line. The error is flag.ErrHelp if help was requested.
@@ -125,7 +139,7 @@ func parseArguments(args []string) (arguments, error) {
 	}
 	_, isRole := roleNamed(a.verb)
 	needsFile := a.verb == "check" || a.verb == "" && len(args) > 0
-	findsFile := isRole || a.verb == "watch" || a.verb == "check"
+	findsFile := isRole || slices.Contains([]string{"watch", "wait", "check"}, a.verb)
 	switch {
 	case a.verb == "help":
 		return a, flag.ErrHelp
@@ -149,15 +163,25 @@ func parseArguments(args []string) (arguments, error) {
 		flags.BoolVar(&a.once, "once", false, "")
 		flags.BoolVar(&a.json, "json", false, "")
 	}
-	switch err := flags.Parse(args); {
-	case err != nil:
+	if a.verb == "wait" {
+		flags.DurationVar(&a.timeout, "timeout", defaultWait, "")
+	}
+	operands, err := parseFlags(flags, args)
+	if err != nil {
 		return a, err
-	case flags.NArg() > 0:
+	}
+	if a.verb == "wait" {
+		a.names, operands = operands, nil
+		if err := a.checkWait(); err != nil {
+			return a, err
+		}
+	}
+	if len(operands) > 0 {
 		hint := ""
 		if findsFile {
 			hint = "; use -config FILE to name a file"
 		}
-		return a, fmt.Errorf("unexpected argument %q%s", flags.Arg(0), hint)
+		return a, fmt.Errorf("unexpected argument %q%s", operands[0], hint)
 	}
 	if findsFile && a.file == "" {
 		a.file = unnamedFile(standardFile)
@@ -170,6 +194,41 @@ func parseArguments(args []string) (arguments, error) {
 		return a, errors.New("-config FILE is missing")
 	}
 	return a, nil
+}
+
+// parseFlags sets the flags and returns all other arguments. Flags may come after those, too; what comes after "--" is no
+// flag.
+func parseFlags(flags *flag.FlagSet, args []string) (operands []string, err error) {
+	for len(args) > 0 {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		rest := flags.Args()
+		if parsed := len(args) - len(rest); parsed > 0 && args[parsed-1] == "--" {
+			return append(operands, rest...), nil
+		}
+		if len(rest) == 0 {
+			break
+		}
+		operands, args = append(operands, rest[0]), rest[1:]
+	}
+	return operands, nil
+}
+
+// checkWait checks the arguments of a wait.
+func (a arguments) checkWait() error {
+	if len(a.names) == 0 {
+		return errors.New("no component to wait for: name at least one, as in telegraf-chembus wait NAME")
+	}
+	for _, name := range a.names {
+		if !bus.ValidName(name) {
+			return fmt.Errorf("%q is no name that a component can have", name)
+		}
+	}
+	if a.timeout <= 0 {
+		return fmt.Errorf("the timeout is %v; use a duration above 0 such as 60s", a.timeout)
+	}
+	return nil
 }
 
 // unnamedFile returns the file to use without -config; empty if there is none.
@@ -217,7 +276,7 @@ func runRole(name, file string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// check loads every table in the file, prints which are valid and returns all problems.
+// check loads every table in the file, prints which are valid, warns and returns all problems.
 func check(file string, stdout, stderr io.Writer) []error {
 	log := lineLog{info: stderr, warn: stderr}
 	uninstall, err := log.install()
@@ -227,7 +286,10 @@ func check(file string, stdout, stderr io.Writer) []error {
 	defer uninstall()
 	tables, problems := readTables(file)
 	for _, t := range tables {
-		_, bad := t.load()
+		plugin, bad := t.load()
+		for _, w := range t.unusualSeverities(plugin) {
+			fmt.Fprint(stderr, logLine(telegraf.Warn, "", w.Error()))
+		}
 		if len(bad) == 0 {
 			fmt.Fprintf(stdout, "%s: ok\n", t.role.id())
 		}

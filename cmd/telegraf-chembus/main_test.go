@@ -76,6 +76,14 @@ func TestBadUsageIsOneLine(t *testing.T) {
 		{[]string{"sample", "-config", "f.conf"}, `flag provided but not defined: -config`},
 		{[]string{"version", "now"}, `unexpected argument "now"`},
 		{[]string{"input", "-once"}, `flag provided but not defined: -once`},
+		{[]string{"wait"}, `no component to wait for: name at least one, as in telegraf-chembus wait NAME`},
+		{[]string{"wait", "-timeout", "5s"}, `no component to wait for: name at least one, as in telegraf-chembus wait NAME`},
+		{[]string{"wait", "audio_io", ""}, `"" is no name that a component can have`},
+		{[]string{"wait", "audio_io", "a\nb"}, `"a\nb" is no name that a component can have`},
+		{[]string{"wait", "audio_io", "-timeout", "0s"}, `the timeout is 0s; use a duration above 0 such as 60s`},
+		{[]string{"wait", "audio_io", "-timeout", "60"}, `invalid value "60" for flag -timeout: parse error`},
+		{[]string{"wait", "audio_io", "-once"}, `flag provided but not defined: -once`},
+		{[]string{"input", "-timeout", "5s"}, `flag provided but not defined: -timeout`},
 		{[]string{"watch", "audio_io"}, `unexpected argument "audio_io"; use -config FILE to name a file`},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
@@ -88,7 +96,7 @@ func TestBadUsageIsOneLine(t *testing.T) {
 }
 
 func TestUsageOnRequest(t *testing.T) {
-	for _, args := range [][]string{{"-h"}, {"--help"}, {"help"}, {"input", "-h"}, {"sample", "-help"}, {"watch", "-h"}} {
+	for _, args := range [][]string{{"-h"}, {"--help"}, {"help"}, {"input", "-h"}, {"sample", "-help"}, {"watch", "-h"}, {"wait", "a", "-h"}} {
 		status, stdout, stderr := invoke(t, args...)
 		require.Equal(t, 0, status, args)
 		require.Equal(t, usage, stdout, args)
@@ -135,6 +143,8 @@ func TestFileFromTheEnvironment(t *testing.T) {
 		{[]string{"output", "-config", "f.conf"}, "f.conf"},
 		{[]string{"watch", "-once"}, "environment.conf"},
 		{[]string{"watch", "-config", "f.conf"}, "f.conf"},
+		{[]string{"wait", "a"}, "environment.conf"},
+		{[]string{"wait", "a", "-config", "f.conf"}, "f.conf"},
 		{[]string{"check"}, "environment.conf"},
 		{[]string{"check", "-config", "f.conf"}, "f.conf"},
 		{[]string{"sample"}, ""},

@@ -223,11 +223,11 @@ func (p *pipeline) awaitCounts(ctx context.Context, w *observer, sent int) error
 		w.mu.Lock()
 		messages, beats := w.messages, w.beats
 		w.mu.Unlock()
-		if now := messages + beats; now == 2*float64(sent) || now == before {
+		now := messages + beats
+		if now == 2*float64(sent) || now == before {
 			return nil
-		} else {
-			before = now
 		}
+		before = now
 	}
 }
 

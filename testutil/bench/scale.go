@@ -85,7 +85,7 @@ func (b *bench) scaleWith(ctx context.Context, rate float64, reportInterval time
 	if err != nil {
 		return costs, err
 	}
-	defer monitor.stop()
+	defer func() { err = errors.Join(err, monitor.stop()) }()
 	if err := s.waitSubscribers(ctx, 2); err != nil {
 		return costs, err
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // startColony starts a colony on a bus with a consumer that receives its beats from the first one.
-func startColony(t *testing.T, config colony.Config) (*colony.Colony, *consumer.Consumer, *colony.Bus) {
+func startColony(t *testing.T, config colony.Config) (*colony.Colony, *consumer.Consumer) {
 	t.Helper()
 	bus := startBus(t)
 	c := listen(t, bus, colony.Topic)
@@ -26,7 +26,7 @@ func startColony(t *testing.T, config colony.Config) (*colony.Colony, *consumer.
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, col.Close()) })
 	require.NoError(t, col.WaitSubscribed(limit(t), colony.Topic))
-	return col, c, bus
+	return col, c
 }
 
 func beatsOf(received []consumer.Message, zooid string) []consumer.Message {
@@ -44,7 +44,7 @@ func beats(zooid string, n int) func([]consumer.Message) bool {
 }
 
 func TestFirstBeatOfAStreamIsSentTwice(t *testing.T) {
-	col, c, _ := startColony(t, colony.Config{})
+	col, c := startColony(t, colony.Config{})
 	require.NoError(t, col.Add(colony.Zooid{Name: "meta_agent", Niche: "consciousness", Streams: 3, DoubleTap: true}))
 	require.NoError(t, c.Wait(limit(t), beats("meta_agent", 6)))
 
@@ -59,7 +59,7 @@ func TestFirstBeatOfAStreamIsSentTwice(t *testing.T) {
 }
 
 func TestKillAndRevive(t *testing.T) {
-	col, c, _ := startColony(t, colony.Config{})
+	col, c := startColony(t, colony.Config{})
 	require.NoError(t, col.Add(
 		colony.Zooid{Name: "mortal", Interval: time.Millisecond, DoubleTap: true},
 		colony.Zooid{Name: "other", Interval: time.Millisecond}))
@@ -104,7 +104,7 @@ func seconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }
 func TestSendersClock(t *testing.T) {
 	var mu sync.Mutex
 	now := time.Unix(1_795_446_803, 0)
-	col, c, _ := startColony(t, colony.Config{Now: func() time.Time {
+	col, c := startColony(t, colony.Config{Now: func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
 		return now
@@ -125,7 +125,7 @@ func TestSendersClock(t *testing.T) {
 }
 
 func TestProcessedCountRisesAndFalls(t *testing.T) {
-	col, c, _ := startColony(t, colony.Config{Seed: 7})
+	col, c := startColony(t, colony.Config{Seed: 7})
 	require.NoError(t, col.Add(colony.Zooid{Name: "a", Interval: time.Millisecond, Jitter: 0.5}))
 	require.NoError(t, c.Wait(limit(t), func(received []consumer.Message) bool {
 		rose, fell := false, false
@@ -138,7 +138,7 @@ func TestProcessedCountRisesAndFalls(t *testing.T) {
 }
 
 func TestInvalidZooids(t *testing.T) {
-	col, _, _ := startColony(t, colony.Config{})
+	col, _ := startColony(t, colony.Config{})
 	for _, bad := range []colony.Zooid{
 		{}, {Name: "a", Interval: -1}, {Name: "a", Jitter: 1}, {Name: "a", Jitter: math.NaN()}, {Name: "a", Streams: -1},
 	} {

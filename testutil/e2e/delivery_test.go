@@ -17,13 +17,13 @@ import (
 )
 
 // TestGapWaitsForAConsumer lets a component die while nobody listens: a consumer that comes 40 s later
-// is told, for the component is still silent. Telegraf collects what the voice counts meanwhile.
+// gets the gap, for the component is still silent. Telegraf collects what the output counts meanwhile.
 func TestGapWaitsForAConsumer(t *testing.T) {
-	state := filepath.Join(t.TempDir(), "voice.json")
+	state := filepath.Join(t.TempDir(), "output.json")
 	s := newSceneWith(t, quick+fmt.Sprintf("  state_file = %q\n", state), fmt.Sprintf(`
 [[inputs.file]]
   files = [%q]
-  name_override = "chembus_voice"
+  name_override = "chembus_output"
   data_format = "json"
   json_query = "counts"
 `, state))
@@ -31,10 +31,10 @@ func TestGapWaitsForAConsumer(t *testing.T) {
 	require.NoError(t, c.Kill("audio_io"))
 	s.wait("the death is found", func() bool { return s.up("audio_io") == 0 })
 	s.wait("Telegraf knows that a gap is pending", func() bool {
-		return s.number(`SELECT last(pending) AS value FROM chembus_voice`) == 1
+		return s.number(`SELECT last(pending) AS value FROM chembus_output`) == 1
 	})
 	<-time.After(40 * time.Second)
-	require.Contains(t, s.telegraf.Output(), "1 gaps wait: nobody on the bus", "the operator is told")
+	require.Contains(t, s.telegraf.Output(), "1 gaps wait: nobody on the bus", "the log says so")
 
 	gaps := s.consumer()
 	subscribed := time.Now()
@@ -42,22 +42,22 @@ func TestGapWaitsForAConsumer(t *testing.T) {
 	t.Logf("the gap arrived %.2f s after the consumer had subscribed", time.Since(subscribed).Seconds())
 	s.observe(3) // the level is repeated
 	require.Equal(t, []string{"audio_io"}, zooidsOf(gaps.Received()))
-	s.wait("Telegraf knows that it was confirmed", func() bool {
-		return s.number(`SELECT last(confirmed) AS value FROM chembus_voice`) == 1 &&
-			s.number(`SELECT last(pending) AS value FROM chembus_voice`) == 0
+	s.wait("Telegraf knows that it was acked", func() bool {
+		return s.number(`SELECT last(acked) AS value FROM chembus_output`) == 1 &&
+			s.number(`SELECT last(pending) AS value FROM chembus_output`) == 0
 	})
 }
 
 // TestGapOfAnOutageOfTheBus has the bus go while a death is being found: the gap arrives soon after the
 // bus is back, once.
 func TestGapOfAnOutageOfTheBus(t *testing.T) {
-	v := newVoice(t)
+	v := newOutput(t)
 	v.start()
 	v.level("first")
 	v.received("first")
 	for i := range 5 {
 		// Else it would have to be sent again, for nobody could know that it was received.
-		v.proved()
+		v.acked()
 		require.NoError(t, v.bus.Kill())
 		incident := fmt.Sprint("outage ", i)
 		v.level(incident)
@@ -73,16 +73,16 @@ func TestGapOfAnOutageOfTheBus(t *testing.T) {
 	require.Len(t, v.gaps.Received(), 7, "nothing twice")
 }
 
-// TestOutputIsKilledBeforeTheProof kills the output a hundred times after it has published a gap and before
-// that is confirmed. Each is handled once.
-func TestOutputIsKilledBeforeTheProof(t *testing.T) {
+// TestOutputIsKilledBeforeTheAck kills the output a hundred times after it has published a gap and before
+// its ack. Each is handled once.
+func TestOutputIsKilledBeforeTheAck(t *testing.T) {
 	const kills = 100
-	v := newVoice(t)
+	v := newOutput(t)
 	var all []string
 	for i := range kills {
 		v.start()
 		for _, incident := range all {
-			v.level(incident) // as the judge repeats what is open
+			v.level(incident) // as the processor repeats what is open
 		}
 		before, between := fmt.Sprint("before ", i), fmt.Sprint("between ", i)
 		all = append(all, before, between)
@@ -120,10 +120,10 @@ func TestRestartAfterTheReplayWindow(t *testing.T) {
 	gaps := s.consumer()
 	c := s.colony(5)
 	names := c.Names()
-	told, between, after := names[0], names[1], names[2]
-	require.NoError(t, c.Kill(told))
+	before, between, after := names[0], names[1], names[2]
+	require.NoError(t, c.Kill(before))
 	s.wait("the death is found", func() bool { return len(gaps.Received()) == 1 })
-	s.waitForGap(told, true)
+	s.waitForGap(before, true)
 	require.NoError(t, s.telegraf.Stop())
 	require.NoError(t, c.Kill(between))
 	<-time.After(90 * time.Second)
@@ -132,7 +132,7 @@ func TestRestartAfterTheReplayWindow(t *testing.T) {
 	require.NoError(t, c.Kill(after))
 	s.wait("who dies afterwards is found", func() bool { return len(gaps.Received()) == 3 })
 	s.observe(2 * quickThreshold)
-	require.Equal(t, []string{told, between, after}, zooidsOf(gaps.Received()), "each once, nothing repeated or forgotten")
+	require.Equal(t, []string{before, between, after}, zooidsOf(gaps.Received()), "each once, nothing repeated or forgotten")
 	for _, zooid := range names[:3] {
 		require.NoError(t, c.Revive(zooid))
 		s.waitForGap(zooid, false)
@@ -140,17 +140,17 @@ func TestRestartAfterTheReplayWindow(t *testing.T) {
 	require.Len(t, gaps.Received(), 3)
 }
 
-// voice is the output's process alone on a bus, fed with levels of gaps.
-type voice struct {
+// outputOnBus is the output's process alone on a bus, fed with levels of gaps.
+type outputOnBus struct {
 	*scene
 	gaps   *consumer.Consumer
 	config string
 	output *pluginProcess
 }
 
-func newVoice(t *testing.T) *voice {
+func newOutput(t *testing.T) *outputOnBus {
 	t.Helper()
-	v := &voice{scene: newBus(t)}
+	v := &outputOnBus{scene: newBus(t)}
 	v.gaps = v.consumer()
 	dir := t.TempDir()
 	v.config = filepath.Join(dir, "chembus.conf")
@@ -159,32 +159,32 @@ func newVoice(t *testing.T) *voice {
 }
 
 // start starts the output; one that ran before must have ended.
-func (v *voice) start() {
+func (v *outputOnBus) start() {
 	v.Helper()
 	v.output = v.plugin("output", v.config)
 }
 
 // level hands the level of an open incident over.
-func (v *voice) level(incident string) {
+func (v *outputOnBus) level(incident string) {
 	v.Helper()
 	v.output.write(gapLevel(incident))
 }
 
-// proved waits until the output knows that all it was handed so far was forwarded.
-func (v *voice) proved() {
+// acked waits until the output knows that all it was handed so far was forwarded.
+func (v *outputOnBus) acked() {
 	v.Helper()
 	v.wait("nothing is pending", func() bool {
-		content, err := os.ReadFile(filepath.Join(filepath.Dir(v.config), "voice.json"))
+		content, err := os.ReadFile(filepath.Join(filepath.Dir(v.config), "output.json"))
 		var state struct {
-			Counts struct{ Confirmed, Pending int }
+			Counts struct{ Acked, Pending int }
 		}
 		return err == nil && json.Unmarshal(content, &state) == nil && state.Counts.Pending == 0 &&
-			state.Counts.Confirmed == len(v.gaps.Received())
+			state.Counts.Acked == len(v.gaps.Received())
 	})
 }
 
 // received waits until the consumer has received the incident.
-func (v *voice) received(incident string) {
+func (v *outputOnBus) received(incident string) {
 	v.Helper()
 	v.wait(incident+" is received", func() bool {
 		return slices.ContainsFunc(v.gaps.Received(), func(m consumer.Message) bool { return *m.IncidentID == incident })

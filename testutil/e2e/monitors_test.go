@@ -27,7 +27,7 @@ func (m *monitor) kill(t *testing.T) {
 	killed := m.Telegraf
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("a telegraf that was killed said:\n%s", killed.Output())
+			t.Logf("a telegraf that was killed logged:\n%s", killed.Output())
 		}
 	})
 }
@@ -55,7 +55,7 @@ func TestTwoMonitors(t *testing.T) {
 		s.telegraf = monitors[0].Telegraf // which the scene ends
 		require.NoError(t, monitors[1].Stop())
 		if t.Failed() {
-			t.Logf("the other telegraf said:\n%s", monitors[1].Output())
+			t.Logf("the other telegraf logged:\n%s", monitors[1].Output())
 		}
 	})
 	gaps := s.consumer()
@@ -74,7 +74,7 @@ func TestTwoMonitors(t *testing.T) {
 		m := monitors[i%2]
 		require.NoError(t, c.Kill(names[i]))
 		dead = append(dead, names[i])
-		// Before the death is found (4 s), while it is being told, or after that.
+		// Before the death is found (4 s), while it is being published, or after that.
 		<-time.After(time.Duration(2000+random.IntN(3000)) * time.Millisecond)
 		m.kill(t)
 		require.NoError(t, c.Kill(names[rounds+i]))

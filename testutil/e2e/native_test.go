@@ -108,16 +108,17 @@ func nativeTelegraf(t *testing.T) string {
 	t.Helper()
 	process.SkipIfShort(t, "a custom Telegraf")
 	build.Do(func() {
-		buildError = errors.New("the build has failed in another test")
-		buildError = buildNativeTelegraf(t, filepath.Join(plugins, "native"))
+		err := errors.New("the build has failed in another test")
+		defer func() { errBuild = err }() // also when it ends this test
+		err = buildNativeTelegraf(t, filepath.Join(plugins, "native"))
 	})
-	require.NoError(t, buildError)
+	require.NoError(t, errBuild)
 	return filepath.Join(plugins, "native", "telegraf", "telegraf")
 }
 
 var (
-	build      sync.Once
-	buildError error
+	build    sync.Once
+	errBuild error
 )
 
 // buildNativeTelegraf runs the commands of the README in a folder with the source of both projects. That of Telegraf is

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	agent "github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
 const telemetryOptions = `
@@ -44,7 +45,7 @@ func telemetryBlock(t *testing.T, files string) string {
 	require.NoError(t, err)
 	_, block, found := strings.Cut(string(dropIn), "[[inputs.tail]]")
 	require.True(t, found)
-	const examples, processor = "/var/log/d-ream/*.jsonl", "[[processors.starlark]]"
+	const examples, processor = "/home/kloros/artifacts/telemetry/events.jsonl", "[[processors.starlark]]"
 	require.Equal(t, 1, strings.Count(block, examples))
 	require.Equal(t, 1, strings.Count(block, processor))
 	block = strings.Replace(block, examples, files, 1)
@@ -97,6 +98,9 @@ func knownEvents(start float64) (events []event, lines []string) {
 			[]string{`name=loss,signal=metric text_value="a b \"c\" é d "`}},
 		{"metric", map[string]any{"name": 5, "value": -1e300, "tags": map[string]any{"a=b, c": true, "d": map[string]any{"e": 0.5}}},
 			[]string{`name=5,signal=metric,tags_a\=b\,\ c=true,tags_d_e=0.5 value=-1e300`}},
+		{"metric", map[string]any{"name": "rate", "value": 1, "tags": map[string]any{
+			"a": json.Number("1e-05"), "b": json.Number("-1.25e-07"), "c": json.Number("1e+21"), "d": 3.0, "e": []any{1, "x"}}},
+			[]string{`name=rate,signal=metric,tags_a=0.00001,tags_b=-0.000000125,tags_c=1000000000000000000000,tags_d=3,tags_e_0=1,tags_e_1=x value=1`}},
 		{"metric", map[string]any{"name": "nothing", "value": nil}, nil},
 		{"metric", map[string]any{"name": "nested", "value": map[string]any{"a": 1}}, nil},
 		{"metric", map[string]any{"value": 1}, nil},
@@ -275,6 +279,101 @@ func TestTelemetryOfBusAndFile(t *testing.T) {
 			require.NotContains(t, line, "E! ["+plugin+"]")
 		}
 	}
+}
+
+// dReamLines are lines as D-REAM's logger writes them with Python's json.dumps.
+const dReamLines = `{"ts": 1795577010.25, "ts_iso": "2026-11-25T03:50:10.250000", "elapsed": 0.0, "seq": 0, "event": "logger_init", "level": "INFO", "payload": {"path": "artifacts/telemetry/events.jsonl", "buffer_size": 100, "timestamp": "2026-11-25T03:50:10"}}
+{"ts": 1795577011.0, "elapsed": 0.75, "seq": 1, "event": "run_start", "level": "INFO", "payload": {"run_id": "r", "config_hash": "0f", "seed": null}}
+{"ts": 1795577012.0, "elapsed": 1.75, "seq": 2, "event": "timer_start", "level": "INFO", "payload": {"name": "generation_12"}}
+{"ts": 1795577012.0, "elapsed": 1.75, "seq": 3, "event": "generation_start", "level": "INFO", "payload": {"generation": 12, "population_size": 24}}
+{"ts": 1795577013.0, "elapsed": 2.75, "seq": 4, "event": "candidate_eval", "level": "INFO", "payload": {"individual": "ind_0_gen0", "fitness": -Infinity, "novelty": Infinity, "behavior": [NaN, 1.0]}}
+{"ts": 1795577014.0, "elapsed": 3.75, "seq": 5, "event": "metric", "level": "INFO", "payload": {"name": "fitness", "value": -Infinity, "tags": {}}}
+{"ts": 1795577015.0, "elapsed": 4.75, "seq": 6, "event": "metric", "level": "INFO", "payload": {"name": "fitness", "value": NaN, "tags": {}}}
+{"ts": 1795577016.0, "elapsed": Infinity, "seq": 7, "event": "metric", "level": "INFO", "payload": {"name": "fitness", "value": 0.5, "tags": {"of": "a \"NaN\" \\\\", "to": "Infinity", "no": NaN}}}
+{"ts": 1795577017.0, "elapsed": 6.75, "seq": 8, "event": "timer_stop", "level": "INFO", "payload": {"name": "generation_12", "elapsed": 5.0}}
+{"ts": 1795577017.5, "elapsed": 7.25, "seq": 9, "event": "metric", "level": "INFO", "payload": {"name": "generation_12_duration", "value": 5.0, "tags": {}}}
+{"ts": 1795577018.0, "elapsed": 7.75, "seq": 10, "event": "generation_end", "level": "INFO", "payload": {"generation": 12, "best_fitness": NaN, "archive_size": 24, "elapsed": 5.0}}
+{"ts": 1795577019.0, "elapsed": 8.75, "seq": 11, "event": "run_end", "level": "INFO", "payload": {"run_id": "r", "status": "success", "results": {"best_fitness": Infinity}}}
+
+{"ts": 1795577020.0, "elapsed": 9.75, "seq": 12, "event": "logger_close", "level": "INFO", "payload": {"total_events": 12, "elapsed": 9.75}}
+`
+
+// startTail starts a Telegraf with the drop-in's block for files and no other plugin. It returns the metrics of
+// some lines, in line protocol without host, when the last one has arrived.
+func startTail(t *testing.T, block func(string) string, lines, last string) (metrics []string, log func() string) {
+	t.Helper()
+	dir := t.TempDir()
+	out, file := filepath.Join(dir, "out.lp"), filepath.Join(dir, "events.jsonl")
+	appendTo(t, file, []byte(lines))
+	tg, err := agent.Start(agent.Config{
+		Binary: agent.Binary(t, root),
+		Agent: block(telemetryBlock(t, file)) + fmt.Sprintf(`
+[[outputs.file]]
+  files = [%q]
+  data_format = "influx"
+[agent]
+  flush_interval = "1s"
+  omit_hostname = true
+`, out),
+		Dir: dir,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tg.Stop() })
+	require.Eventually(t, func() bool {
+		content, _ := os.ReadFile(out)
+		metrics = strings.Split(strings.ReplaceAll(string(content), ",way=file", ""), "\n")
+		return slices.ContainsFunc(metrics, func(m string) bool { return strings.Contains(m, last) })
+	}, limit, poll, "the last line has arrived")
+	return metrics, tg.Output
+}
+
+// TestTelemetryAsDREAMWritesIt reads a file with events that are no metrics and with numbers that are no JSON. Neither
+// must log anything.
+func TestTelemetryAsDREAMWritesIt(t *testing.T) {
+	t.Parallel()
+	metrics, log := startTail(t, func(block string) string { return block }, dReamLines, "signal=logger_close")
+	require.Equal(t, []string{
+		`chembus_signal,signal=logger_init text_path="artifacts/telemetry/events.jsonl",buffer_size=100,text_timestamp="2026-11-25T03:50:10" 1795577010250000000`,
+		`chembus_signal,name=generation_12,signal=timer_start started=1 1795577012000000000`,
+		`chembus_signal,name=fitness,signal=metric,tags_of=a\ "NaN"\ ,tags_to=Infinity value=0.5 1795577016000000000`,
+		`chembus_signal,name=generation_12,signal=timer_stop elapsed=5 1795577017000000000`,
+		`chembus_signal,name=generation_12_duration,signal=metric value=5 1795577017500000000`,
+		`chembus_signal,signal=logger_close total_events=12,elapsed=9.75 1795577020000000000`,
+		``,
+	}, metrics)
+	require.NotRegexp(t, `(E|W)! \[(inputs\.tail|processors\.starlark)\]`, log())
+}
+
+// TestTelemetryWithoutGenerations enables the example in the block that leaves the generation out of names.
+func TestTelemetryWithoutGenerations(t *testing.T) {
+	t.Parallel()
+	metrics, log := startTail(t, func(block string) string {
+		const example = `    # return "_".join(`
+		require.Equal(t, 1, strings.Count(block, example))
+		return strings.Replace(block, example, `    return "_".join(`, 1)
+	}, dReamLines, "signal=logger_close")
+	require.Contains(t, metrics, `chembus_signal,name=generation,signal=timer_start started=1 1795577012000000000`)
+	require.Contains(t, metrics, `chembus_signal,name=generation,signal=timer_stop elapsed=5 1795577017000000000`)
+	require.Contains(t, metrics, `chembus_signal,name=generation_duration,signal=metric value=5 1795577017500000000`)
+	require.NotContains(t, strings.Join(metrics, "\n"), "timer_unmatched")
+	require.NotRegexp(t, `(E|W)! \[(inputs\.tail|processors\.starlark)\]`, log())
+}
+
+// TestTelemetryOfBadLines requires one warning for each line that is no event, and that the rest is read.
+func TestTelemetryOfBadLines(t *testing.T) {
+	t.Parallel()
+	metrics, log := startTail(t, func(block string) string { return block }, `{"ts": 1795577010.0, "event": "metric", "payload": {"na
+[1, 2]
+{"event": "metric", "payload": {"name": "a", "value": 1}}
+{"ts": 1795577010.0, "event": "metric", "payload": 5}
+{"ts": 1795577010.0, "event": ["metric"], "payload": {}}
+{"ts": 1795577010.0, "event": "metric", "payload": {"name": {"b": 1}, "value": 1}}
+{"ts": 1795577010, "event": "metric", "payload": {"name": "last", "value": 0.5}}
+`, "name=last")
+	require.Equal(t, []string{`chembus_signal,name=last,signal=metric value=0.5 1795577010000000000`, ""}, metrics)
+	require.Equal(t, 2, strings.Count(log(), "W! [processors.starlark] Line of D-REAM dropped, because it is no JSON object: "))
+	require.Equal(t, 2, strings.Count(log(), "W! [processors.starlark] Line of D-REAM dropped, because it has no payload or no ts: "))
+	require.NotContains(t, log(), "E! [processors.starlark]")
 }
 
 func appendTo(t *testing.T, path string, content []byte) {

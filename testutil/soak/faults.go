@@ -64,7 +64,8 @@ var faults = []fault{
 	{kind: "consumer anna leaves", weight: 1, parts: []string{"anna"}, shortest: time.Second, longest: 15 * time.Second, do: disconnect(0)},
 	{kind: "consumer bert leaves", weight: 1, parts: []string{"bert"}, shortest: time.Second, longest: 15 * time.Second, do: disconnect(1)},
 	// No plugin is killed meanwhile: state that cannot be saved would be lost.
-	{kind: "disk full", weight: 1, parts: []string{diskPart, processor, output, input}, ofDisk: true, shortest: time.Second, longest: 12 * time.Second, do: (*campaign).fillDisk},
+	{kind: "disk full", weight: 1, parts: []string{diskPart, processor, output, input}, ofDisk: true,
+		shortest: time.Second, longest: 12 * time.Second, do: (*campaign).fillDisk},
 }
 
 // killZooid kills a zooid and revives it after d, unless the campaign ends before.

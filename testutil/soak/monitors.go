@@ -68,7 +68,7 @@ func (c monitorCampaign) run(ctx context.Context, out io.Writer) (*monitorReport
 		})
 	}
 	stages.Wait()
-	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
+	if err := errors.Join(errors.Join(errs...), ctx.Err()); err != nil {
 		return nil, err
 	}
 	return newMonitorReport(ledgers), nil

@@ -23,8 +23,8 @@ type levels struct {
 	monitor  int
 	start    time.Time // of the stage
 	failures []failure
-	write    func(lines string) bool             // false if it is lost
-	written  func(failure int, event levelEvent) // called after each level that was not lost
+	write    func(lines string) bool                           // false if it is lost
+	written  func(at time.Time, failure int, event levelEvent) // called after each level that was not lost
 
 	open   map[int]bool
 	ending map[int]int // how often the level of a closed gap has still to be written
@@ -106,7 +106,8 @@ func (l *levels) report() {
 }
 
 func (l *levels) say(failure int, event levelEvent) {
-	if !l.write(level(&l.failures[failure], l.monitor, event, l.start, time.Now())) {
+	now := time.Now()
+	if !l.write(level(&l.failures[failure], l.monitor, event, l.start, now)) {
 		return
 	}
 	if event == closed {
@@ -114,7 +115,7 @@ func (l *levels) say(failure int, event levelEvent) {
 			delete(l.ending, failure)
 		}
 	}
-	l.written(failure, event)
+	l.written(now, failure, event)
 }
 
 // incidentID is the id under which a monitor knows a failure: it depends on the component and its last beat alone.

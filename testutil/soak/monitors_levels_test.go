@@ -25,7 +25,7 @@ func newWriter(failures ...failure) *writer {
 			}
 			return !w.dead
 		},
-		written: func(int, levelEvent) {},
+		written: func(time.Time, int, levelEvent) {},
 	}
 	return w
 }

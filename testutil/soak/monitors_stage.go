@@ -117,7 +117,7 @@ func (s *monitorStage) run(ctx context.Context) error {
 	for i, m := range s.monitors {
 		l := &levels{
 			monitor: i, start: s.start, failures: s.plan.failures, write: m.write,
-			written: func(failure int, event levelEvent) { s.written(failure, i, event) },
+			written: func(at time.Time, failure int, event levelEvent) { s.written(at, failure, i, event) },
 		}
 		writing.Go(func() { l.run(ctx, reportInterval*time.Duration(i+1)/monitorsOnBus) })
 	}
@@ -136,12 +136,13 @@ func (s *monitorStage) run(ctx context.Context) error {
 	disturbing.Wait()
 	cancel()
 	writing.Wait()
+	err := errors.Join(errs...)
 	for _, m := range s.monitors {
 		if m.ended() {
-			errs = append(errs, fmt.Errorf("stage %d: monitor %d ended by itself", s.number, m.number))
+			err = errors.Join(err, fmt.Errorf("stage %d: monitor %d ended by itself", s.number, m.number))
 		}
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // wait waits for a moment of the plan; false if the context ends before.
@@ -261,10 +262,10 @@ func (s *monitorStage) forwarded(frames [][]byte) {
 }
 
 // written takes what a monitor was handed.
-func (s *monitorStage) written(failure, monitor int, event levelEvent) {
+func (s *monitorStage) written(at time.Time, failure, monitor int, event levelEvent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ledger.levels = append(s.ledger.levels, writtenLevel{time.Since(s.start), failure, monitor, event})
+	s.ledger.levels = append(s.ledger.levels, writtenLevel{at.Sub(s.start), failure, monitor, event})
 }
 
 // close ends everything.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,12 +62,12 @@ func Start(c Config) (*Telegraf, error) {
 			return nil, err
 		}
 	}
-	env := append(os.Environ(), "TELEGRAF_CHEMBUS_CONFIG="+options, "STATE_DIRECTORY="+state)
+	env := slices.Concat(os.Environ(), []string{"TELEGRAF_CHEMBUS_CONFIG=" + options, "STATE_DIRECTORY=" + state})
 	if c.Plugins != "" {
 		env = append(env, "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"))
 	}
 	cmd := exec.Command(c.Binary, "--config", agent, "--config-directory", dropIns)
-	cmd.Env = append(env, c.Env...)
+	cmd.Env = slices.Concat(env, c.Env)
 	p, err := process.Start(cmd, c.Stdout)
 	if err != nil {
 		return nil, err

@@ -182,10 +182,12 @@ func (c *Connection) reconnect(now time.Time) error {
 	// A link that is taken down with messages still waiting can vanish between two frames of one, and
 	// then ZeroMQ ends the process ("Assertion failed: !_more").
 	events, err := c.socket.GetEvents()
-	if err != nil && !Again(err) {
+	switch {
+	case Again(err):
+		return nil
+	case err != nil:
 		return fmt.Errorf("asking a ZeroMQ socket what it holds: %w", err)
-	}
-	if err != nil || events&zmq.POLLIN != 0 {
+	case events&zmq.POLLIN != 0:
 		return nil
 	}
 	c.abandoned = time.Time{}

@@ -139,7 +139,7 @@ func TestConnectionSurvivesAMessageOverTheLimit(t *testing.T) {
 	bus := startBus(t)
 	c := newSubscriber(t, newContext(t), bus.XPub(), 1000, "S")
 	require.Zero(t, c.NextUpdate(), "nothing to do")
-	p := connectPublisher(t, bus, "S")
+	p := connectPublisher(t, bus)
 
 	for n := range uint64(3) {
 		require.NoError(t, p.Send([]byte("S"), bytes.Repeat([]byte("x"), 1001)))
@@ -161,7 +161,7 @@ func TestConnectionSurvivesAMessageOverTheLimit(t *testing.T) {
 func TestReconnectTakesNothingApart(t *testing.T) {
 	bus := startBus(t)
 	c := newSubscriber(t, newContext(t), bus.XPub(), 1000, "S")
-	p := connectPublisher(t, bus, "S")
+	p := connectPublisher(t, bus)
 	const messages = 500
 	for range messages {
 		require.NoError(t, p.Send([]byte("S"), []byte("waits")))
@@ -178,8 +178,9 @@ func TestReconnectTakesNothingApart(t *testing.T) {
 		require.Equal(t, "waits", string(payload))
 		require.Equal(t, 2, frames)
 	}
-	_, _, _, err := c.Receive()
+	topic, _, _, err := c.Receive()
 	require.True(t, Again(err))
+	require.Nil(t, topic)
 	require.Eventually(t, becomes(t, c, true), patience, poll)
 }
 

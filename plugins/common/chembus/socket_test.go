@@ -54,14 +54,14 @@ func newPublisher(t *testing.T, ctx *zmq.Context, endpoint string, topics ...str
 }
 
 // connectPublisher returns a publisher whose messages a subscriber to the topic, the only one, will get.
-func connectPublisher(t *testing.T, bus *colony.Bus, topic string) *colony.Publisher {
+func connectPublisher(t *testing.T, bus *colony.Bus) *colony.Publisher {
 	t.Helper()
 	p, err := colony.NewPublisher(bus.XSub())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	require.NoError(t, p.WaitSubscribed(ctx, topic))
+	require.NoError(t, p.WaitSubscribed(ctx, "S"))
 	return p
 }
 
@@ -89,7 +89,7 @@ func TestReceiveCountsAllFramesAndKeepsTwo(t *testing.T) {
 	require.True(t, Again(err), "nothing waits: %v", err)
 	require.Zero(t, frames)
 
-	p := connectPublisher(t, bus, "S")
+	p := connectPublisher(t, bus)
 	for _, message := range [][][]byte{
 		{[]byte("S")},
 		{[]byte("S"), []byte("payload")},
@@ -190,7 +190,7 @@ func TestConnectByName(t *testing.T) {
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(bus.XPub(), "tcp://"))
 	require.NoError(t, err)
 	c := newSubscriber(t, ctx, "tcp://localhost:"+port, 1000, "S")
-	p := connectPublisher(t, bus, "S")
+	p := connectPublisher(t, bus)
 	require.NoError(t, p.Send([]byte("S"), []byte("payload")))
 	receive(t, c)
 

@@ -12,6 +12,8 @@ import (
 type Subscriptions struct {
 	Family  string // if not empty, subscriptions to it with a UUID behind it are counted
 	Members int    // how many different ones there are
+	// OnEnd, if set, is called when the last subscriber to a prefix of one of the topics is gone.
+	OnEnd func(prefix string)
 
 	topics   []string
 	prefixes map[string]struct{}
@@ -34,6 +36,9 @@ func (s *Subscriptions) Apply(message []byte) {
 		s.Members += 2*int(message[0]) - 1
 	}
 	if message[0] == 0 {
+		if _, has := s.prefixes[prefix]; has && s.OnEnd != nil {
+			s.OnEnd(prefix)
+		}
 		delete(s.prefixes, prefix)
 		return
 	}

@@ -1,7 +1,6 @@
 package option_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -14,6 +13,6 @@ func TestTooSmallNamesOptionProblemAndRemedy(t *testing.T) {
 	err := error(option.TooSmall("tick_interval", time.Millisecond, 10*time.Millisecond))
 	require.EqualError(t, err, `option "tick_interval": "1ms" is too short; use at least "10ms"`)
 	var problem *option.Error
-	require.True(t, errors.As(err, &problem))
+	require.ErrorAs(t, err, &problem)
 	require.Equal(t, "tick_interval", problem.Name)
 }

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// AnnounceInterval is the time between the plugin's own heartbeats, and AnnounceNiche the niche that they name.
+	// AnnounceInterval is the time between the own heartbeats of the plugin.
 	AnnounceInterval = 10 * time.Second
-	AnnounceNiche    = "observability"
+	// AnnounceNiche is the niche that they name.
+	AnnounceNiche = "observability"
 	// ecosystem is what the plugin's own messages name.
 	ecosystem = "monitoring"
 	// doubleTapAfter is when a publisher repeats the first message of a topic.

@@ -91,7 +91,10 @@ func (c *ChemBus) Init() error {
 		return err
 	}
 	if c.AnnounceAs != "" && !bus.ValidName(c.AnnounceAs) {
-		return &option.Error{Name: "announce_as", Problem: "is no usable name", Allowed: "use up to 256 bytes of printable UTF-8 that do not end in a backslash"}
+		return &option.Error{
+			Name: "announce_as", Problem: "is no usable name",
+			Allowed: "use up to 256 bytes of printable UTF-8 that do not end in a backslash",
+		}
 	}
 	if c.TickInterval < config.Duration(10*time.Millisecond) {
 		return option.TooSmall("tick_interval", time.Duration(c.TickInterval), 10*time.Millisecond)

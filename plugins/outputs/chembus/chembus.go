@@ -1,6 +1,11 @@
-// Package chembus is the voice: it publishes the gaps that the judge found as CAPABILITY_GAP on a
-// ChemBus. It decides nothing; each incident is published until the bus is known to have forwarded it, and
-// then never again, however often its level is repeated.
+// Package chembus is an output of Telegraf that publishes the gaps of processors.liveness as CAPABILITY_GAP on a
+// ChemBus. It decides nothing about components: each incident is published until the bus is known to have forwarded it,
+// and then never again, however often its level is repeated.
+//
+//   - outbox.go: what is to be published, and what waits for its ack
+//   - deliverylog.go: what consumers are known to have been told
+//   - peers.go: who publishes what several monitors of a bus find
+//   - publisher.go: the connections; dispatcher.go decides what goes out on them, and when
 package chembus
 
 import (
@@ -30,7 +35,8 @@ const (
 	closeTimeout = 2 * time.Second
 	// longestConfirmTimeout bounds confirm_timeout: the first repetition has to come within the 60 s in which consumers
 	// remember an incident.
-	longestConfirmTimeout = 30 * time.Second
+	longestConfirmTimeout  = 30 * time.Second
+	shortestConfirmTimeout = 10 * time.Millisecond
 	// mostPending bounds max_pending: the incidents that are remembered are a multiple of it.
 	mostPending = 1_000_000
 )
@@ -59,11 +65,10 @@ type ChemBus struct {
 	wg                sync.WaitGroup
 
 	state         *statefile.File // nil: nothing is kept
-	saved         standing        // last in the file; these belong to the publisher
+	saved         totals          // last in the file; these belong to the publisher
 	savedRevision uint64
-	savedAt       time.Time
-	saveTook      time.Duration
-	saveFailed    bool
+	nextSave      time.Time
+	saveProblem   logging.Problem
 
 	mu                 sync.Mutex // guards what follows
 	outbox             *outbox
@@ -88,30 +93,27 @@ func (c *ChemBus) Init() error {
 	if c.keys, err = c.Curve.Load(); err != nil {
 		return err
 	}
-	if c.Signal == "" {
-		return &option.Error{Name: "signal", Problem: "is empty", Allowed: `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`}
+	problem, timeout := &option.Error{}, time.Duration(c.ConfirmTimeout)
+	switch {
+	case len(c.Signal) < 2: // it is heard by a prefix
+		problem.Name, problem.Problem = "signal", fmt.Sprintf("%q is too short", c.Signal)
+		problem.Allowed = `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`
+	case math.IsNaN(c.Intensity) || math.IsInf(c.Intensity, 0):
+		problem.Name, problem.Problem = "intensity", "is no number that JSON can hold"
+		problem.Allowed = "use a finite number such as 1.0"
+	case c.MaxPending < 1 || c.MaxPending > mostPending:
+		problem.Name, problem.Problem = "max_pending", fmt.Sprintf("%d is out of range", c.MaxPending)
+		problem.Allowed = fmt.Sprintf("use 1 to %d", mostPending)
+	case timeout < shortestConfirmTimeout:
+		problem = option.TooSmall("confirm_timeout", timeout, shortestConfirmTimeout)
+	case timeout > longestConfirmTimeout:
+		problem.Name, problem.Problem = "confirm_timeout", fmt.Sprintf("%v is too long: consumers would handle a repeated gap again", timeout)
+		problem.Allowed = fmt.Sprintf("use at most %v", longestConfirmTimeout)
 	}
-	if math.IsNaN(c.Intensity) || math.IsInf(c.Intensity, 0) {
-		return &option.Error{Name: "intensity", Problem: "is no number that JSON can hold", Allowed: "use a finite number such as 1.0"}
+	if problem.Name != "" {
+		return problem
 	}
-	if c.MaxPending < 1 || c.MaxPending > mostPending {
-		return &option.Error{
-			Name:    "max_pending",
-			Problem: fmt.Sprintf("%d is out of range", c.MaxPending),
-			Allowed: fmt.Sprintf("use 1 to %d", mostPending),
-		}
-	}
-	if c.ConfirmTimeout < config.Duration(10*time.Millisecond) {
-		return option.TooSmall("confirm_timeout", time.Duration(c.ConfirmTimeout), 10*time.Millisecond)
-	}
-	if c.ConfirmTimeout > config.Duration(longestConfirmTimeout) {
-		return &option.Error{
-			Name:    "confirm_timeout",
-			Problem: fmt.Sprintf("%v is too long: consumers would handle a repeated gap again", time.Duration(c.ConfirmTimeout)),
-			Allowed: fmt.Sprintf("use at most %v", longestConfirmTimeout),
-		}
-	}
-	c.outbox, err = newOutbox(c.MaxPending, time.Duration(c.ConfirmTimeout))
+	c.outbox, err = newOutbox(c.MaxPending, timeout)
 	return err
 }
 
@@ -121,24 +123,12 @@ func (c *ChemBus) Connect() error {
 	if err := c.openState(); err != nil {
 		return err
 	}
-	context, err := zmq.NewContext()
-	if err == nil {
-		if c.waker, err = bus.NewWaker(context); err != nil {
-			_ = context.Term() // nothing is open in it
-		}
-	}
+	p, err := c.newPublisher()
 	if err != nil {
 		c.closeState()
 		return err
 	}
-	c.zmq = context
 	c.done = make(chan struct{})
-	p := &publisher{
-		plugin:  c,
-		context: context,
-		waits:   newWaitLog(c),
-		status:  statusLog{log: c.Log},
-	}
 	c.wg.Go(p.run)
 	c.Log.Infof("Publishing %q to %q", c.Signal, c.endpoint)
 	return nil
@@ -148,7 +138,6 @@ func (c *ChemBus) Connect() error {
 func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 	now := time.Now()
 	c.mu.Lock()
-	before := c.outbox.Standing()
 	for _, m := range metrics {
 		g, problem := gapOf(m)
 		if problem != "" {
@@ -165,11 +154,8 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 			}
 		}
 	}
-	due := c.outbox.Pending() > c.outbox.inFlight || len(c.outbox.notices.ended) > 0 || c.outbox.Standing() != before
 	c.mu.Unlock()
-	if due {
-		c.waker.Wake()
-	}
+	c.waker.Wake()
 	return nil
 }
 
@@ -187,7 +173,7 @@ func (c *ChemBus) Close() error {
 		select {
 		case <-idle:
 		case <-time.After(c.closeTimeout):
-			c.Log.Warnf("Stopped with %d gaps that nobody on the bus could hear, or that another monitor was about to tell; the judge repeats those still open", c.standing().Pending)
+			c.Log.Warnf("Stopped with %d gaps that were not published, or got no ack; the processor repeats those that are still open", c.pending())
 		}
 	}
 	close(c.done)
@@ -207,10 +193,11 @@ func (c *ChemBus) signalIdle() {
 	}
 }
 
-func (c *ChemBus) standing() standing {
+// pending returns how many incidents wait to be sent, or for their acks.
+func (c *ChemBus) pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.outbox.Standing()
+	return c.outbox.Pending()
 }
 
 func init() {

@@ -189,7 +189,7 @@ func TestInitNamesTheBadOption(t *testing.T) {
 		{"publish_endpoint", "nobody binds", func(c *ChemBus) { c.PublishEndpoint = "tcp://*:5558" }},
 		{"publish_endpoint", "not a transport", func(c *ChemBus) { c.PublishEndpoint = "none" }},
 		{"confirm_timeout", "too long", func(c *ChemBus) { c.ConfirmTimeout = config.Duration(31 * time.Second) }},
-		{"signal", "is empty", func(c *ChemBus) { c.Signal = "" }},
+		{"signal", "too short", func(c *ChemBus) { c.Signal = "X" }},
 		{"intensity", "no number", func(c *ChemBus) { c.Intensity /= 0 * c.Intensity }},
 		{"max_pending", "0 is out of range", func(c *ChemBus) { c.MaxPending = 0 }},
 		{"max_pending", "-1 is out of range", func(c *ChemBus) { c.MaxPending = -1 }},

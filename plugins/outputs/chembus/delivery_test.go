@@ -11,15 +11,14 @@ import (
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
-	"github.com/influxdata/telegraf/testutil"
 
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
-func (v *voice) counted() counts {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.outbox.counts
+func (c *ChemBus) counted() counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.outbox.counts
 }
 
 // TestDeliveryIsProved has the bus take a gap and not forward it: that is no delivery. It is sent again,
@@ -30,7 +29,7 @@ func TestDeliveryIsProved(t *testing.T) {
 	v := connect(t, b.XSub(), func(c *ChemBus) { c.ConfirmTimeout = config.Duration(20 * time.Millisecond) })
 	v.write(t, gapMetric("through", nil))
 	received(t, c, "through")
-	require.Eventually(t, func() bool { return v.counted().Confirmed == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return v.counted().Acked == 1 }, patience, time.Millisecond)
 	before := v.counted().Repeated // on a slow machine the first was sent again, too
 
 	require.NoError(t, b.Pause())
@@ -52,7 +51,7 @@ func TestDeliveryIsProved(t *testing.T) {
 func TestRestartRepeatsNothing(t *testing.T) {
 	b := startBus(t)
 	c := listen(t, b)
-	file := filepath.Join(t.TempDir(), "voice.json")
+	file := filepath.Join(t.TempDir(), "output.json")
 	keep := func(c *ChemBus) { c.StateFile, c.closeTimeout = file, forever }
 	v := connect(t, b.XSub(), keep)
 	v.write(t, gapMetric("a", nil))
@@ -65,7 +64,7 @@ func TestRestartRepeatsNothing(t *testing.T) {
 	v.write(t, gapMetric("a", nil), gapMetric("b", nil))
 	v.close(t)
 	require.Equal(t, []string{"a", "b"}, received(t, c, "b"))
-	require.EqualValues(t, 2, v.counted().Confirmed)
+	require.EqualValues(t, 2, v.counted().Acked)
 	require.Empty(t, v.warnings())
 }
 
@@ -74,7 +73,7 @@ func TestRestartRepeatsNothing(t *testing.T) {
 func TestEndIsRemembered(t *testing.T) {
 	b := startBus(t)
 	c := listen(t, b)
-	file := filepath.Join(t.TempDir(), "voice.json")
+	file := filepath.Join(t.TempDir(), "output.json")
 	keep := func(c *ChemBus) { c.StateFile, c.closeTimeout = file, forever }
 	v := connect(t, b.XSub(), keep)
 	v.write(t, gapMetric("a", map[string]any{"zooid": "z"}))
@@ -118,7 +117,7 @@ func TestStateIsThereFromTheStart(t *testing.T) {
 func TestStateOfTheFormerNameIsTakenOver(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("STATE_DIRECTORY", dir)
-	former := filepath.Join(dir, "voice.json")
+	former := filepath.Join(dir, "output.json")
 	require.NoError(t, os.WriteFile(former, []byte(`{"version":1,"confirmed":["a"],"counts":{"published":7}}`), 0o600))
 	v := connect(t, startBus(t).XSub(), func(c *ChemBus) { c.StateFile = "" })
 	require.EqualValues(t, 7, v.counted().Published)
@@ -132,7 +131,7 @@ func TestStateOfTheFormerNameIsTakenOver(t *testing.T) {
 
 func TestDamagedState(t *testing.T) {
 	b := startBus(t)
-	file := filepath.Join(t.TempDir(), "voice.json")
+	file := filepath.Join(t.TempDir(), "output.json")
 	for _, content := range []string{"", "{", `{"version":99}`, `{"version":1,"confirmed":"a"}`} {
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 		v := connect(t, b.XSub(), func(c *ChemBus) { c.StateFile, c.closeTimeout = file, 0 })
@@ -145,8 +144,8 @@ func TestDamagedState(t *testing.T) {
 	}
 }
 
-// TestRecorderReturnsNoProbes has somebody hear everything on the bus while the voice itself cannot: nothing could be
-// proved, so nothing is sent.
+// TestRecorderReturnsNoProbes has somebody hear everything on the bus while the output itself cannot: no ack could
+// come, so nothing is sent.
 func TestRecorderReturnsNoProbes(t *testing.T) {
 	b := startBus(t)
 	c := listen(t, b)
@@ -158,14 +157,14 @@ func TestRecorderReturnsNoProbes(t *testing.T) {
 	s.subscribeEndpoint = "tcp://127.0.0.1:1"
 	require.NoError(t, s.publisher.open())
 	s.until(t, "the recorder and the subscriber show", func() bool {
-		return s.publisher.out.Listeners.Covers(s.publisher.probeTopic) && s.publisher.out.Listeners.Has(topic)
+		return s.publisher.out.Listeners.Covers(s.publisher.dispatcher.topics.probe) && s.publisher.out.Listeners.Has(topic)
 	})
 	require.False(t, s.listened())
 	require.NoError(t, s.Write([]telegraf.Metric{gapMetric("a", nil)}))
-	_, err = s.publisher.publish(time.Now().Add(time.Hour))
+	_, err = s.publisher.dispatch(time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, 1, s.pending())
-	require.Zero(t, s.standing().Published)
+	require.Zero(t, s.counted().Published)
 	require.Empty(t, c.Received())
 }
 
@@ -177,34 +176,6 @@ func TestTwoOutputsOfOneStateFile(t *testing.T) {
 	second.StateFile = v.StateFile
 	require.NoError(t, second.Init())
 	require.ErrorContains(t, second.Connect(), "give each plugin a state_file of its own")
-}
-
-func TestWaitLog(t *testing.T) {
-	for _, test := range []struct {
-		connected, hearing, listened bool
-		want                         string
-	}{
-		{false, false, false, `3 gaps wait: no connection to the bus at "tcp://bus:1"`},
-		{true, false, false, `3 gaps wait: no connection to the bus at "tcp://bus:2", on which it proves`},
-		{true, true, false, `3 gaps wait: nobody on the bus at "tcp://bus:1" subscribes to "CAPABILITY_GAP"`},
-		{true, true, true, `3 gaps wait: the bus at "tcp://bus:1" does not forward them`},
-	} {
-		log := &testutil.CaptureLogger{}
-		w := newWaitLog(&ChemBus{Log: log, endpoint: "tcp://bus:1", subscribeEndpoint: "tcp://bus:2", Signal: topic})
-		update := func(pending int, at time.Time) time.Time {
-			return w.Update(pending, test.connected, test.hearing, test.listened, at)
-		}
-		require.Zero(t, update(0, now))
-		require.Equal(t, now.Add(waitTolerance), update(2, now))
-		require.Equal(t, now.Add(waitTolerance), update(2, now.Add(waitTolerance-1)))
-		require.Empty(t, log.Messages())
-		require.Zero(t, update(3, now.Add(waitTolerance)))
-		require.Zero(t, update(3, now.Add(time.Hour)))
-		require.Len(t, log.Messages(), 1, "once")
-		require.Contains(t, log.Messages()[0].Text, test.want)
-		require.Zero(t, update(0, now.Add(time.Hour)))
-		require.Len(t, log.Messages(), 2, "and when it clears")
-	}
 }
 
 func TestMembersOfAMassIncident(t *testing.T) {

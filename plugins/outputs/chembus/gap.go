@@ -1,10 +1,11 @@
 package chembus
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -15,55 +16,58 @@ import (
 // gapCategory is what the consumers file these gaps under.
 const gapCategory = "liveness"
 
-// gap is the level of an incident as a metric carries it.
+// The types of the gaps of processors.liveness, which say that components are silent.
+const (
+	missing     = "heartbeat_missing"
+	neverSeen   = "heartbeat_never_seen"
+	massMissing = "heartbeat_mass_missing"
+	flapping    = "heartbeat_flapping"
+)
+
+// gap is the level of an incident, from a metric or from a message of another monitor.
 type gap struct {
-	incident string
-	open     bool
-	kind     string
-	zooid    string
-	// component is the whole name of what is missing, where zooid alone does not tell it from others.
-	component string
-	lastSeen  float64 // epoch seconds
+	incident  string
+	open      bool
+	kind      string
+	zooid     string
+	component string  // whole name of what is missing, if several components have that zooid; else the zooid
+	lastSeen  float64 // epoch seconds by the component's clock; 0: never
 	missing   float64 // seconds, of observed time
 	at        float64 // epoch seconds when that was so, by the monitor's clock
 	severity  string
 	reason    string
-	members   []string // of an incident of many
+	members   []string // of an outage; nil: it is none
 	count     int64    // of members, which may be more than are named
 }
 
 // gapOf reads a metric with the fields of liveness_gap; the problem is empty if it is one.
 func gapOf(m telegraf.Metric) (*gap, string) {
-	g := gap{at: bus.EpochSeconds(m.Time())}
-	var ok bool
-	if g.incident, ok = text(m, "incident_id"); !ok {
-		return nil, `has no text in field "incident_id"`
-	}
+	g := &gap{at: bus.EpochSeconds(m.Time()), incident: text(m, "incident_id"), severity: text(m, "severity"), reason: text(m, "reason")}
 	open, _ := m.GetField("open")
-	if g.open, ok = open.(bool); !ok {
+	var hasOpen, hasZooid, hasKind, hasLastSeen, hasMissing bool
+	g.open, hasOpen = open.(bool)
+	g.zooid, hasZooid = m.GetTag("zooid")
+	g.kind, hasKind = m.GetTag("gap_type")
+	g.lastSeen, hasLastSeen = number(m, "last_seen")
+	g.missing, hasMissing = number(m, "missing_seconds")
+	switch {
+	case g.incident == "":
+		return nil, `has no text in field "incident_id"`
+	case !hasOpen:
 		return nil, `has no boolean in field "open"`
-	}
-	if g.zooid, ok = m.GetTag("zooid"); !ok {
+	case !hasZooid:
 		return nil, `has no tag "zooid"`
-	}
-	if g.kind, ok = m.GetTag("gap_type"); !ok {
+	case !hasKind:
 		return nil, `has no tag "gap_type"`
-	}
-	if g.lastSeen, ok = number(m, "last_seen"); !ok {
+	case !hasLastSeen:
 		return nil, `has no number in field "last_seen"`
-	}
-	if g.missing, ok = number(m, "missing_seconds"); !ok {
+	case !hasMissing:
 		return nil, `has no number in field "missing_seconds"`
 	}
-	if g.component, ok = text(m, "component"); !ok {
-		g.component = g.zooid
-	}
-	g.severity, _ = text(m, "severity")
-	if g.reason, ok = text(m, "reason"); !ok {
-		g.reason = fmt.Sprintf("no heartbeat from %q for %.1f s", g.zooid, g.missing)
-	}
-	if members, ok := text(m, "members"); ok {
-		if err := json.Unmarshal([]byte(members), &g.members); err != nil {
+	g.component = cmp.Or(text(m, "component"), g.zooid)
+	g.reason = cmp.Or(g.reason, fmt.Sprintf("no heartbeat from %q for %.1f s", g.zooid, g.missing))
+	if members := text(m, "members"); members != "" {
+		if json.Unmarshal([]byte(members), &g.members) != nil {
 			return nil, `has no JSON array of names in field "members"`
 		}
 		g.count = int64(len(g.members))
@@ -71,7 +75,51 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 			g.count = int64(count)
 		}
 	}
-	return &g, ""
+	return g, ""
+}
+
+// heardGap reads a gap of processors.liveness from a message on the signal's topic, whoever sent it; nil if it is none.
+func heardGap(payload []byte) *gap {
+	m, ok := bus.ParseMessage(string(payload))
+	var facts struct {
+		GapType        string   `json:"gap_type"`
+		Zooid          string   `json:"zooid"`
+		Component      string   `json:"component"`
+		LastSeen       float64  `json:"last_seen"`
+		MissingSeconds float64  `json:"missing_seconds"`
+		Members        []string `json:"members"`
+		MemberCount    int64    `json:"member_count"`
+	}
+	if !ok || !usableName(m.IncidentID) || math.IsNaN(m.TS) || m.DecodeFacts(&facts) != nil {
+		return nil
+	}
+	g := &gap{
+		incident: m.IncidentID, open: true, kind: facts.GapType, zooid: facts.Zooid,
+		component: cmp.Or(facts.Component, facts.Zooid), lastSeen: facts.LastSeen, missing: facts.MissingSeconds, at: m.TS,
+		members: facts.Members, count: facts.MemberCount,
+	}
+	if len(g.components()) == 0 {
+		return nil
+	}
+	return g
+}
+
+// components returns the names of what a gap of processors.liveness says to be silent; none for any other gap.
+func (g *gap) components() []string {
+	switch {
+	case !slices.Contains([]string{missing, neverSeen, massMissing, flapping}, g.kind):
+		return nil
+	case g.members != nil:
+		return g.members
+	}
+	return []string{g.component}
+}
+
+// until is up to when a gap says that there was silence, in epoch seconds.
+func (g *gap) until() float64 {
+	// Time in which the monitor was down, or deaf, is not in what it observed, but the silence lasts until now.
+	// Where the component's clock is ahead of the monitor's, what was observed says more.
+	return max(g.lastSeen+g.missing, g.at)
 }
 
 // neverSeen reports whether the incident is that nothing was ever heard.
@@ -81,18 +129,18 @@ func (g *gap) neverSeen() bool {
 
 // outlasts reports whether the incident goes on when the silence that opened it is over.
 func (g *gap) outlasts() bool {
-	return g.members != nil || g.kind == "heartbeat_flapping"
+	return g.members != nil || g.kind == flapping
 }
 
 // ofOneSilence reports whether the incident is one silence of one component, of which there is one at a time.
 func (g *gap) ofOneSilence() bool {
-	return strings.HasPrefix(g.kind, silencePrefix) && !g.outlasts()
+	return len(g.components()) > 0 && !g.outlasts()
 }
 
-func text(m telegraf.Metric, field string) (string, bool) {
+func text(m telegraf.Metric, field string) string {
 	v, _ := m.GetField(field)
-	s, ok := v.(string)
-	return s, ok && s != ""
+	s, _ := v.(string)
+	return s
 }
 
 func number(m telegraf.Metric, field string) (float64, bool) {
@@ -121,6 +169,9 @@ func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
 		"last_seen":       bus.Float(g.lastSeen),
 		"missing_seconds": bus.Float(g.missing),
 	}
+	if g.component != g.zooid {
+		facts["component"] = g.component
+	}
 	if g.severity != "" {
 		facts["severity"] = g.severity
 	}
@@ -135,5 +186,12 @@ func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
 		Facts:      facts,
 		IncidentID: &g.incident,
 		TS:         bus.Float(bus.EpochSeconds(now)),
+	}
+}
+
+// privateMessage returns a message on a topic of the monitors' own, which whoever hears everything can read, too.
+func (c *ChemBus) privateMessage(topic string, facts map[string]any, now time.Time) bus.Message {
+	return bus.Message{
+		Signal: topic, Ecosystem: c.Ecosystem, Intensity: 1, Facts: facts, TS: bus.Float(bus.EpochSeconds(now)),
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/influxdata/telegraf/metric"
 )
 
-// gapMetric returns what the judge says of an open incident, each of a zooid of its own; the changes replace fields and tags, a nil
+// gapMetric returns what the processor says of an open incident, each of a zooid of its own; the changes replace fields and tags, a nil
 // takes one away.
 func gapMetric(incident string, changes map[string]any) telegraf.Metric {
 	m := metric.New("liveness_gap",

@@ -7,138 +7,89 @@ import (
 )
 
 const (
-	// rememberedFactor is how many confirmed incidents are remembered for each that may be pending. The
-	// levels of open incidents keep them remembered.
-	rememberedFactor = 10
 	// slowestRetry is the longest pause between two attempts at the same incident.
 	slowestRetry = time.Minute
+	// ackGrace is how long after its ack a gap still counts as lost if the last subscriber is found to have left. The
+	// bus forwards both at about the same moment, over two connections.
+	ackGrace = 100 * time.Millisecond
 )
 
-// outbox decides what is to be published: every incident until the bus is known to have forwarded it,
-// and then never again, however often its level is repeated. Time is passed in.
+// outbox holds what is to be published: every incident until its ack, and then never again, however often its level
+// is repeated. What the delivery log covers is not published. Time is passed in.
 type outbox struct {
-	maxPending     int
-	confirmTimeout time.Duration
+	maxPending int
+	ackTimeout time.Duration
+	log        *deliveryLog
 
 	// By incident, in the order in which they came: it is never asked in a way that would change that.
-	pending   *simplelru.LRU[string, *delivery]
-	silent    map[string]*delivery         // of pending: the last that says that one component, its key, is silent
-	confirmed *simplelru.LRU[string, bool] // false: only as long as what was told covers it
-	inFlight  int                          // of pending
-	notices   notices
-	claims    claims
-	claiming  bool   // whether anything was claimed, by whomever
-	revision  uint64 // of what is remembered, apart from what is counted
-	counts    counts
+	pending *simplelru.LRU[string, *delivery]
+	silent  map[string]*delivery // of pending: the last that says that one component, its key, is silent
+	counts  counts
 }
 
 // delivery is a gap on its way.
 type delivery struct {
 	gap
+	claim    claim
 	attempts int
-	after    *delivery // says the same of the same component, and consumers may have heard it; nil: nothing does
 	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent
-	deadline time.Time // for the return of the probe
-
-	since   time.Time // when it was to be sent first, beside other monitors
-	claimed bool      // these were told that it is about to be
-	holds   time.Time // until when that claim holds; zero: it has not come back
+	deadline time.Time // for the ack
+	acked    time.Time // when the ack came; zero: not yet
 }
 
 // counts are totals, kept across restarts where there is a state file.
 type counts struct {
 	Published uint64 `json:"published"` // incidents sent
-	Confirmed uint64 `json:"confirmed"` // of which the bus forwarded them for sure
-	Repeated  uint64 `json:"repeated"`  // messages sent again for want of proof
+	Acked     uint64 `json:"acked"`     // of which the bus forwarded them for sure
+	Repeated  uint64 `json:"repeated"`  // messages sent again for want of an ack
+	Known     uint64 `json:"known"`     // incidents not sent, since the delivery log covers them
+	Expired   uint64 `json:"expired"`   // incidents that were over, or got another id, before an ack
 	Dropped   uint64 `json:"dropped"`   // incidents that had to make room
-	Unheard   uint64 `json:"unheard"`   // incidents that were over before anybody could hear of them
-	Known     uint64 `json:"known"`     // incidents that consumers knew of already, under another id or from another monitor
 }
 
-func newOutbox(maxPending int, confirmTimeout time.Duration) (*outbox, error) {
-	confirmed, err := simplelru.NewLRU[string, bool](rememberedFactor*maxPending, nil)
+func newOutbox(maxPending int, ackTimeout time.Duration) (*outbox, error) {
+	log, err := newDeliveryLog(maxPending)
 	if err != nil {
 		return nil, err
 	}
 	pending, err := simplelru.NewLRU[string, *delivery](maxPending, nil)
-	if err != nil {
-		return nil, err
-	}
-	notices, err := newNotices(rememberedFactor * maxPending)
-	if err != nil {
-		return nil, err
-	}
-	claims, err := newClaims()
-	if err != nil {
-		return nil, err
-	}
 	return &outbox{
-		maxPending: maxPending, confirmTimeout: confirmTimeout,
-		pending: pending, silent: make(map[string]*delivery), confirmed: confirmed, notices: notices, claims: claims,
-	}, nil
+		maxPending: maxPending, ackTimeout: ackTimeout, log: log,
+		pending: pending, silent: make(map[string]*delivery),
+	}, err
 }
 
 // Offer takes the level of an incident. It returns the gap that had to make room for it, if any.
 func (o *outbox) Offer(g *gap) *gap {
 	if !g.open {
-		o.end(g)
+		o.close(g)
 		return nil
 	}
-	forGood, known := o.confirmed.Get(g.incident)
-	if forGood {
-		if o.notices.Keep(g) {
-			o.revision++
-		}
-		return nil
-	}
+	o.log.Opened(g)
 	if waiting, waits := o.pending.Peek(g.incident); waits {
 		waiting.gap = *g // the same incident, with the silence of now
 		return nil
 	}
-	if o.notices.Cover(g) {
-		o.confirmed.Add(g.incident, !g.outlasts())
-		if !known {
-			o.counts.Known++
-		}
+	if o.log.Covers(g) {
+		o.covered(g)
 		return nil
 	}
-	return o.add(g)
-}
-
-// end takes the level of an incident that is over.
-func (o *outbox) end(g *gap) {
-	o.notices.End(g)
-	o.revision++
-	if waiting, waits := o.pending.Peek(g.incident); waits {
-		for d := waiting; d != nil; d = d.after {
-			d.open = false // nobody else would close the ids that the judge has forgotten
-		}
-		if waiting.attempts == 0 {
-			o.remove(waiting)
-			o.counts.Unheard++
-		}
-	}
-	if g.neverSeen() {
-		o.confirmed.Remove(g.incident) // the same failure can come again, and its id will be the same
-	}
-}
-
-// add makes room at the expense of what is over, else of the oldest. A component that is silent under another id
-// already, of which consumers have not heard, is so under this one: the judge has forgotten the other and will not
-// close it.
-func (o *outbox) add(g *gap) *gap {
 	added := &delivery{gap: *g}
+	// The component may be silent under another id already: the processor has forgotten that one and will not close it.
 	if before := o.silent[g.component]; before != nil && before.open && g.ofOneSilence() {
-		if before.attempts > 0 {
-			added.after = before
-			before.open = g.lastSeen <= before.until()
-		} else {
-			added.after, added.since = before.after, before.since
-			o.remove(before)
-			o.counts.Unheard++
+		switch {
+		case before.attempts == 0:
+			added.claim.held, added.claim.since = before.claim.held, before.claim.since
+		case g.lastSeen <= before.until():
+			return nil // until the fate of the other is known; this level will be repeated
 		}
+		o.expire(before)
 	}
-	var dropped *gap
+	return o.add(added)
+}
+
+// add makes room at the expense of what is over, else of the oldest.
+func (o *outbox) add(added *delivery) (dropped *gap) {
 	if o.pending.Len() == o.maxPending {
 		_, victim, _ := o.pending.GetOldest()
 		for _, d := range o.pending.Values() {
@@ -151,154 +102,130 @@ func (o *outbox) add(g *gap) *gap {
 		o.counts.Dropped++
 		dropped = &victim.gap
 	}
-	o.pending.Add(g.incident, added)
-	if g.ofOneSilence() {
-		o.silent[g.component] = added
+	o.pending.Add(added.incident, added)
+	if added.ofOneSilence() {
+		o.silent[added.component] = added
 	}
 	return dropped
 }
 
-// Due returns what is to be sent now: what has not been sent yet, and what was and got no proof in time.
-// What is over and got none is given up: it may have been heard, and there is nothing left to heal. What says the same
-// as another that was sent waits until that is settled.
-func (o *outbox) Due(now time.Time) []*delivery {
-	var due []*delivery
+// close takes the level of an incident that is over. Whatever else waits and says that its component is silent is over,
+// too.
+func (o *outbox) close(g *gap) {
+	if !o.log.Ended(g) {
+		return
+	}
+	closed, _ := o.pending.Peek(g.incident)
+	for _, d := range []*delivery{closed, o.silent[g.component]} {
+		if d == nil || d != closed && !g.ofOneSilence() {
+			continue
+		}
+		if d.open = false; d.probe == 0 {
+			o.expire(d)
+		}
+	}
+}
+
+// Due returns what is to be sent now: what has not been sent yet, or not with success. What is over and got no ack in
+// time is given up: it may have been heard, and there is nothing left to heal. Next is when to ask again by itself;
+// zero: when something happens.
+func (o *outbox) Due(now time.Time) (due []*delivery, next time.Time) {
 	for _, d := range o.pending.Values() {
-		switch {
-		case d.probe != 0 && now.Before(d.deadline):
-		case d.attempts == 0 && o.unsettled(d.after):
-		case d.attempts > 0 && !d.open:
+		switch settled := d.acked.Add(ackGrace); {
+		case !d.acked.IsZero() && now.Before(settled):
+			next = earlier(next, settled)
+		case !d.acked.IsZero():
+			o.log.Add(&d.gap)
+			o.log.Count(&d.gap)
 			o.remove(d)
-			o.counts.Unheard++
+			o.counts.Acked++
+		case d.probe != 0 && now.Before(d.deadline):
+			next = earlier(next, d.deadline)
+		case !d.open:
+			o.expire(d)
 		default:
 			due = append(due, d)
 		}
 	}
-	return due
-}
-
-// unsettled reports whether a delivery is still to be proved, or to be given up.
-func (o *outbox) unsettled(d *delivery) bool {
-	if d == nil || !d.open {
-		return false
-	}
-	waiting, _ := o.pending.Peek(d.incident)
-	return waiting == d
+	return due, next
 }
 
 // Sent says that a delivery was sent, with a probe of that number behind it.
 func (o *outbox) Sent(d *delivery, probe uint64, now time.Time) {
-	if d.probe == 0 {
-		o.inFlight++
-	}
 	if d.attempts++; d.attempts == 1 {
 		o.counts.Published++
 	} else {
 		o.counts.Repeated++
 	}
+	d.claim = claim{}
 	d.probe = probe
 	// Twice as long each time. The shift is bounded, since it would overflow.
-	d.deadline = now.Add(min(o.confirmTimeout<<min(d.attempts-1, 10), max(slowestRetry, o.confirmTimeout)))
+	d.deadline = now.Add(min(o.ackTimeout<<min(d.attempts-1, 10), max(slowestRetry, o.ackTimeout)))
 }
 
 // Returned says that a probe came back: the bus has forwarded all that was sent before it.
-func (o *outbox) Returned(probe uint64) {
-	if o.inFlight == 0 {
-		return
-	}
-	told := false
+func (o *outbox) Returned(probe uint64, now time.Time) {
 	for _, d := range o.pending.Values() {
-		if d.probe == 0 || d.probe > probe {
+		if d.probe != 0 && d.probe <= probe && d.acked.IsZero() {
+			d.acked = now
+		}
+	}
+}
+
+// Lost says that what was sent and has no ack may be lost, since the connection was lost or nobody listens any more.
+func (o *outbox) Lost() {
+	for _, d := range o.pending.Values() {
+		d.claim.Void()
+		if d.probe == 0 {
 			continue
 		}
-		o.remove(d)
-		o.counts.Confirmed++
-		if d.open {
-			o.notices.Add(&d.gap)
-			told = true
+		d.probe, d.acked = 0, time.Time{}
+		o.log.Retract(d.incident)
+		if !d.open {
+			o.expire(d)
 		}
-		if d.open || !d.neverSeen() {
-			o.confirmed.Add(d.incident, true)
-		}
-	}
-	if told {
-		o.forgetKnown()
 	}
 }
 
-// Heard takes what another monitor says that consumers know, or soon will.
-func (o *outbox) Heard(said *peerMessage, now time.Time) {
-	if len(said.Over)+len(said.Told) > 0 {
-		o.revision++
-	}
-	for _, n := range said.Over {
-		o.notices.Forget(n)
-	}
-	learnt := false
-	for _, n := range said.Told {
-		learnt = o.notices.Learn(n) || learnt
-		o.claims.Settle(n)
-	}
-	if learnt {
-		o.forgetKnown()
-	}
-	byIncident(said.Claims, func(claimed []notice) {
-		o.claiming = true
-		o.claims.Take(said.From, claimed, now)
-	})
-}
-
-// forgetKnown ends what is pending though consumers know of it by now.
-func (o *outbox) forgetKnown() {
+// VoidClaims says that others' messages before the claims that come back may be missing.
+func (o *outbox) VoidClaims() {
 	for _, d := range o.pending.Values() {
-		if d.open && o.notices.Cover(&d.gap) {
+		d.claim.Void()
+	}
+}
+
+// DropCovered drops what the delivery log covers by now. What was sent waits for its own ack.
+func (o *outbox) DropCovered() {
+	for _, d := range o.pending.Values() {
+		if d.probe == 0 && o.log.Covers(&d.gap) {
+			o.covered(&d.gap)
 			o.remove(d)
-			o.confirmed.Add(d.incident, !d.outlasts())
-			o.counts.Known++
 		}
 	}
 }
 
-// Disconnected says that what was sent and not confirmed may be lost, and what was claimed as well.
-func (o *outbox) Disconnected() {
-	o.Unclaim()
-	if o.inFlight == 0 {
-		return
-	}
-	for _, d := range o.pending.Values() {
-		d.probe = 0
-	}
-	o.inFlight = 0
-}
-
-// NextDeadline returns when Due has to be asked again for what was sent; zero if nothing was.
-func (o *outbox) NextDeadline() time.Time {
-	var next time.Time
-	if o.inFlight == 0 {
-		return next
-	}
-	for _, d := range o.pending.Values() {
-		if d.probe != 0 && (next.IsZero() || d.deadline.Before(next)) {
-			next = d.deadline
-		}
-	}
-	return next
-}
-
-// Pending returns how many incidents wait to be sent or confirmed.
+// Pending returns how many incidents wait to be sent, or for their acks.
 func (o *outbox) Pending() int {
 	return o.pending.Len()
 }
 
-// Standing returns how far the gaps have come.
-func (o *outbox) Standing() standing {
-	return standing{counts: o.counts, Pending: o.Pending()}
+// Totals returns the counters.
+func (o *outbox) Totals() totals {
+	return totals{counts: o.counts, Pending: o.Pending()}
+}
+
+func (o *outbox) covered(g *gap) {
+	if o.log.Count(g) {
+		o.counts.Known++
+	}
+}
+
+func (o *outbox) expire(d *delivery) {
+	o.remove(d)
+	o.counts.Expired++
 }
 
 func (o *outbox) remove(d *delivery) {
-	if d.probe != 0 {
-		o.inFlight--
-	}
 	o.pending.Remove(d.incident)
 	if o.silent[d.component] == d {
 		delete(o.silent, d.component)

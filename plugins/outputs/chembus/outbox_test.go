@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -27,17 +28,30 @@ func newTestOutbox(t *testing.T, maxPending int) *outbox {
 // send sends what is due and returns it.
 func send(o *outbox, probe uint64, at time.Time) []gap {
 	var sent []gap
-	for _, d := range o.Due(at) {
+	due, _ := o.Due(at)
+	for _, d := range due {
 		sent = append(sent, d.gap)
 		o.Sent(d, probe, at)
 	}
 	return sent
 }
 
+// ack has a probe come back, and nobody leave.
+func ack(o *outbox, probe uint64) {
+	o.Returned(probe, now)
+	o.Due(now.Add(ackGrace))
+}
+
+// due returns what is to be sent now.
+func due(o *outbox, at time.Time) []*delivery {
+	due, _ := o.Due(at)
+	return due
+}
+
 // publishAll empties the outbox and returns what was in it.
 func publishAll(o *outbox) []gap {
 	sent := send(o, 1, now)
-	o.Returned(1)
+	ack(o, 1)
 	return sent
 }
 
@@ -83,7 +97,7 @@ func TestOutboxPublishesOnce(t *testing.T) {
 		o.Offer(level("a", false, 51))
 		o.Offer(level("a", true, 51))
 		require.Empty(t, publishAll(o))
-		require.Equal(t, counts{Published: 1, Confirmed: 1}, o.counts)
+		require.Equal(t, counts{Published: 1, Acked: 1}, o.counts)
 		o = newTestOutbox(t, 10) // another run, without a state file
 	}
 }
@@ -92,23 +106,22 @@ func TestOutboxPublishesOnce(t *testing.T) {
 // 40 and then every 60 seconds, and a probe of any attempt confirms it.
 func TestOutboxTriesAgain(t *testing.T) {
 	o := newTestOutbox(t, 10)
-	require.Zero(t, o.NextDeadline())
 	o.Offer(level("a", true, 31))
 	at := now
 	for i, pause := range []time.Duration{5, 10, 20, 40, 60, 60} {
 		require.Len(t, send(o, uint64(i+1), at), 1)
-		require.Equal(t, at.Add(pause*time.Second), o.NextDeadline())
-		require.Empty(t, o.Due(at.Add(pause*time.Second-1)))
+		early, next := o.Due(at.Add(pause*time.Second - 1))
+		require.Empty(t, early)
+		require.Equal(t, at.Add(pause*time.Second), next)
 		at = at.Add(pause * time.Second)
 	}
-	require.Len(t, o.Due(at), 1)
+	require.Len(t, due(o, at), 1)
 	require.Equal(t, 1, o.Pending())
-	o.Returned(3)
+	ack(o, 3)
 	require.Equal(t, 1, o.Pending(), "that one was sent before the last attempt")
-	o.Returned(6)
+	ack(o, 6)
 	require.Zero(t, o.Pending())
-	require.Zero(t, o.NextDeadline())
-	require.Equal(t, counts{Published: 1, Confirmed: 1, Repeated: 5}, o.counts)
+	require.Equal(t, counts{Published: 1, Acked: 1, Repeated: 5}, o.counts)
 }
 
 func TestOutboxAfterALostConnection(t *testing.T) {
@@ -116,12 +129,12 @@ func TestOutboxAfterALostConnection(t *testing.T) {
 	o.Offer(level("a", true, 31))
 	o.Offer(level("b", true, 31))
 	require.Len(t, send(o, 1, now), 2)
-	o.Disconnected()
+	o.Lost()
 	require.Len(t, send(o, 2, now), 2, "both may be lost")
-	o.Returned(2)
+	ack(o, 2)
 	require.Zero(t, o.Pending())
-	o.Disconnected()
-	require.Empty(t, o.Due(now.Add(time.Hour)), "what was confirmed is not lost")
+	o.Lost()
+	require.Empty(t, due(o, now.Add(time.Hour)), "what was acked is not lost")
 }
 
 func TestOutboxGivesUpWhatIsOver(t *testing.T) {
@@ -129,11 +142,10 @@ func TestOutboxGivesUpWhatIsOver(t *testing.T) {
 	o.Offer(level("a", true, 31))
 	require.Len(t, send(o, 1, now), 1)
 	o.Offer(level("a", false, 41))
-	require.Equal(t, 1, o.Pending(), "it may still be confirmed")
-	require.Empty(t, o.Due(now.Add(timeout)))
+	require.Equal(t, 1, o.Pending(), "the ack may still come")
+	require.Empty(t, due(o, now.Add(timeout)))
 	require.Zero(t, o.Pending())
-	require.Zero(t, o.NextDeadline())
-	require.EqualValues(t, 1, o.counts.Unheard)
+	require.EqualValues(t, 1, o.counts.Expired)
 }
 
 func TestOutboxMakesRoom(t *testing.T) {
@@ -150,7 +162,7 @@ func TestOutboxMakesRoom(t *testing.T) {
 	o.Offer(level("d", false, 2))
 	require.Equal(t, "d", o.Offer(level("f", true, 1)).incident, "what is over goes first")
 	require.EqualValues(t, 3, o.counts.Dropped)
-	o.Returned(1)
+	ack(o, 1)
 	require.Equal(t, []gap{*level("f", true, 1)}, publishAll(o))
 
 	o = newTestOutbox(t, 1)
@@ -166,13 +178,13 @@ func TestOutboxRemembersWhatIsStillOpen(t *testing.T) {
 	o := newTestOutbox(t, maxPending)
 	o.Offer(level("open", true, 1))
 	require.Len(t, publishAll(o), 1)
-	for i := range 10 * rememberedFactor * maxPending {
+	for i := range 10 * incidentsPerPending * maxPending {
 		o.Offer(level(fmt.Sprint(i), true, 1))
 		require.Len(t, publishAll(o), 1)
 		o.Offer(level("open", true, 1)) // the next report
 		require.Empty(t, publishAll(o))
 	}
-	require.LessOrEqual(t, o.confirmed.Len(), rememberedFactor*maxPending)
+	require.LessOrEqual(t, o.log.incidents.Len(), incidentsPerPending*maxPending)
 }
 
 func TestOutboxRemembersAcrossRestarts(t *testing.T) {
@@ -184,11 +196,55 @@ func TestOutboxRemembersAcrossRestarts(t *testing.T) {
 	send(o, 2, now)
 
 	restarted := newTestOutbox(t, 10)
-	require.NoError(t, restarted.Restore(o.Memory()))
+	require.NoError(t, restarted.Restore(saved(t, o)))
 	for _, incident := range []string{"a", "b", "c"} {
 		restarted.Offer(level(incident, true, 2))
 	}
-	require.Equal(t, []gap{*level("c", true, 2)}, publishAll(restarted), "it was not confirmed")
+	require.Equal(t, []gap{*level("c", true, 2)}, publishAll(restarted), "it had no ack")
 	require.EqualValues(t, 4, restarted.counts.Published)
-	require.Error(t, restarted.Restore(&memory{Version: stateVersion + 1}))
+	require.Error(t, restarted.Restore(&savedState{Version: stateVersion + 1}))
+}
+
+// saved returns the state of an outbox as the file holds it.
+func saved(t *testing.T, o *outbox) *savedState {
+	t.Helper()
+	content, err := json.Marshal(o.State())
+	require.NoError(t, err)
+	var s savedState
+	require.NoError(t, json.Unmarshal(content, &s))
+	return &s
+}
+
+// TestStateOfVersion1 takes over what a former version has saved.
+func TestStateOfVersion1(t *testing.T) {
+	var s savedState
+	require.NoError(t, json.Unmarshal([]byte(`{"version":1,"confirmed":["a","b"],
+		"notices":[{"component":"z","incident":"b","until":130}],
+		"counts":{"published":4,"confirmed":3,"repeated":2,"dropped":1,"unheard":5,"known":6,"pending":7}}`), &s))
+	o := newTestOutbox(t, 10)
+	require.NoError(t, o.Restore(&s))
+	o.Offer(level("a", true, 1))
+	o.Offer(silenceOf("x", "z", 120, 30))
+	require.Zero(t, o.Pending())
+	require.Equal(t, counts{Published: 4, Acked: 3, Repeated: 2, Dropped: 1, Expired: 5, Known: 7}, o.counts)
+	content, err := json.Marshal(o.State())
+	require.NoError(t, err)
+	require.NotContains(t, string(content), "confirmed")
+	require.NotContains(t, string(content), "unheard")
+}
+
+// TestListenerLeavesBeforeTheAck has the last consumer leave when a gap was sent: it is sent again under the same id, also
+// if the bus has given back both the gap and its probe.
+func TestListenerLeavesBeforeTheAck(t *testing.T) {
+	o := newTestOutbox(t, 10)
+	o.Offer(level("a", true, 31))
+	send(o, 1, now)
+	o.log.Add(level("a", true, 31)) // heard
+	o.Returned(1, now)
+	require.Empty(t, due(o, now.Add(ackGrace-1)))
+	require.Equal(t, 1, o.Pending())
+	o.Lost()
+	require.Len(t, send(o, 2, now.Add(ackGrace)), 1)
+	ack(o, 2)
+	require.Equal(t, counts{Published: 1, Acked: 1, Repeated: 1}, o.counts)
 }

@@ -1,163 +1,321 @@
 package chembus
 
 import (
-	"encoding/json"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
+
+// Who publishes when two monitors find it?
+//
+// The bus hands the same messages to all monitors in the same order. A monitor that has a gap to publish sends a claim,
+// which names the incident and its components, and reads on until the claim comes back. It publishes if by then
+//
+//   - the delivery log does not cover the gap, and
+//   - no other monitor's claim of one of the components came before it, within claimLifetime, and
+//   - the claim took less than claimRoundTrip. The others wait for much longer, so that they have not given it up.
+//
+// If another's came first it waits until that is claimLifetime old, and begins anew. A slow claim is void, and another
+// is sent. A lost connection voids all claims, since messages are missing in the order.
+//
+// The bus may stand still for any time. So these waits are in returned time, which passes while own probes come back.
+//
+// A monitor that joins, or comes back after it had lost the bus, has not heard what was published before. It asks the
+// others for their delivery logs, and publishes nothing until each of them has answered, or joinWait is over.
+const (
+	claimRoundTrip = time.Second
+	claimLifetime  = 5 * time.Second
+	joinWait       = 5 * time.Second
+	longestWait    = 20 * time.Second // for which a gap can be held back, whatever others do
+	longestStep    = 3 * time.Second  // of the returned time
+
+	// connectTime is how long after the connection to the bus its subscriptions get to show who else is there.
+	connectTime = 500 * time.Millisecond
+	// A question that does not come back within askAgain is sent again, and then after twice as long each time: it was
+	// lost, or the bus stands still.
+	askAgain   = time.Second
+	slowestAsk = time.Minute
+	// answerPause is the shortest time between two answers, however many ask.
+	answerPause = time.Second
+	// Bounds of one message. With names of a usual length it has some kilobytes.
+	maxEntries, maxClaims, maxMembers = 100, 20, 100
+	// maxPeers bounds how many answers are counted.
+	maxPeers = 100
+)
+
+// peers knows the other monitors of a bus, and what they claim. Time is passed in.
+type peers struct {
+	name     string // of this monitor
+	number   uint64 // of its last message
+	returned returnedTime
+
+	others     int           // monitors whose subscriptions show, apart from this one
+	heardUntil time.Duration // in returned time: until then one that was heard counts, if it shows or not
+
+	connected bool      // the others can be heard
+	nextAsk   time.Time // when to ask for their logs
+	askPause  time.Duration
+	firstAsk  uint64 // number of the message that did first since the connection; 0: none
+	joined    bool   // a question has come back: whatever others say from now on is heard
+	answers   map[string]bool
+	informed  bool // all have answered, or need not
+
+	asked    bool      // by another one
+	answered time.Time // when this one did last
+
+	claims *simplelru.LRU[string, time.Duration] // until when another claims a component, in returned time
+}
+
+// peerMessage is what monitors say to each other: the facts of a ChemBus message.
+type peerMessage struct {
+	Monitor  string      `json:"monitor"`
+	Number   uint64      `json:"number"`   // counts the messages of this monitor
+	Ask      bool        `json:"ask"`      // the others are to send their logs
+	Log      []silence   `json:"log"`      // entries of the delivery log
+	Complete bool        `json:"complete"` // with this the monitor has sent its whole log
+	Claims   []peerClaim `json:"claims"`
+}
+
+// peerClaim is what a monitor is about to publish.
+type peerClaim struct {
+	Incident   string   `json:"incident"`
+	Components []string `json:"components"`
+}
+
+// returnedTime is the time during which own probes came back. It stands still while the bus does.
+type returnedTime struct {
+	elapsed time.Duration
+	last    time.Time // when the last probe came back
+}
+
+// Returned takes the return of a probe.
+func (r *returnedTime) Returned(now time.Time) {
+	if !r.last.IsZero() {
+		r.elapsed += min(now.Sub(r.last), longestStep)
+	}
+	r.last = now
+}
+
+// claim is how far a gap has come beside other monitors. Durations are in returned time.
+type claim struct {
+	held   bool // back, for the first time at since
+	since  time.Duration
+	number uint64 // of the message that claims; 0: none is on its way
+	sent   time.Time
+	until  time.Duration // then it is taken for lost
+	won    bool          // it came back in time, before all others
+}
+
+// Void takes back what was claimed.
+func (c *claim) Void() {
+	c.number, c.won = 0, false
+}
+
+// late reports whether the claim was sent too long ago. The longer of two clocks counts: one of them stands still while
+// the host is suspended, and the other one can be set.
+func (c *claim) late(now time.Time) bool {
+	return max(now.Sub(c.sent), now.Round(0).Sub(c.sent.Round(0))) >= claimRoundTrip
+}
+
+// verdict is what to do with a gap.
+type verdict int
 
 const (
-	// peerTopicPrefix and the signal make the topic on which the monitors of a bus speak to each other. It is
-	// none that a consumer subscribes to.
-	peerTopicPrefix = "telegraf-chembus.told."
-	// peerPayload is the size of a message from which on the rest goes into another, in bytes.
-	peerPayload = 32 << 10
-	// maxClaim is the size of the longest claim of one gap, in bytes; there has to be room for the rest of a message.
-	maxClaim = 2*peerPayload - 1<<10
-	// peerPatience is how long those that are there get to answer before gaps are published without knowing
-	// what they have told.
-	peerPatience = 5 * time.Second
-	// peerPause is the shortest time between two answers, however many ask.
-	peerPause = time.Second
-	// maxPeers bounds how many others' answers are counted; where there are more, all of peerPatience is waited.
-	maxPeers = 100
-	// peerBurst bounds how many messages of others are taken before something else gets its turn.
-	peerBurst = 100
+	wait verdict = iota
+	sendClaim
+	publish
 )
 
-// peerMessage is what monitors say to each other, as JSON.
-type peerMessage struct {
-	From   string   `json:"from"`
-	Ask    bool     `json:"ask,omitempty"` // the others are to say all that they know
-	All    bool     `json:"all,omitempty"` // with this the sender has said all that it knows
-	Told   []notice `json:"told,omitempty"`
-	Over   []notice `json:"over,omitempty"`
-	Claims []notice `json:"claims,omitempty"` // what the sender is about to tell
+func newPeers() (*peers, error) {
+	claims, err := simplelru.NewLRU[string, time.Duration](maxSilences, nil)
+	return &peers{name: uuid.NewString(), answers: make(map[string]bool), claims: claims}, err
 }
 
-// peers decides what is said to the other monitors of a bus, and when. Time is passed in.
-type peers struct {
-	name       string
-	introduced time.Time       // when this one asked, since the others can be heard; zero: not yet
-	heard      map[string]bool // who has said all that it knows since then
-	asked      bool            // by another one
-	answered   time.Time       // when this one did last
+// Decide says what to do with a gap that is due.
+func (p *peers) Decide(d *delivery, now time.Time) verdict {
+	c, components := &d.claim, claimable(&d.gap)
+	if !p.present() || len(components) == 0 {
+		return publish
+	}
+	if !c.held {
+		c.held, c.since = true, p.returned.elapsed
+	}
+	if c.late(now) {
+		c.won = false
+	}
+	held := p.returned.elapsed - c.since
+	p.informed = p.informed || p.joined && len(p.answers) >= p.others || held >= joinWait
+	switch {
+	case c.won, held >= longestWait:
+		return publish
+	case c.number != 0 && p.returned.elapsed < c.until, !p.informed, p.claimedByOther(components):
+		return wait
+	}
+	return sendClaim
 }
 
-func newPeers() peers {
-	return peers{name: uuid.NewString(), heard: make(map[string]bool)}
+// present reports whether there are other monitors. A message can be faster than the subscription that shows its sender.
+func (p *peers) present() bool {
+	return p.others > 0 || p.returned.elapsed < p.heardUntil
 }
 
-// Hear takes what was said on the topic, and tells whether this monitor said it; nil if it is of no use.
-func (p *peers) Hear(payload []byte) (m *peerMessage, own bool) {
-	m = &peerMessage{}
-	if err := json.Unmarshal(payload, m); err != nil || m.From == "" || len(m.From) > maxName {
-		return nil, false
+// claimedByOther reports whether another monitor is about to publish something about one of the components.
+func (p *peers) claimedByOther(components []string) bool {
+	return slices.ContainsFunc(components, func(component string) bool {
+		until, ok := p.claims.Peek(component)
+		return ok && p.returned.elapsed < until
+	})
+}
+
+// Published takes that a gap was heard: what was claimed of its components was made good.
+func (p *peers) Published(g *gap) {
+	for _, component := range g.components() {
+		p.claims.Remove(component)
 	}
-	if m.From == p.name {
-		return m, true
+}
+
+// Hear takes a message of a monitor, this one included, in the order of the bus.
+func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
+	message, ok := bus.ParseMessage(string(payload))
+	var m peerMessage
+	if !ok || message.DecodeFacts(&m) != nil || !usableName(m.Monitor) {
+		return
 	}
-	if m.All && len(p.heard) < maxPeers {
-		p.heard[m.From] = true
+	if m.Monitor == p.name {
+		p.hearOwn(&m, o, now)
+		return
 	}
+	p.heardUntil = p.returned.elapsed + joinWait
 	p.asked = p.asked || m.Ask
-	return m, false
-}
-
-// Awaited returns until when gaps have to wait for what the others know, if there are so many of them; zero:
-// not at all.
-func (p *peers) Awaited(others int, now time.Time) time.Time {
-	until := p.introduced.Add(peerPatience)
-	if others <= len(p.heard) || !p.introduced.IsZero() && !now.Before(until) {
-		return time.Time{}
+	if m.Complete && len(p.answers) < maxPeers {
+		p.answers[m.Monitor] = true
 	}
-	if p.introduced.IsZero() {
-		return now.Add(peerPatience)
+	for _, s := range m.Log {
+		o.log.Learn(s)
 	}
-	return until
-}
-
-// Say returns the messages to send now, given whether the others can be heard and answer, and who knows what is under way.
-// Next is when to ask again; zero if there is no need.
-func (p *peers) Say(connected bool, n *notices, underWay func() []notice, now time.Time) (messages []peerMessage, next time.Time) {
-	told, over := n.TakeNews()
-	if !connected {
-		p.introduced = time.Time{} // all will be told then
-		clear(p.heard)
-		return nil, time.Time{}
-	}
-	ask := p.introduced.IsZero()
-	all := ask
-	if p.asked {
-		if due := p.answered.Add(peerPause); now.Before(due) {
-			next = due
-		} else {
-			all, p.asked, p.answered = true, false, now
+	for _, c := range m.Claims {
+		for _, component := range c.Components {
+			if usableName(component) {
+				p.claims.Add(component, p.returned.elapsed+claimLifetime)
+			}
 		}
 	}
-	var claims []notice
-	if all {
-		told, claims = n.All(), underWay()
+}
+
+func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
+	p.joined = p.joined || m.Ask && p.firstAsk != 0 && m.Number >= p.firstAsk
+	for _, c := range m.Claims {
+		if d, pending := o.pending.Peek(c.Incident); pending && d.claim.number == m.Number {
+			d.claim.number = 0
+			d.claim.won = !d.claim.late(now) && !p.claimedByOther(claimable(&d.gap))
+		}
 	}
-	if ask {
-		p.introduced = now
+}
+
+// Connected takes whether the subscriptions show that this monitor hears the others, and how many they are.
+func (p *peers) Connected(connected bool, others int, now time.Time) {
+	p.others = others
+	if !connected {
+		p.Disconnected()
+	} else if !p.connected {
+		p.connected, p.nextAsk, p.askPause = true, now.Add(connectTime), askAgain
 	}
-	if !all && len(told)+len(over) == 0 {
-		return nil, next
+}
+
+// Disconnected takes that messages of others may be missing.
+func (p *peers) Disconnected() {
+	p.connected, p.joined, p.informed, p.firstAsk = false, false, false, 0
+	clear(p.answers)
+}
+
+// Talk returns what to say to the others now, apart from claims. Next is when to ask again by itself; zero: when
+// something happens.
+func (p *peers) Talk(o *outbox, now time.Time) (messages []peerMessage, next time.Time) {
+	if !p.connected {
+		return nil, time.Time{}
 	}
-	messages = split(peerMessage{From: p.name, Ask: ask}, told, over, claims)
-	messages[len(messages)-1].All = all
+	if !p.joined && !now.Before(p.nextAsk) {
+		if p.present() {
+			messages = p.wholeLog(o)
+			messages[0].Ask = true
+			p.firstAsk = cmp.Or(p.firstAsk, messages[0].Number)
+			p.nextAsk, p.askPause = now.Add(p.askPause), min(2*p.askPause, slowestAsk)
+		} else {
+			p.joined, p.informed = true, true // whoever comes later will ask
+		}
+	}
+	if !p.joined {
+		next = p.nextAsk
+	}
+	if due := p.answered.Add(answerPause); p.asked && now.Before(due) {
+		next = earlier(next, due)
+	} else if p.asked {
+		p.asked, p.answered = false, now
+		messages = append(messages, p.wholeLog(o)...)
+	}
 	return messages, next
 }
 
-// claimBatches divides deliveries, each of which has something to claim, into those that are claimed in one message.
-func claimBatches(deliveries []*delivery) [][]*delivery {
-	var batches [][]*delivery
-	size := peerPayload
-	for _, d := range deliveries {
-		length := 0
-		for _, n := range d.claim() {
-			length += n.size()
-		}
-		if size+length > peerPayload {
-			batches, size = append(batches, nil), 0
-		}
-		size += length
-		batches[len(batches)-1] = append(batches[len(batches)-1], d)
+// wholeLog returns the delivery log in messages, and as claims what was sent but may not have come back.
+func (p *peers) wholeLog(o *outbox) []peerMessage {
+	var messages []peerMessage
+	for entries := range slices.Chunk(o.log.silences.Values(), maxEntries) {
+		m := p.message()
+		m.Log = entries
+		messages = append(messages, m)
 	}
-	return batches
+	var sent []*delivery
+	for _, d := range o.pending.Values() {
+		if d.attempts > 0 && d.open {
+			sent = append(sent, d)
+		}
+	}
+	if messages = append(messages, p.claim(sent)...); len(messages) == 0 {
+		messages = append(messages, p.message())
+	}
+	messages[len(messages)-1].Complete = true
+	return messages
 }
 
-// size is the most that a notice takes in a message, in bytes.
-func (n *notice) size() int {
-	// Six bytes for each is the most that JSON makes of one.
-	return 6*(len(n.Component)+len(n.Incident)) + 100
+// Claim returns the messages that claim deliveries, which count as sent.
+func (p *peers) Claim(deliveries []*delivery, now time.Time) []peerMessage {
+	messages := p.claim(deliveries)
+	for i, d := range deliveries {
+		d.claim.number, d.claim.sent, d.claim.until = messages[i/maxClaims].Number, now, p.returned.elapsed+claimLifetime
+	}
+	return messages
 }
 
-// split makes messages that are not much longer than peerPayload; the first is as given.
-func split(m peerMessage, told, over, claims []notice) []peerMessage {
-	from := m.From
-	var all []peerMessage
-	size := 0
-	room := func(n notice) {
-		if size > 0 && size+n.size() > peerPayload {
-			all = append(all, m)
-			m, size = peerMessage{From: from}, 0
+func (p *peers) claim(deliveries []*delivery) (messages []peerMessage) {
+	for some := range slices.Chunk(deliveries, maxClaims) {
+		m := p.message()
+		for _, d := range some {
+			m.Claims = append(m.Claims, peerClaim{d.incident, claimable(&d.gap)})
 		}
-		size += n.size()
+		messages = append(messages, m)
 	}
-	for _, n := range told {
-		room(n)
-		m.Told = append(m.Told, n)
+	return messages
+}
+
+func (p *peers) message() peerMessage {
+	p.number++
+	return peerMessage{Monitor: p.name, Number: p.number}
+}
+
+// claimable returns the components of a gap that can be claimed.
+func claimable(g *gap) []string {
+	all := g.components()
+	return slices.DeleteFunc(slices.Clone(all[:min(len(all), maxMembers)]), func(name string) bool { return !usableName(name) })
+}
+
+// facts returns what a message says, for the bus.
+func (m *peerMessage) facts() map[string]any {
+	return map[string]any{
+		"monitor": m.Monitor, "number": m.Number, "ask": m.Ask, "log": m.Log, "complete": m.Complete, "claims": m.Claims,
 	}
-	for _, n := range over {
-		room(n)
-		m.Over = append(m.Over, n)
-	}
-	for _, n := range claims {
-		room(n)
-		m.Claims = append(m.Claims, n)
-	}
-	return append(all, m)
 }

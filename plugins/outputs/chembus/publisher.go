@@ -2,79 +2,78 @@ package chembus
 
 import (
 	"errors"
-	"strconv"
+	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	zmq "github.com/pebbe/zmq4"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 const (
-	// retryAfter is the pause before sockets that failed are opened again.
+	// retryAfter is the pause before connections that failed are opened again.
 	retryAfter = time.Second
-	// fullRetry is the pause after the bus took no more.
-	fullRetry = 100 * time.Millisecond
-	// settle is how long after the first subscriber the others get to be there too. After an outage of
-	// the bus everybody connects again, libzmq's clients every 100 ms, and the bus tells a publisher of
-	// the first one only.
-	settle = 500 * time.Millisecond
-	// probeTopicPrefix and an id make the topic of the probes.
-	probeTopicPrefix = "telegraf-chembus.proof."
-	// presencePrefix, the signal and an id make a topic to which each monitor subscribes, by which the others
-	// know that it is there. Nothing is sent on it.
-	presencePrefix = "telegraf-chembus.monitor."
-	// probeSize bounds what is received on the topic of the probes, and receiveSize what others may say, which is
-	// more than monitors say at once. Whoever says more costs the connection on which it comes, so that there is
-	// one for each.
-	probeSize   = 1 << 10
-	receiveSize = 2 * peerPayload
+	// probeSize bounds what is received on the topic of the probes, and hearSize what is received of gaps and from other
+	// monitors, in bytes. Whoever sends more costs the connection on which it comes, so that there is one for each.
+	probeSize = 1 << 10
+	hearSize  = 1 << 20
+	// burst bounds how many messages are taken before something else gets its turn.
+	burst = 100
 )
 
 // errStopping ends the publisher: the plugin is being closed.
 var errStopping = errors.New("stopping")
 
-// publisher owns the sockets of the plugin. Everything in it belongs to the goroutine in run.
+// publisher owns the connections of the plugin to the bus. Everything in it belongs to the goroutine in run.
 type publisher struct {
-	plugin  *ChemBus
-	context *zmq.Context
-	waits   waitLog
-	status  statusLog
+	plugin     *ChemBus
+	dispatcher dispatcher
+	waits      waitLog
 
-	out          *bus.Connection
-	losses       uint64    // seen of out
-	coveredSince time.Time // when somebody began to listen; zero: nobody does
+	out     *bus.Connection // publishes, and knows who listens
+	probes  *bus.Connection // hears own probes
+	hearing *bus.Connection // hears gaps and other monitors, in the order of the bus
+	poller  *zmq.Poller
 
-	returns    *bus.Connection // hears the probes
-	probeTopic string
-	probe      uint64 // number of the last one
+	outLosses, hearingLosses uint64 // seen
+}
 
-	others       *bus.Connection // hears other monitors
-	peerTopic    string
-	presence     string
-	peers        peers
-	awaitedSince time.Time // since when gaps wait, or would, for what other monitors know; zero: not at all
-
-	poller *zmq.Poller
+// newPublisher makes a publisher, whose connections are not open yet, and gives the plugin what it needs to reach it.
+func (c *ChemBus) newPublisher() (*publisher, error) {
+	peers, err := newPeers()
+	if err != nil {
+		return nil, err
+	}
+	if c.zmq, err = zmq.NewContext(); err != nil {
+		return nil, err
+	}
+	if c.waker, err = bus.NewWaker(c.zmq); err != nil {
+		return nil, errors.Join(err, c.zmq.Term()) // nothing is open in it
+	}
+	return &publisher{
+		plugin: c, dispatcher: dispatcher{plugin: c, peers: peers},
+		waits: waitLog{plugin: c, waits: logging.Problem{Tolerance: waitTolerance}},
+	}, nil
 }
 
 // run publishes until the plugin is closed.
 func (p *publisher) run() {
-	defer p.plugin.waker.CloseReceiver()
+	c := p.plugin
+	defer c.waker.CloseReceiver()
 	for {
 		err := p.open()
 		for err == nil {
 			err = p.step()
 		}
 		if errors.Is(err, errStopping) {
-			p.close(time.Until(p.plugin.deadline))
+			p.close(time.Until(c.deadline))
 			return
 		}
 		p.close(closeTimeout)
-		p.plugin.Log.Errorf("Publishing to %q failed, trying again in %v: %v", p.plugin.endpoint, retryAfter, err)
+		c.Log.Errorf("Publishing to %q failed, trying again in %v: %v", c.endpoint, retryAfter, err)
 		select {
-		case <-p.plugin.done:
+		case <-c.done:
 			return
 		case <-time.After(retryAfter):
 		}
@@ -82,52 +81,55 @@ func (p *publisher) run() {
 }
 
 func (p *publisher) open() error {
-	c := p.plugin
+	c, t := p.plugin, newTopics(p.plugin.Signal)
 	var err error
-	// Of its own each time, so that no probe of before can be taken for one of now.
-	p.probeTopic = probeTopicPrefix + uuid.NewString()
-	family := presencePrefix + c.Signal + "."
-	p.presence = family + uuid.NewString()
-	p.peerTopic, p.peers = peerTopicPrefix+c.Signal, newPeers()
-	if p.returns, err = bus.NewSubscriber(p.context, c.subscribeEndpoint, c.keys, probeSize, p.probeTopic); err != nil {
+	if p.probes, err = bus.NewSubscriber(c.zmq, c.subscribeEndpoint, c.keys, probeSize, t.probe); err != nil {
 		return err
 	}
-	if p.others, err = bus.NewSubscriber(p.context, c.subscribeEndpoint, c.keys, receiveSize, p.peerTopic, p.presence); err != nil {
+	// What the subscription to presence shows holds for those before it.
+	if p.hearing, err = bus.NewSubscriber(c.zmq, c.subscribeEndpoint, c.keys, hearSize, t.hear, t.peers, t.presence); err != nil {
 		return err
 	}
-	if p.out, err = bus.NewPublisher(p.context, c.endpoint, c.keys, c.Signal, p.probeTopic, p.peerTopic, p.presence); err != nil {
+	if p.out, err = bus.NewPublisher(c.zmq, c.endpoint, c.keys, t.signal, t.probe, t.presence); err != nil {
 		return err
 	}
-	p.losses, p.coveredSince, p.awaitedSince = 0, time.Time{}, time.Time{}
-	p.out.Listeners.Family = family
+	p.out.Listeners.Family = t.family
+	p.out.Listeners.OnEnd = func(prefix string) {
+		if strings.HasPrefix(t.signal, prefix) && prefix != t.hear {
+			c.outbox.Lost() // to who has left, at least
+		}
+	}
+	p.outLosses, p.hearingLosses = 0, 0
+	p.dispatcher.topics, p.dispatcher.send = t, p.out.Publish
 	p.poller = zmq.NewPoller()
-	p.out.AddTo(p.poller)
-	p.returns.AddTo(p.poller)
-	p.others.AddTo(p.poller)
+	for _, connection := range p.connections() {
+		connection.AddTo(p.poller)
+	}
 	p.poller.Add(c.waker.Socket(), zmq.POLLIN)
 	return nil
 }
 
-// close closes the connections; the publishing one goes on for a while to send what it had accepted.
-func (p *publisher) close(linger time.Duration) {
-	if p.out != nil {
-		p.out.Close(linger)
-	}
-	for _, connection := range []*bus.Connection{p.returns, p.others} {
-		if connection != nil {
-			connection.Close(0)
-		}
-	}
-	p.out, p.returns, p.others = nil, nil, nil
-	p.plugin.mu.Lock()
-	p.plugin.outbox.Disconnected()
-	p.plugin.mu.Unlock()
+func (p *publisher) connections() []*bus.Connection {
+	return []*bus.Connection{p.out, p.probes, p.hearing}
 }
 
-// step publishes what can be, then waits for more to publish, for somebody to listen, or for the proof
-// that it was forwarded.
+// close closes the connections; the publishing one goes on for a while to send what it had accepted.
+func (p *publisher) close(linger time.Duration) {
+	for _, connection := range p.connections() {
+		if connection != nil {
+			connection.Close(linger)
+		}
+		linger = 0
+	}
+	p.out, p.probes, p.hearing = nil, nil, nil
+	p.plugin.mu.Lock()
+	defer p.plugin.mu.Unlock()
+	p.dispatcher.Follow(false, false, 0, time.Now())
+}
+
+// step sends what is due, then waits for something to happen, and takes it in.
 func (p *publisher) step() error {
-	next, err := p.publish(time.Now())
+	next, err := p.dispatch(time.Now())
 	if err != nil {
 		return err
 	}
@@ -144,146 +146,67 @@ func (p *publisher) step() error {
 	case <-p.plugin.done:
 		return errStopping
 	default:
+		return p.hear(time.Now())
 	}
-	return p.listen(time.Now())
 }
 
-// listen takes in who listens, what was proved, and whether the connection was lost.
-func (p *publisher) listen(now time.Time) error {
+// dispatch sends what is due, and saves and logs what has changed. It returns when to call it again by itself; zero: when
+// something happens.
+func (p *publisher) dispatch(now time.Time) (time.Time, error) {
 	c := p.plugin
-	if err := errors.Join(p.out.Update(now), p.returns.Update(now), p.others.Update(now)); err != nil {
-		return err
-	}
-	if err := p.hear(p.returns, p.probeTopic, func(payload []byte) {
-		if probe, err := strconv.ParseUint(string(payload), 10, 64); err == nil {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.outbox.Returned(min(probe, p.probe))
-		}
-	}); err != nil {
-		return err
-	}
-	if err := p.hear(p.others, p.peerTopic, func(payload []byte) {
-		said, own := p.peers.Hear(payload)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		switch {
-		case said == nil:
-		case own:
-			c.outbox.Echo(said, now)
-		default:
-			c.outbox.Heard(said, now)
-		}
-	}); err != nil {
-		return err
-	}
-	if p.losses != p.out.Losses() {
-		p.losses, p.coveredSince = p.out.Losses(), time.Time{}
-		c.mu.Lock()
-		c.outbox.Disconnected()
-		c.mu.Unlock()
-	}
-	// A recorder of everything covers the topic of the probes, too, but does not return them.
-	switch covered := p.out.Listeners.Covers(c.Signal) && p.out.Listeners.Has(p.probeTopic); {
-	case !covered:
-		p.coveredSince = time.Time{}
-	case p.coveredSince.IsZero():
-		p.coveredSince = now
-	}
-	if p.coveredSince.IsZero() || !p.conversing() {
-		c.mu.Lock()
-		c.outbox.Unclaim()
-		c.mu.Unlock()
-	}
-	return nil
-}
-
-// hear takes what waits on a topic, up to a bound: then something else gets its turn.
-func (p *publisher) hear(from *bus.Connection, topic string, take func(payload []byte)) error {
-	for range peerBurst {
-		heard, payload, frames, err := from.Receive()
-		if bus.Again(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if frames == 2 && string(heard) == topic {
-			take(payload)
-		}
-	}
-	return nil
-}
-
-// publish sends what is due if somebody listens, and a probe behind it. It returns when to try again by
-// itself; zero: when something happens.
-func (p *publisher) publish(now time.Time) (time.Time, error) {
-	c := p.plugin
-	next, err := p.send(now)
-	if err != nil {
-		return next, err
-	}
-	say, err := p.speak(now)
-	standing := c.standing()
-	for _, other := range []time.Time{
-		say, c.saveIfDue(now), p.out.NextUpdate(), p.returns.NextUpdate(), p.others.NextUpdate(),
-		p.status.Update(standing, now),
-		p.waits.Update(standing.Pending, p.out.Up(), p.returns.Up(), !p.coveredSince.IsZero(), now),
-	} {
-		next = earlier(next, other)
+	c.mu.Lock()
+	next, err := p.dispatcher.Dispatch(now)
+	pending := c.outbox.Pending()
+	c.signalIdle()
+	c.mu.Unlock()
+	next = earlier(next, c.saveIfDue(now))
+	next = earlier(next, p.waits.Update(pending, p.out.Up(), p.probes.Up(), !p.dispatcher.listenedSince.IsZero(), now))
+	for _, connection := range p.connections() {
+		next = earlier(next, connection.NextUpdate())
 	}
 	return next, err
 }
 
-func (p *publisher) send(now time.Time) (time.Time, error) {
-	c := p.plugin
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	defer c.signalIdle()
-	if c.outbox.Pending() == 0 {
-		p.awaitedSince = time.Time{} // what comes next waits anew
-		return time.Time{}, nil
-	}
-	if p.coveredSince.IsZero() {
-		return time.Time{}, nil
-	}
-	if settled := p.coveredSince.Add(settle); now.Before(settled) {
-		return settled, nil
-	}
-	if awaited := p.awaitPeers(now); !awaited.IsZero() {
-		return awaited, nil
-	}
-	due, next, err := p.claim(c.outbox.Due(now), now)
-	if err != nil || len(due) == 0 {
-		return earlier(next, c.outbox.NextDeadline()), err
-	}
-	p.probe++
-	for _, d := range due {
-		payload, err := c.message(&d.gap, now).Encode()
-		if err == nil {
-			if err = p.out.Publish(c.Signal, payload); bus.Again(err) {
-				return now.Add(fullRetry), nil
+// hear takes in what came. The order matters: messages first, and then what happened to the connections on which they
+// came, so that nothing is taken for heard in order that came after a hole.
+func (p *publisher) hear(now time.Time) error {
+	p.plugin.mu.Lock()
+	defer p.plugin.mu.Unlock()
+	d := &p.dispatcher
+	for _, connection := range []*bus.Connection{p.probes, p.hearing} {
+		for range burst {
+			topic, payload, frames, err := connection.Receive()
+			if bus.Again(err) {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			if frames == 2 {
+				d.Hear(string(topic), payload, now)
 			}
 		}
-		if err != nil {
-			return time.Time{}, err
-		}
-		c.outbox.Sent(d, p.probe, now)
-		if d.attempts == 1 {
-			c.Log.Infof("Published the gap %q of %q: %q, incident %q", d.kind, d.zooid, d.reason, d.incident)
+	}
+	for _, connection := range p.connections() {
+		if err := connection.Update(now); err != nil {
+			return err
 		}
 	}
-	// The bus keeps the order of one connection: when the probe is back, so are they.
-	if err := p.out.Publish(p.probeTopic, []byte(strconv.FormatUint(p.probe, 10))); err != nil && !bus.Again(err) {
-		return time.Time{}, err
+	if losses := p.out.Losses(); losses != p.outLosses {
+		p.outLosses = losses
+		d.ConnectionLost()
 	}
-	return earlier(next, c.outbox.NextDeadline()), nil
-}
-
-// earlier returns the earlier of two times; zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
+	if losses := p.hearing.Losses(); losses != p.hearingLosses {
+		p.hearingLosses = losses
+		d.MessagesMissed()
 	}
-	return a
+	listeners := p.out.Listeners
+	connected, others := listeners.Has(d.topics.presence), listeners.Members
+	if connected {
+		others-- // this one
+	}
+	// A recorder of everything covers the topic of the probes, too, but does not return them.
+	listened := listeners.Covers(d.topics.signal, d.topics.hear) && listeners.Has(d.topics.probe)
+	d.Follow(listened, connected, others, now)
+	return nil
 }

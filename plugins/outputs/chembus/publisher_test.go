@@ -4,12 +4,10 @@ import (
 	"testing"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/influxdata/telegraf"
 
-	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
@@ -25,12 +23,9 @@ func newStepper(t *testing.T, endpoint string) *stepper {
 	c, _ := standard()
 	c.at(t, endpoint)
 	require.NoError(t, c.Init())
-	var err error
-	c.zmq, err = zmq.NewContext()
+	p, err := c.newPublisher()
 	require.NoError(t, err)
-	c.waker, err = bus.NewWaker(c.zmq)
-	require.NoError(t, err)
-	s := &stepper{ChemBus: c, publisher: &publisher{plugin: c, context: c.zmq, waits: newWaitLog(c), status: statusLog{log: c.Log}}}
+	s := &stepper{ChemBus: c, publisher: p}
 	require.NoError(t, s.publisher.open())
 	t.Cleanup(func() {
 		s.publisher.close(0)
@@ -56,7 +51,7 @@ func (s *stepper) until(t *testing.T, what string, condition func() bool) {
 }
 
 func (s *stepper) listened() bool {
-	return !s.publisher.coveredSince.IsZero()
+	return !s.publisher.dispatcher.listenedSince.IsZero()
 }
 
 // TestGapOfWhileTheBusIsAwayIsKept has the bus die and come back: to a subscriber that was there before
@@ -70,7 +65,7 @@ func TestGapOfWhileTheBusIsAwayIsKept(t *testing.T) {
 		require.NoError(t, b.Kill())
 		s.until(t, "the bus is seen to be away", func() bool { return !s.listened() })
 		require.NoError(t, s.Write([]telegraf.Metric{gapMetric(incident, nil)}))
-		_, err := s.publisher.publish(time.Now())
+		_, err := s.publisher.dispatch(time.Now())
 		require.NoError(t, err)
 		require.Equal(t, 1, s.pending(), "sent to nobody")
 		require.NoError(t, b.Restart())
@@ -95,22 +90,22 @@ func TestGapWaitsAfterTheLastSubscriberLeft(t *testing.T) {
 	require.Empty(t, first.Received())
 }
 
-// TestLostProofIsNotAwaited has the bus die between a gap and its proof: the gap is sent again when there is a bus, and
-// not only when the proof is overdue.
-func TestLostProofIsNotAwaited(t *testing.T) {
+// TestLostAckIsNotAwaited has the bus die between a gap and its probe: the gap is sent again when there is a bus, and
+// not only when the ack is overdue.
+func TestLostAckIsNotAwaited(t *testing.T) {
 	b := startBus(t)
 	c := listen(t, b)
 	s := newStepper(t, b.XSub())
-	s.outbox.confirmTimeout = forever
+	s.outbox.ackTimeout = forever
 	s.until(t, "the subscriber shows", s.listened)
 	require.NoError(t, b.Pause())
 	require.NoError(t, s.Write([]telegraf.Metric{gapMetric("a", nil)}))
-	s.until(t, "the gap is sent", func() bool { return s.outbox.inFlight == 1 })
+	s.until(t, "the gap is sent", func() bool { return s.counted().Published == 1 })
 	require.NoError(t, b.Kill())
 	require.NoError(t, b.Restart())
 	s.until(t, "the gap is published", func() bool { return s.pending() == 0 })
 	received(t, c, "a")
-	require.EqualValues(t, 1, s.standing().Repeated)
+	require.EqualValues(t, 1, s.counted().Repeated)
 }
 
 // fullPipe returns a bus that stands still and a plugin from which ZeroMQ takes no more.
@@ -123,12 +118,12 @@ func fullPipe(t *testing.T) (*colony.Bus, *stepper) {
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	s := newStepper(t, b.XSub())
 	s.until(t, "the subscriber shows, and others could be heard", func() bool {
-		return s.listened() && s.publisher.out.Listeners.Has(s.publisher.presence)
+		return s.listened() && s.publisher.dispatcher.peers.connected
 	})
 	require.NoError(t, b.Pause())
 	require.NoError(t, s.Write(flood()))
 	settled := time.Now().Add(settle)
-	next, err := s.publisher.publish(settled)
+	next, err := s.publisher.dispatch(settled)
 	require.NoError(t, err)
 	require.Equal(t, settled.Add(fullRetry), next)
 	require.NotZero(t, s.pending())

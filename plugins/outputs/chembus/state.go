@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 )
 
@@ -15,26 +16,38 @@ const (
 	// formerStateName is what the file was called before.
 	formerStateName = "voice.json"
 	// stateVersion is the version of its form.
-	stateVersion = 1
-	// saveInterval is the shortest time between two saves, unless there is news that consumers know of: what
-	// is not saved when the process dies is sent again, and has to be within the 60 s in which they remember it.
+	stateVersion = 2
+	// A save is followed by a pause of saveShare times as long, but no longer than saveInterval: what is not saved when
+	// the process dies is sent again, and has to be within the 60 s in which consumers remember it.
 	saveInterval = time.Second
-	// saveShare bounds the time that saving news takes: a pause of so many times as long.
-	saveShare = 20
+	saveShare    = 20
 )
 
-// memory is what survives a restart.
-type memory struct {
-	Version   int      `json:"version"`
-	Confirmed []string `json:"confirmed"` // incidents, those seen longest ago first
-	Notices   []notice `json:"notices"`   // likewise
-	Counts    standing `json:"counts"`
+// savedState is the form of the state file, a JSON object.
+type savedState struct {
+	Version   int             `json:"version"`
+	Incidents []savedIncident `json:"incidents"` // of which consumers were told; those seen longest ago first
+	Silences  []silence       `json:"silences"`  // likewise
+	Counts    totals          `json:"counts"`
+
+	// What version 1 had in the place of the delivery log.
+	Confirmed []string  `json:"confirmed,omitempty"`
+	Notices   []silence `json:"notices,omitempty"`
 }
 
-// standing is how far the gaps have come. Telegraf can read it from the file as a metric.
-type standing struct {
+type savedIncident struct {
+	ID    string `json:"id"`
+	Ended bool   `json:"ended,omitempty"`
+}
+
+// totals are the counters. Telegraf can read them from the file as a metric.
+type totals struct {
 	counts
-	Pending int `json:"pending"` // incidents that wait to be sent or confirmed; it does not survive
+	Pending int `json:"pending"` // incidents that wait to be sent, or for their acks; it does not survive
+
+	// What version 1 calls Acked and Expired.
+	Confirmed uint64 `json:"confirmed,omitempty"`
+	Unheard   uint64 `json:"unheard,omitempty"`
 }
 
 // openState finds, locks and loads the state file. Without one a restarted output would publish again
@@ -42,7 +55,8 @@ type standing struct {
 func (c *ChemBus) openState() error {
 	path, ok := statefile.Path(c.StateFile, stateName)
 	if !ok {
-		c.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s", statefile.DefaultDirectory)
+		c.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
+			statefile.DefaultDirectory)
 		return nil
 	}
 	file, err := statefile.Open(path)
@@ -65,34 +79,34 @@ func (c *ChemBus) openState() error {
 	return nil
 }
 
-// Memory returns what is to survive a restart.
-func (o *outbox) Memory() *memory {
-	var confirmed []string
-	for _, incident := range o.confirmed.Keys() {
-		if forGood, _ := o.confirmed.Peek(incident); forGood {
-			confirmed = append(confirmed, incident)
+// State returns what is to survive a restart.
+func (o *outbox) State() *savedState {
+	s := &savedState{Version: stateVersion, Silences: o.log.silences.Values(), Counts: o.Totals()}
+	for _, incident := range o.log.incidents.Keys() {
+		if state, _ := o.log.incidents.Peek(incident); state.delivered {
+			s.Incidents = append(s.Incidents, savedIncident{incident, state.ended})
 		}
 	}
-	return &memory{
-		Version:   stateVersion,
-		Confirmed: confirmed,
-		Notices:   o.notices.All(),
-		Counts:    o.Standing(),
-	}
+	return s
 }
 
-// Restore gives an outbox that was offered nothing yet the memory of another.
-func (o *outbox) Restore(m *memory) error {
-	if m.Version != stateVersion {
-		return fmt.Errorf("state has version %d, this program knows %d", m.Version, stateVersion)
+// Restore gives an outbox that was offered nothing yet the state of another one.
+func (o *outbox) Restore(s *savedState) error {
+	if s.Version < 1 || s.Version > stateVersion {
+		return fmt.Errorf("state has version %d, this program knows 1 to %d", s.Version, stateVersion)
 	}
-	for _, incident := range m.Confirmed {
-		o.confirmed.Add(incident, true)
+	for _, incident := range s.Confirmed {
+		o.log.set(incident, incidentState{delivered: true, counted: true})
 	}
-	for _, n := range m.Notices {
-		o.notices.Learn(n)
+	for _, i := range s.Incidents {
+		o.log.set(i.ID, incidentState{delivered: true, ended: i.Ended, counted: true})
 	}
-	o.counts = m.Counts.counts
+	for _, silence := range append(s.Notices, s.Silences...) {
+		o.log.put(silence)
+	}
+	o.counts = s.Counts.counts
+	o.counts.Acked += s.Counts.Confirmed
+	o.counts.Expired += s.Counts.Unheard
 	return nil
 }
 
@@ -103,35 +117,32 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 		return time.Time{}
 	}
 	c.mu.Lock()
-	standing := c.outbox.Standing()
-	revision := c.outbox.revision
-	if standing == c.saved && revision == c.savedRevision {
+	totals := c.outbox.Totals()
+	revision := c.outbox.log.revision
+	if totals == c.saved && revision == c.savedRevision {
 		c.mu.Unlock()
 		return time.Time{}
 	}
-	pause := saveInterval
-	if standing.Confirmed+standing.Known != c.saved.Confirmed+c.saved.Known && !c.saveFailed {
-		pause = min(saveShare*c.saveTook, saveInterval)
-	}
-	if next := c.savedAt.Add(pause); now.Before(next) {
+	if now.Before(c.nextSave) {
 		c.mu.Unlock()
-		return next
+		return c.nextSave
 	}
-	m := c.outbox.Memory()
+	s := c.outbox.State()
 	c.mu.Unlock()
 	start := time.Now()
-	err := c.state.Save(m)
-	c.savedAt, c.saveTook = now, time.Since(start)
-	switch {
-	case err != nil && !c.saveFailed:
+	err := c.state.Save(s)
+	change, _ := c.saveProblem.Update(err != nil, now)
+	switch change {
+	case logging.Began:
 		c.Log.Errorf("The state cannot be saved, and a restart would publish again what is open: %v", err)
-	case err == nil && c.saveFailed:
+	case logging.Ended:
 		c.Log.Info("The state is saved again")
 	}
-	if c.saveFailed = err != nil; c.saveFailed {
-		return now.Add(saveInterval)
+	if err != nil {
+		c.nextSave = now.Add(saveInterval)
+		return c.nextSave
 	}
-	c.saved, c.savedRevision = m.Counts, revision
+	c.saved, c.savedRevision, c.nextSave = s.Counts, revision, now.Add(min(saveShare*time.Since(start), saveInterval))
 	return time.Time{}
 }
 
@@ -140,7 +151,7 @@ func (c *ChemBus) closeState() {
 	if c.state == nil {
 		return
 	}
-	c.savedAt = time.Time{}
+	c.nextSave = time.Time{}
 	c.saveIfDue(time.Now())
 	c.state.Close()
 	c.state = nil

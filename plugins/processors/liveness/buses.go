@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ type bus struct {
 	key      string
 	values   []string // of the tags that the option bus names
 	detector *detector.Detector
+	arrival  uint64    // of the latest metric, counted over all buses; 0: none came since the start
 	heard    time.Time // time of the latest metric; zero: none came since the start
 	seen     time.Time // the same before the start
 	warned   bool      // that two inputs report it
@@ -52,19 +54,19 @@ func (b *bus) latest() time.Time {
 
 // buses holds a detector for each bus.
 type buses struct {
-	tags        []string // that together name a bus
-	most        int      // as many are kept
+	tags        []string   // that together name a bus
+	most        func() int // as many are kept
 	retireAfter time.Duration
-	create      func(name string) *detector.Detector
-	removed     func(*bus)
+	create      func(key string) *detector.Detector
 	log         telegraf.Logger
 
-	byKey    map[string]*bus
-	all      []*bus // in order of appearance
-	buffer   []byte // for a key
-	latest   time.Time
-	searched time.Time // when room was last looked for in vain
-	full     bool      // and that was logged
+	byKey        map[string]*bus
+	all          []*bus    // in order of appearance
+	buffer       []byte    // for a key
+	arrivals     uint64    // metrics that came
+	searched     uint64    // the same, when a bus to evict was last looked for in vain
+	unknownSince time.Time // time of the first metric of a new bus since one of the known buses was heard
+	full         bool      // and that was logged
 }
 
 // Key returns the key of the bus that a metric is of, which is valid until the next call. Complete is false if the
@@ -82,36 +84,42 @@ func (s *buses) Key(m telegraf.Metric) (key []byte, complete bool) {
 	return s.buffer, complete
 }
 
-// Find returns the bus with a key, and adds it if it is not known; nil if there is no room for it. A metric that
-// lacks a tag is of the only bus that has ticks, if there is only one and the tags that the metric has are the same.
-func (s *buses) Find(key []byte, complete bool, at time.Time) *bus {
-	if at.After(s.latest) {
-		s.latest = at
-	}
-	b := s.byKey[string(key)]
+// FindOrAdd returns the bus with a key, and adds it if it is not known; nil if there is no room for it. Evicted is the
+// bus that was removed to make room, nil if none was. A metric that lacks a tag is of the only bus that has ticks, before
+// the first tick of the only one that is known from the state, if the tags that the metric has are the same.
+func (s *buses) FindOrAdd(key []byte, complete bool, at time.Time) (b, evicted *bus) {
+	s.arrivals++
+	b = s.byKey[string(key)]
 	if !complete && (b == nil || !b.detector.Ticked()) {
-		if only := s.onlyWithTicks(); only != nil && only.agrees(string(key)) {
-			return only
+		if only := s.only(); only != nil && only.agrees(string(key)) {
+			return only, nil
 		}
 	}
 	if b == nil {
+		if len(s.all) >= s.most() {
+			evicted = s.evict(at)
+		}
 		if b = s.Add(string(key)); b == nil {
-			return nil
+			return nil, evicted
 		}
 	}
+	b.arrival, s.unknownSince = s.arrivals, time.Time{}
 	if at.After(b.heard) {
 		b.heard = at
 	}
-	return b
+	return b, evicted
 }
 
-// onlyWithTicks returns the only bus that has ticks; nil if there are several, or none.
-func (s *buses) onlyWithTicks() *bus {
+// only returns the only bus that has ticks, or, if none has, that is known; nil if there are several, or none.
+func (s *buses) only() *bus {
 	var only *bus
+	if len(s.all) == 1 && !s.all[0].seen.IsZero() {
+		only = s.all[0]
+	}
 	for _, b := range s.all {
 		switch {
 		case !b.detector.Ticked():
-		case only != nil:
+		case only != nil && only != b:
 			return nil
 		default:
 			only = b
@@ -122,39 +130,53 @@ func (s *buses) onlyWithTicks() *bus {
 
 // Add adds a bus; nil if there is no room for it.
 func (s *buses) Add(key string) *bus {
-	if len(s.all) >= s.most && !s.makeRoom() {
+	if len(s.all) >= s.most() {
 		return nil
 	}
-	values := valuesOf(key)
-	b := &bus{key: key, values: values, detector: s.create(busName(values))}
+	b := &bus{key: key, values: valuesOf(key), detector: s.create(key)}
 	s.byKey[key] = b
 	s.all = append(s.all, b)
 	return b
 }
 
-// makeRoom removes the bus that was not heard for longest, if that is longer than retireAfter. The clock of such a bus
-// stands still, so the times of the metrics of all buses are compared.
-func (s *buses) makeRoom() bool {
-	if s.latest.Sub(s.searched).Abs() < time.Minute {
-		return false
+// evict removes the bus of which the last metric came before those of all others, and returns it, if that was longer than
+// retireAfter before the metric of a new bus; nil if none was. The clock of such a bus stands still, so the times of the
+// metrics are compared. A single clock that is ahead must not evict a bus that is heard: what counts is the earlier of
+// the new bus's time and that of the bus that was heard last. Only when new buses are all that is heard, for longer than
+// retireAfter, it is their time.
+func (s *buses) evict(at time.Time) *bus {
+	if s.searched > 0 && s.arrivals-s.searched < uint64(len(s.all)) {
+		return nil // the search costs as much
 	}
-	oldest := slices.MinFunc(s.all, func(a, b *bus) int { return a.latest().Compare(b.latest()) })
-	if s.latest.Sub(oldest.latest()) > s.retireAfter {
+	inOrder := func(a, b *bus) int { return cmp.Or(cmp.Compare(a.arrival, b.arrival), a.latest().Compare(b.latest())) }
+	if s.unknownSince.IsZero() {
+		s.unknownSince = at
+	}
+	now := at
+	if last := slices.MaxFunc(s.all, inOrder); len(s.all) > 1 && last.latest().Before(at) && at.Sub(s.unknownSince) <= s.retireAfter {
+		now = last.latest()
+	}
+	var oldest *bus
+	for _, b := range s.all {
+		if !b.latest().After(now) && (oldest == nil || inOrder(b, oldest) < 0) { // one whose clock is ahead says nothing
+			oldest = b
+		}
+	}
+	if oldest != nil && now.Sub(oldest.latest()) > s.retireAfter {
 		s.Remove(oldest)
-		return true
+		return oldest
 	}
-	s.searched = s.latest
+	s.searched = s.arrivals
 	if !s.full {
 		s.full = true
 		s.log.Warnf("No further bus is judged: max_buses = %d are known, and all of them were heard within retire_after. "+
-			"Raise max_buses, or see which tag of bus has so many values", s.most)
+			"Raise max_buses, or see which tag of bus has so many values", s.most())
 	}
-	return false
+	return nil
 }
 
 // Remove forgets a bus.
 func (s *buses) Remove(b *bus) {
-	s.removed(b)
 	delete(s.byKey, b.key)
 	s.all = slices.DeleteFunc(s.all, func(other *bus) bool { return other == b })
 }

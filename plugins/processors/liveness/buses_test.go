@@ -118,7 +118,7 @@ func TestBusesAreJudgedApart(t *testing.T) {
 			require.Greater(t, gaps, n, "too peaceful to show anything")
 			for _, most := range []int{1, 60, 400} {
 				got := verdicts(t, shuffle(random, buses, most))
-				require.Equal(t, len(want), len(got))
+				require.Len(t, got, len(want))
 				for host := range want {
 					require.Equal(t, want[host], got[host], "%s, batches of up to %d", host, most)
 				}
@@ -150,7 +150,7 @@ func TestCopiesChangeNothing(t *testing.T) {
 
 func TestFullOfBuses(t *testing.T) {
 	r := start(t, "")
-	r.buses.most = 2
+	r.MaxBuses = 2
 	hour := int64(time.Hour)
 	add := func(host string, at int64) int {
 		r.acc.ClearMetrics()
@@ -166,9 +166,9 @@ func TestFullOfBuses(t *testing.T) {
 	}
 	require.Len(t, r.log.Warnings(), 1)
 	require.Contains(t, r.log.Warnings()[0], "max_buses = 2")
-	require.Equal(t, 1, add("third", 25*hour), "the first was not heard for retire_after")
-	require.Zero(t, add("first", 25*hour))
 	require.Zero(t, add("second", 25*hour), "known, and no news")
+	require.Equal(t, 2, add("third", 25*hour), "the first was not heard for retire_after, and is retired")
+	require.Zero(t, add("first", 25*hour))
 }
 
 func TestNamesOfBusesInTheLog(t *testing.T) {
@@ -239,4 +239,48 @@ func BenchmarkBuses(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestEvictedBus has a bus with an open gap removed to make room.
+func TestEvictedBus(t *testing.T) {
+	r := start(t, "", func(l *Liveness) { l.MaxBuses = 1 })
+	r.hear("gone", 1, 0, 0, "a")
+	require.Contains(t, r.hear("gone", 1, 1, 8), "gone/a heartbeat_missing true")
+	m := newMetric(tickMeasurement, "next", "", 1, 0)
+	m.SetTime(time.Unix(25*3600, 0))
+	r.acc.ClearMetrics()
+	require.NoError(t, r.Add(m, &r.acc))
+	closed := gaps(&r.acc)
+	require.Len(t, closed, 1, "nobody else will ever close it")
+	require.Equal(t, false, closed[0].Fields["open"])
+}
+
+// TestOneClockInTheFuture has a single bus whose host's clock is years ahead.
+func TestOneClockInTheFuture(t *testing.T) {
+	r := start(t, "", func(l *Liveness) { l.MaxBuses = 2 })
+	add := func(host string, at time.Time) {
+		m := newMetric(tickMeasurement, host, "", 1, float64(at.Unix()%1000))
+		m.SetTime(at)
+		require.NoError(t, r.Add(m, &r.acc))
+	}
+	add("good", time.Unix(1000, 0))
+	add("ahead", time.Unix(1e9, 0))
+	add("third", time.Unix(1001, 0))
+	require.NotNil(t, r.buses.byKey["good\x1ftcp://127.0.0.1:5559\x1f"], "it was heard a second ago")
+}
+
+// TestOnlyNewBusesAreHeard has all known buses be gone for good.
+func TestOnlyNewBusesAreHeard(t *testing.T) {
+	r := start(t, "", func(l *Liveness) { l.MaxBuses = 2 })
+	r.hear("first", 1, 0, 1)
+	r.hear("second", 1, 2, 2)
+	for at := range 30 {
+		for range 2 {
+			m := newMetric(tickMeasurement, "third", "", 1, float64(at))
+			m.SetTime(time.Unix(int64(at)*3600, 0))
+			require.NoError(t, r.Add(m, &r.acc))
+		}
+		require.Equal(t, at > 24, r.buses.byKey["third\x1ftcp://127.0.0.1:5559\x1f"] != nil, "hour %d", at)
+	}
+	require.Nil(t, r.buses.byKey["first\x1ftcp://127.0.0.1:5559\x1f"])
 }

@@ -20,3 +20,21 @@ func TestMoreBeforeTheFirstTickThanIsKept(t *testing.T) {
 	r.Tick(2)
 	require.Empty(t, r.log.Warnings(), "it is logged once")
 }
+
+// TestBeatsWithoutTagsBeforeTheFirstTick has the heartbeats of another input, which lack the tags of bus, come before
+// the first tick, and after a restart.
+func TestBeatsWithoutTagsBeforeTheFirstTick(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	for at := range 5 {
+		r.feedMetric(tickMeasurement, map[string]string{"host": "h", "endpoint": "e"}, 1, float64(at))
+		r.feedMetric("chembus_heartbeat", map[string]string{"zooid": "a"}, 0, float64(at))
+	}
+	r.Stop()
+	r = start(t, file)
+	for at := 5; at < 9; at++ {
+		r.feedMetric("chembus_heartbeat", map[string]string{"zooid": "a"}, 0, float64(at))
+		require.Empty(t, r.feedMetric(tickMeasurement, map[string]string{"host": "h", "endpoint": "e"}, 1, float64(at)))
+	}
+	require.Len(t, r.buses.all, 1)
+}

@@ -16,7 +16,7 @@ import (
 type expectations struct {
 	everywhere []string            // on each bus
 	on         map[string][]string // by the name of the bus
-	anywhere   map[string]*bus     // on any bus; where each is awaited or was heard, nil: not decided yet
+	anywhere   map[string]*bus     // on any bus; where each has to appear or was heard, nil: not decided yet
 	undecided  bool                // whether that is so for one of them
 }
 
@@ -71,21 +71,21 @@ func (l *Liveness) expectOn(b *bus) {
 // foundOn takes that a component was heard on a bus for the first time: if it is expected anywhere, then from now on
 // there.
 func (l *Liveness) foundOn(acc telegraf.Accumulator, b *bus, key string, event *event) {
-	awaited, expected := l.expected.anywhere[key]
-	if !expected || awaited == b || awaited != nil && awaited.detector.IsSeen(key) {
+	home, expected := l.expected.anywhere[key]
+	if !expected || home == b || home != nil && home.detector.IsSeen(key) {
 		return
 	}
 	l.expected.anywhere[key] = b
 	b.detector.Expect(key, false)
-	if awaited != nil {
-		l.report(acc, awaited, awaited.detector.Unexpect(key), event)
+	if home != nil {
+		l.report(acc, home, home.detector.Unexpect(key), event)
 	}
 }
 
 // forgetExpectations takes that a bus is removed.
 func (l *Liveness) forgetExpectations(b *bus) {
-	for key, awaited := range l.expected.anywhere {
-		if awaited == b {
+	for key, home := range l.expected.anywhere {
+		if home == b {
 			l.expected.anywhere[key], l.expected.undecided = nil, true
 		}
 	}

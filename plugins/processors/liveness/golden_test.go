@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 			require.True(t, found && strings.HasPrefix(head, "# "), "it must begin with what the case shows, and a blank line")
 
 			got := bytes.NewBufferString(head + "\n")
-			print := newPrinter(t, head)
+			printer := newPrinter(t, head)
 			r := newReplay(t, name)
 			open := make(map[string]any) // incidents, by series
 			for _, line := range input(t, name) {
@@ -56,7 +56,7 @@ func TestGolden(t *testing.T) {
 					require.Contains(t, []string{"liveness", "liveness_gap"}, f.Name())
 					require.Equal(t, m.Time(), f.Time())
 					checkIncident(t, open, f)
-					got.WriteString(print.Line(f))
+					got.WriteString(printer.Line(f))
 				}
 				for _, l := range logged {
 					got.WriteString("# " + l + "\n")

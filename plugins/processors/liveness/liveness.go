@@ -103,16 +103,20 @@ func (l *Liveness) reset() {
 	config := l.detectorConfig()
 	l.renamed = renamed{}
 	l.buses = &buses{
-		tags: l.Bus, most: l.MaxBuses, retireAfter: time.Duration(l.RetireAfter), log: l.Log,
+		tags: l.Bus, most: l.mostBuses, retireAfter: time.Duration(l.RetireAfter), log: l.Log,
 		byKey: make(map[string]*bus),
-		create: func(name string) *detector.Detector {
-			d := detector.New(config, name)
+		create: func(key string) *detector.Detector {
+			name := busName(valuesOf(key))
+			id := name
+			if strings.Contains(key, " ") {
+				id = key // another bus can have the same name
+			}
+			d := detector.New(config, id)
 			for _, key := range l.expected.on[name] {
 				d.Expect(key, true)
 			}
 			return d
 		},
-		removed: l.forgetExpectations,
 	}
 	for key := range l.expected.anywhere {
 		l.expected.anywhere[key], l.expected.undecided = nil, true
@@ -128,10 +132,13 @@ func (l *Liveness) Start(telegraf.Accumulator) error {
 // event is what a metric says to a detector.
 type event struct {
 	kind   detectorInput
-	key    string        // of the bus; only of one that is kept
 	at     time.Time     // of the metric
 	beat   detector.Beat // of which a tick, a kill and a stop use a part
 	killed time.Duration // of a tick: the input's clock at the last kill signal; -1: there was none
+
+	// Only of one that is kept:
+	key      string // of the bus
+	complete bool   // whether the metric had all tags of it
 }
 
 // detectorInput is what a detector takes.
@@ -162,19 +169,39 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	}
 	if l.standby {
 		if e.kind != tick {
-			l.keep(key, e)
+			l.keep(key, complete, e)
 			return nil
 		}
-		if l.takeOver(acc); l.standby {
+		if l.takeOver(acc, string(key), complete, &e); l.standby {
 			return nil
 		}
 		key, complete = l.buses.Key(m)
 	}
 	l.undoRenamed(acc, key, &e)
-	if b := l.buses.Find(key, complete, e.at); b != nil {
+	if b := l.busOf(acc, key, complete, &e); b != nil {
 		l.feed(acc, b, &e)
 	}
 	return nil
+}
+
+// busOf returns the bus that an event is of; nil if there is no room for it.
+func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e *event) *bus {
+	b, evicted := l.buses.FindOrAdd(key, complete, e.at)
+	if evicted != nil { // nobody else would ever close its gaps
+		for _, c := range evicted.detector.Snapshot().Components {
+			l.report(acc, evicted, evicted.detector.Remove(c.Key, false), e)
+		}
+		l.forgetExpectations(evicted)
+	}
+	return b
+}
+
+// mostBuses is how many buses are kept. Another name of the only one that was known needs room beside it.
+func (l *Liveness) mostBuses() int {
+	if l.renamed.former != nil {
+		return max(l.MaxBuses, 2)
+	}
+	return l.MaxBuses
 }
 
 // feed hands an event to the detector of a bus, and adds what was found.
@@ -212,25 +239,27 @@ func (l *Liveness) kill(acc telegraf.Accumulator, b *bus, e *event, observed tim
 func (l *Liveness) warn(b *bus) {
 	jumps := b.detector.Jumps()
 	if jumps == jumpsToLog && jumps != b.jumps { // a tick that does not count changes nothing
-		l.Log.Warnf("Silence on the bus %q is found late, or never: each of the last %d ticks came more than blind_after, %v, after the metric before it. "+
-			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics",
+		l.Log.Warnf("Silence on the bus %q is found late, or never: before each of the last %d ticks observed_s went on "+
+			"by more than blind_after, %v, or began anew. "+
+			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics, or whether several inputs report this bus",
 			b.name(), jumpsToLog, time.Duration(l.BlindAfter))
 	}
 	b.jumps = jumps
 	if b.detector.Duplicate() && !b.warned {
 		b.warned = true
-		l.Log.Warnf("Two inputs report the bus %q; only one of them is judged. Let one input report it, or give them different tags and name these in bus", b.name())
+		l.Log.Warnf("Two inputs report the bus %q; only one of them is judged. Let one input report it, or give them different tags "+
+			"and name these in bus", b.name())
 	}
 }
 
 // keep keeps an event until it is known what was known before.
-func (l *Liveness) keep(key []byte, e event) {
+func (l *Liveness) keep(key []byte, complete bool, e event) {
 	switch {
 	case l.copyLogged:
 	case len(l.early) == maxEarly:
 		l.earlyDropped++
 	default:
-		e.key = string(key)
+		e.key, e.complete = string(key), complete
 		l.early = append(l.early, e)
 	}
 }
@@ -304,6 +333,8 @@ func (l *Liveness) key(m telegraf.Metric) (string, bool) {
 		if values[i], _ = m.GetTag(tag); values[i] == "" {
 			return "", false
 		}
+		// The character that is between the values must be in none of them.
+		values[i] = strings.ReplaceAll(values[i], detector.KeySeparator, "\uFFFD")
 	}
 	return storable(strings.Join(values, detector.KeySeparator)), true
 }
@@ -339,6 +370,10 @@ func integer(m telegraf.Metric, field string) int64 {
 		return n
 	case uint64:
 		return int64(n)
+	case float64: // JSON has no other numbers
+		if n == math.Trunc(n) && math.Abs(n) < math.MaxInt64 {
+			return int64(n)
+		}
 	}
 	return 0
 }

@@ -18,10 +18,16 @@ func (l *Liveness) checkOptions() error {
 		return &option.Error{Name: "measurement", Problem: "is empty", Allowed: `name the metric that carries heartbeats, such as "chembus_heartbeat"`}
 	}
 	if len(l.Identity) == 0 || slices.Contains(l.Identity, "") {
-		return &option.Error{Name: "identity", Problem: "is empty or names an empty tag", Allowed: `name the tags that tell components apart, such as ["zooid"]`}
+		return &option.Error{
+			Name: "identity", Problem: "is empty or names an empty tag",
+			Allowed: `name the tags that tell components apart, such as ["zooid"]`,
+		}
 	}
 	if len(l.Bus) == 0 || slices.Contains(l.Bus, "") {
-		return &option.Error{Name: "bus", Problem: "is empty or names an empty tag", Allowed: `name the tags that together tell buses apart, such as ["host", "endpoint"]`}
+		return &option.Error{
+			Name: "bus", Problem: "is empty or names an empty tag",
+			Allowed: `name the tags that together tell buses apart, such as ["host", "endpoint"]`,
+		}
 	}
 	if l.MaxBuses < 1 {
 		return &option.Error{Name: "max_buses", Problem: "allows no bus at all", Allowed: "use at least 1"}

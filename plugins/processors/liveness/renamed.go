@@ -43,6 +43,7 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 	}
 	r.former, r.heir = nil, b
 	l.buses.Remove(former)
+	l.forgetExpectations(former)
 	l.Log.Warnf("The bus %q was not heard since the start, and %q is the only other one: it is taken to be the same bus under another name",
 		former.name(), b.name())
 }
@@ -79,6 +80,16 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 			}
 		}
 	}
+	reported := make(map[string]bool) // outages of this bus that are reported, and have to be closed
+	for _, o := range slices.Backward(own.Outages) {
+		if !o.Reported {
+			continue // its members' gaps are opened again
+		}
+		reported[o.ID] = true
+		o.Opened, o.Since = o.Opened+began, o.Since+began
+		o.Members = slices.DeleteFunc(o.Members, func(key string) bool { return known[key] != nil })
+		whole.Outages = slices.Insert(slices.Clone(whole.Outages), 0, o)
+	}
 	var heard []detector.Beat // of those that are known
 	for _, c := range own.Components {
 		beat := detector.Beat{Key: c.Key, Niche: c.Niche, Run: own.Clock.Run, Observed: c.Reading, LastSeen: c.LastSeen, Beats: int(c.Beats)}
@@ -86,9 +97,12 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 		case c.State == detector.Unseen:
 		case before == nil:
 			c.Last, c.Born, c.Since = c.Last+began, c.Born+began, c.Since+began
-			c.Incident, c.Flaps = "", nil
-			if c.State == detector.Silent {
-				c.State = detector.Late // its gap is opened again, under the same id
+			c.Flaps = nil
+			if !reported[c.Incident] {
+				c.Incident = ""
+				if c.State == detector.Silent {
+					c.State = detector.Late // its gap is opened again, under the same id
+				}
 			}
 			whole.Components = append(whole.Components, c)
 		case before.State == detector.Unseen:
@@ -101,9 +115,9 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 			heard = append(heard, beat)
 		}
 	}
-	d := l.buses.create(b.name())
-	for key, awaited := range l.expected.anywhere {
-		if awaited == b || awaited == l.renamed.former {
+	d := l.buses.create(b.key)
+	for key, home := range l.expected.anywhere {
+		if home == b || home == l.renamed.former {
 			l.expected.anywhere[key] = b
 			d.Expect(key, false)
 		}
@@ -125,23 +139,38 @@ func (l *Liveness) undoRenamed(acc telegraf.Accumulator, key []byte, e *event) {
 	if r.heir == nil || string(key) != r.key {
 		return
 	}
-	l.renamed = renamed{}
-	own := make(map[string]detector.ComponentSnapshot)
-	for _, c := range r.heir.detector.Snapshot().Components {
-		own[c.Key] = c
-	}
-	for i := range r.snapshot.Components {
-		c := &r.snapshot.Components[i]
-		if is, known := own[c.Key]; known && is.Last == c.Last { // it was not heard since
-			l.report(acc, r.heir, r.heir.detector.Remove(c.Key, is.Incident == c.Incident), e)
-		}
-	}
 	b := l.buses.Add(r.key)
 	if b == nil {
 		return
+	}
+	l.renamed = renamed{}
+	own := make(map[string]*detector.ComponentSnapshot)
+	heard := r.heir.detector.Snapshot().Components
+	for i := range heard {
+		own[heard[i].Key] = &heard[i]
+	}
+	for i := range r.snapshot.Components {
+		c := &r.snapshot.Components[i]
+		is, known := own[c.Key]
+		if !known || is.Last != c.Last { // it was heard since
+			continue
+		}
+		if l.expected.anywhere[c.Key] == r.heir {
+			l.expected.anywhere[c.Key] = b
+			b.detector.Expect(c.Key, false)
+		}
+		l.report(acc, r.heir, r.heir.detector.Remove(c.Key, openIncident(is) == openIncident(c)), e)
 	}
 	l.Log.Warnf("The bus %q is heard after all: it is not the same as %q", b.name(), r.heir.name())
 	if err := b.detector.Restore(r.snapshot); err != nil {
 		l.Log.Errorf("What was known of the bus %q cannot be used: %v", b.name(), err)
 	}
+}
+
+// openIncident is the id of the open incident of a component, its flapping or another; empty: there is none.
+func openIncident(c *detector.ComponentSnapshot) string {
+	if c.Flaps != nil && c.Flaps.Incident != "" {
+		return c.Flaps.Incident
+	}
+	return c.Incident
 }

@@ -96,3 +96,33 @@ func TestSeenAgainOnTheRenamedBus(t *testing.T) {
 	require.Equal(t, []string{"new/silent heartbeat_missing false"}, found)
 	require.Contains(t, r.hear("new", 2, 32, 40, "lives", "dies", "silent"), "new/appears heartbeat_missing true")
 }
+
+// TestExpectedOnTheRenamedBusThatIsHeardAfterAll has an expected component that was never heard.
+func TestExpectedOnTheRenamedBusThatIsHeardAfterAll(t *testing.T) {
+	file := stateFile(t)
+	r := expecting(t, file, "ghost", "a")
+	require.Contains(t, r.hear("old", 1, 0, 12, "a"), "old/ghost heartbeat_never_seen true")
+	r.Stop()
+	r = expecting(t, file, "ghost", "a")
+	r.hear("new", 2, 0, 32, "b")
+	found := r.hear("old", 3, 0, 10, "a")
+	require.NotContains(t, found, "old/ghost heartbeat_never_seen false", "it was not heard")
+	require.NotContains(t, found, "new/ghost heartbeat_never_seen false", "it goes on")
+	require.Contains(t, found, "old/ghost heartbeat_never_seen true")
+	for _, key := range []string{"ghost", "a"} {
+		require.Equal(t, "old", r.expected.anywhere[key].values[0], key)
+	}
+}
+
+// TestOutageOnTheRenamedBus has an outage be reported before the former bus is given up.
+func TestOutageOnTheRenamedBus(t *testing.T) {
+	r := renamedHost(t, stateFile(t))
+	r.MassCount = 1
+	r.reset() // nothing is loaded before the first tick
+	names := []string{"dies", "x", "y", "z"}
+	r.hear("new", 2, 0, 1, names...)
+	r.hear("new", 2, 2, 29)
+	before := r.hear("new", 2, 30, 40)
+	require.Contains(t, fmt.Sprint(before), "heartbeat_mass_missing true")
+	require.Contains(t, fmt.Sprint(r.hear("new", 2, 41, 42, names...)), "heartbeat_mass_missing false")
+}

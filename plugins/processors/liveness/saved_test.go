@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"testing"
@@ -19,7 +20,7 @@ type saved struct {
 	known map[string]string // the file, by incident, when that was opened
 }
 
-func (s *saved) AddFields(measurement string, fields map[string]any, tags map[string]string, at ...time.Time) {
+func (s *saved) AddFields(measurement string, fields map[string]any, _ map[string]string, _ ...time.Time) {
 	if measurement != "liveness_gap" {
 		return
 	}
@@ -47,4 +48,25 @@ func TestGapIsSavedBeforeItIsOpened(t *testing.T) {
 	for incident, content := range s.known {
 		require.Contains(t, content, incident)
 	}
+}
+
+// TestStateOfABusOptionThatIsShorterToday has two buses that are the same by today's option.
+func TestStateOfABusOptionThatIsShorterToday(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	for at := range 3 {
+		for i, e := range []string{"one", "two"} {
+			r.feedMetric("chembus_heartbeat", map[string]string{"host": "h", "endpoint": e, "zooid": e}, 1, float64(at)+float64(i)/10)
+			r.feedMetric(tickMeasurement, map[string]string{"host": "h", "endpoint": e}, 1, float64(at)+float64(i)/10)
+		}
+	}
+	r.Stop()
+	r = start(t, file, func(l *Liveness) { l.Bus = []string{"host"} })
+	var found []string
+	for at := range 10 {
+		found = append(found, r.feedMetric(tickMeasurement, map[string]string{"host": "h", "endpoint": "one"}, 2, float64(at))...)
+	}
+	require.Contains(t, found, "two heartbeat_missing true", "the bus that was heard last is kept")
+	require.NotContains(t, found, "one heartbeat_missing true")
+	require.Contains(t, fmt.Sprint(r.log.Warnings()), `What was known of the bus "h one", its 1 components among it, is dropped: by the present option bus it is the same as "h"`)
 }

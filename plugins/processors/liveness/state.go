@@ -35,7 +35,8 @@ const (
 func (l *Liveness) findState() error {
 	path, ok := statefile.Path(l.StateFile, stateName)
 	if !ok {
-		l.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s", statefile.DefaultDirectory)
+		l.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
+			statefile.DefaultDirectory)
 		return nil
 	}
 	file, err := statefile.Open(path)
@@ -49,9 +50,9 @@ func (l *Liveness) findState() error {
 	return nil
 }
 
-// takeOver ends the standby if nobody else uses the state file: it is locked and loaded, and what was heard
-// before is judged.
-func (l *Liveness) takeOver(acc telegraf.Accumulator) {
+// takeOver ends the standby at a tick of a bus if nobody else uses the state file: it is locked and loaded, and what was
+// heard before is judged.
+func (l *Liveness) takeOver(acc telegraf.Accumulator, key string, complete bool, first *event) {
 	file, err := statefile.Open(l.statePath)
 	if err != nil {
 		l.early, l.earlyDropped = nil, 0
@@ -70,10 +71,14 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator) {
 	}
 	l.standby, l.state = false, file
 	l.loadState()
+	home := l.busOf(acc, []byte(key), complete, first)
 	for i := range l.early {
 		e := &l.early[i]
-		l.undoRenamed(acc, []byte(e.key), e)
-		if b := l.buses.Find([]byte(e.key), true, e.at); b != nil {
+		b := home // the only one that is known to tick
+		if e.complete || home == nil || !home.agrees(e.key) {
+			b = l.busOf(acc, []byte(e.key), true, e)
+		}
+		if b != nil {
 			l.feed(acc, b, e)
 		}
 	}
@@ -116,6 +121,12 @@ func (l *Liveness) restore(s *savedState) error {
 	if s.Version != stateVersion {
 		return fmt.Errorf("it is of version %d, and this program reads versions up to %d", s.Version, stateVersion)
 	}
+	// Those that were heard last go first: they are kept if there is not room for all, or if two are one today.
+	slices.SortStableFunc(s.Buses, func(a, b savedBus) int { return b.Heard.Compare(a.Heard) })
+	if len(s.Buses) > l.MaxBuses {
+		l.Log.Warnf("What was known of the buses that were not heard for longest is dropped: %d buses are known, and max_buses is only %d now",
+			len(s.Buses), l.MaxBuses)
+	}
 	for i := range s.Buses {
 		if err := l.restoreBus(s.Bus, &s.Buses[i]); err != nil {
 			l.reset()
@@ -139,16 +150,21 @@ func (l *Liveness) restoreBus(tags []string, s *savedBus) error {
 		}
 		key += detector.KeySeparator
 	}
-	if l.buses.byKey[key] != nil {
-		return nil // by today's option it is the same as one before
+	if same := l.buses.byKey[key]; same != nil {
+		l.Log.Warnf("What was known of the bus %q, its %d components among it, is dropped: by the present option bus it is the same as %q",
+			busName(s.Values), len(s.Detector.Components), same.name())
+		return nil
 	}
 	b := l.buses.Add(key)
 	if b == nil {
-		return nil // max_buses is lower today
+		return nil
 	}
 	for _, c := range s.Detector.Components {
-		awaited, expected := l.expected.anywhere[c.Key]
-		if expected && (awaited == nil || c.State != detector.Unseen) {
+		home, expected := l.expected.anywhere[c.Key]
+		if expected && (home == nil || c.Beats > 0 && !home.detector.IsSeen(c.Key)) {
+			if home != nil {
+				home.detector.Unexpect(c.Key)
+			}
 			l.expected.anywhere[c.Key] = b
 			b.detector.Expect(c.Key, false)
 		}

@@ -69,3 +69,25 @@ func TestJumpsAreLoggedOnce(t *testing.T) {
 	}
 	require.Len(t, r.log.Warnings(), 1)
 }
+
+// TestRunOfJSON has the run be a float field, as a JSON parser makes it: a tick of before is a copy then.
+func TestRunOfJSON(t *testing.T) {
+	r := start(t, "")
+	for _, at := range []float64{0, 1, 2, 3, 1, 2, 4, 5, 6, 7} {
+		for _, name := range []string{"chembus_heartbeat", tickMeasurement} {
+			tags := map[string]string{"host": "h", "endpoint": "e", "zooid": "a"}
+			fields := map[string]any{"observed_s": at, "run": 1.7e18, "sent": 1e9 + at}
+			require.NoError(t, r.Add(metric.New(name, tags, fields, time.Unix(int64(at), 0)), &r.acc))
+		}
+	}
+	require.Equal(t, 7*time.Second, r.buses.all[0].detector.Now())
+}
+
+// TestSeparatorInAnIdentity has two components whose tags join to the same text.
+func TestSeparatorInAnIdentity(t *testing.T) {
+	r := start(t, "", func(l *Liveness) { l.Identity = []string{"unit", "part"} })
+	for _, values := range [][2]string{{"a\x1fb", "c"}, {"a", "b\x1fc"}} {
+		r.feedMetric("chembus_heartbeat", map[string]string{"host": "h", "endpoint": "e", "unit": values[0], "part": values[1]}, 1, 0)
+	}
+	require.Len(t, r.buses.all[0].detector.Snapshot().Components, 2)
+}

@@ -10,6 +10,8 @@ const (
 	maxJumps = 32
 	// maxRuns bounds how many runs of inputs are remembered.
 	maxRuns = 8
+	// maxLag bounds how far behind a run is taken to be: inputs whose metrics come in batches that are longer take turns.
+	maxLag = time.Minute
 )
 
 // clock is the detector's observation clock. Silence is measured in it and in nothing else.
@@ -22,8 +24,8 @@ const (
 // An input says with its run, the time of its start, which readings belong together. Within a run a tick that is not
 // later than the last one is a copy. A run that was never seen is a restart of the input. A reading of an earlier run
 // is a copy, too, unless it is later than the last one of that run: then two inputs report the same bus. The one that
-// counted first goes on to count. The other takes over once it has advanced by more than blindAfter without a reading
-// of the first. A run of 0 is not known; then only a tick that goes back says that the input has restarted.
+// counted first goes on to count once it has made up for what the other counted, and the other takes over once it has
+// advanced by more than blindAfter further. Without a run (0) only a tick that goes back is a restart of the input.
 type clock struct {
 	blindAfter time.Duration
 
@@ -36,11 +38,10 @@ type clock struct {
 	run       int64  // that counts
 	runs      []run  // that were seen, the one that counted first at the front
 	restarts  uint32 // how often the input restarted or another took over
-	heard     bool   // whether the run that counts was heard since another was
 	duplicate bool   // two inputs report this bus
 
-	jumped     bool // since the last tick
-	jumpsInRow int  // how many ticks in a row, the latest, came after a jump
+	jumped     bool // or restarted, since the last tick
+	jumpsInRow int  // how many ticks in a row, the latest, came after that
 }
 
 // jump is a step of the input's clock from one reading to another while this clock showed at.
@@ -53,8 +54,8 @@ type jump struct {
 // run is one run of an input.
 type run struct {
 	ID      int64         `json:"id"`
-	Reading time.Duration `json:"reading"` // the latest of its clock; of the run that counts, when another was heard
-	mark    time.Duration // the same, when the run that counts was heard last
+	Reading time.Duration `json:"reading"`        // the latest of its clock; of the run that counts, when another was heard
+	Lead    time.Duration `json:"lead,omitempty"` // how much further it has advanced than the run that counts, of late
 }
 
 // Take takes a reading of the input's clock, and reports whether it counts: a copy does not, nor does a second input.
@@ -71,7 +72,6 @@ func (c *clock) Take(id int64, reading time.Duration, tick bool) bool {
 	case tick && reading <= c.lastTick:
 		return false
 	}
-	c.heard = true
 	c.forward(reading)
 	if tick {
 		c.lastTick = reading
@@ -92,10 +92,7 @@ func (c *clock) admit(id int64, reading time.Duration) bool {
 	}
 	if at < 0 {
 		if len(c.runs) == maxRuns {
-			oldest := 0
-			if counts == 0 {
-				oldest = 1
-			}
+			oldest := slices.IndexFunc(c.runs, func(r run) bool { return r.ID != c.run })
 			c.runs = slices.Delete(c.runs, oldest, oldest+1)
 		}
 		c.runs = append(c.runs, run{ID: id})
@@ -107,25 +104,26 @@ func (c *clock) admit(id int64, reading time.Duration) bool {
 		return false
 	}
 	c.duplicate = true
-	if c.heard {
-		c.heard = false
-		for i := range c.runs {
-			c.runs[i].mark = c.runs[i].Reading
-		}
-	}
+	r.Lead += reading - r.Reading
 	r.Reading = reading
-	if at > counts && reading-r.mark <= c.blindAfter {
+	if at < counts && r.Lead < 0 || at > counts && r.Lead <= c.blindAfter {
 		return false
 	}
-	moved := *r
-	c.runs = slices.Insert(slices.Delete(c.runs, at, at+1), 0, moved)
+	lead := r.Lead
+	if at < counts && len(c.jumps) > 0 {
+		lead = c.reading - c.jumps[0].To // it has just made up for what the other counted
+	}
+	for i := range c.runs {
+		c.runs[i].Lead = max(c.runs[i].Lead-lead, -maxLag)
+	}
+	c.runs = slices.Insert(slices.Delete(c.runs, at, at+1), 0, run{ID: id, Reading: reading})
 	c.restart(id, reading)
 	return true
 }
 
 // restart says that the clock of the input, or of another one, began anew at a reading.
 func (c *clock) restart(id int64, reading time.Duration) {
-	c.started, c.run, c.reading, c.lastTick = true, id, reading, -1
+	c.jumped, c.started, c.run, c.reading, c.lastTick = c.started, true, id, reading, -1
 	c.restarts++
 	// Readings of before belong to another run.
 	c.jumps = append(c.jumps[:0], jump{From: -1 << 63, To: reading, At: c.now})
@@ -137,13 +135,18 @@ func (c *clock) forward(reading time.Duration) {
 		c.restart(0, reading)
 	}
 	step := reading - c.reading
-	switch {
-	case step <= 0:
+	if step <= 0 {
 		return
-	case step > c.blindAfter:
+	}
+	for i := range c.runs {
+		if r := &c.runs[i]; r.ID != c.run {
+			r.Lead = max(min(r.Lead, 0)-step, -maxLag) // what was heard of it before does not add up
+		}
+	}
+	if step > c.blindAfter {
 		c.jumped = true
 		c.addJump(jump{From: c.reading, To: reading, At: c.now})
-	default:
+	} else {
 		c.now += step
 	}
 	c.reading = reading

@@ -92,11 +92,12 @@ func (d *Detector) Duplicate() bool { return d.clock.duplicate }
 // Ticked reports whether a tick was heard.
 func (d *Detector) Ticked() bool { return d.ticked }
 
-// Jumps returns how many ticks in a row, the latest, came after a step of the input's clock longer than BlindAfter:
-// while it grows with each of them only a part of the silence is measured, or none.
+// Jumps returns how many ticks in a row, the latest, came after a restart or a jump of the input's clock: while it grows
+// with each of them only a part of the silence is measured, or none.
 func (d *Detector) Jumps() int { return d.clock.jumpsInRow }
 
-// Expect adds a component that has to appear: on this bus, as others may have to on other buses, or anywhere.
+// Expect adds a component that has to appear. Here says that it has to on this bus, whether or not it does on others:
+// that it does not is an incident of this bus. Else it may appear on any, and it is one incident for all buses.
 func (d *Detector) Expect(key string, here bool) {
 	if _, known := d.expected[key]; !known {
 		d.expected[key] = here
@@ -126,7 +127,7 @@ func (d *Detector) Remove(key string, goesOn bool) []Finding {
 			delete(o.members, key)
 			return len(o.members) == 0
 		})
-		c.incident = ""
+		c.incident, c.flaps = "", nil
 	}
 	d.retire(c)
 	d.closeOutages()

@@ -35,12 +35,12 @@ type outage struct {
 // isOutage notes a gap and reports whether OutageCount others came within OutageWindow before it.
 func (d *Detector) isOutage() bool {
 	now := d.clock.now
-	opened := slices.DeleteFunc(d.opened, func(at time.Duration) bool { return now-at >= d.config.OutageWindow })
-	full := len(opened) == d.config.OutageCount
+	d.opened = slices.DeleteFunc(d.opened, func(at time.Duration) bool { return now-at >= d.config.OutageWindow })
+	full := len(d.opened) == d.config.OutageCount
 	if full {
-		opened = slices.Delete(opened, 0, 1)
+		d.opened = slices.Delete(d.opened, 0, 1)
 	}
-	d.opened = append(opened, now)
+	d.opened = append(d.opened, now)
 	return full
 }
 

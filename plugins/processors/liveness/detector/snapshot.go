@@ -161,7 +161,7 @@ func (d *Detector) Restore(s *Snapshot) error {
 	d.clock = clock{
 		blindAfter: d.config.BlindAfter,
 		started:    c.Started, now: c.Now, reading: c.Reading, lastTick: c.LastTick,
-		jumps: slices.Clone(c.Jumps), run: c.Run, runs: slices.Clone(c.Runs), restarts: c.Restarts, heard: true,
+		jumps: slices.Clone(c.Jumps), run: c.Run, runs: slices.Clone(c.Runs), restarts: c.Restarts,
 	}
 	if len(d.clock.runs) > maxRuns {
 		d.clock.runs = d.clock.runs[:maxRuns]

@@ -61,23 +61,18 @@ func (c *ChemBus) at(t *testing.T, endpoint string) {
 	if xpub, ok := subscribeEndpoints.Load(endpoint); ok {
 		c.SubscribeEndpoint = xpub.(string)
 	}
-	c.StateFile = filepath.Join(t.TempDir(), "voice.json")
+	c.StateFile = filepath.Join(t.TempDir(), "output.json")
 }
 
-// voice is a plugin that was connected. It is closed at the end of the test, without waiting for
+// connected is a plugin that is connected. It is closed at the end of the test, without waiting for
 // anything.
-type voice struct {
+type connected struct {
 	*ChemBus
 	log    *testutil.CaptureLogger
 	closed bool
 }
 
-// pending is how many incidents wait to be sent or confirmed.
-func (c *ChemBus) pending() int {
-	return c.standing().Pending
-}
-
-func connect(t *testing.T, endpoint string, configure ...func(*ChemBus)) *voice {
+func connect(t *testing.T, endpoint string, configure ...func(*ChemBus)) *connected {
 	t.Helper()
 	c, log := standard()
 	c.at(t, endpoint)
@@ -86,7 +81,7 @@ func connect(t *testing.T, endpoint string, configure ...func(*ChemBus)) *voice 
 	}
 	require.NoError(t, c.Init())
 	require.NoError(t, c.Connect())
-	v := &voice{ChemBus: c, log: log}
+	v := &connected{ChemBus: c, log: log}
 	t.Cleanup(func() {
 		if !v.closed {
 			v.closeTimeout = 0
@@ -97,7 +92,7 @@ func connect(t *testing.T, endpoint string, configure ...func(*ChemBus)) *voice 
 }
 
 // close closes the plugin, which must end by itself.
-func (v *voice) close(t *testing.T) {
+func (v *connected) close(t *testing.T) {
 	t.Helper()
 	v.closed = true
 	done := make(chan error, 1)
@@ -106,7 +101,7 @@ func (v *voice) close(t *testing.T) {
 }
 
 // write hands metrics over, which must end by itself.
-func (v *voice) write(t *testing.T, metrics ...telegraf.Metric) {
+func (v *connected) write(t *testing.T, metrics ...telegraf.Metric) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- v.Write(metrics) }()
@@ -124,7 +119,7 @@ func returns(t *testing.T, what string, done <-chan error) {
 }
 
 // warnings returns the texts of what was logged as a warning or an error.
-func (v *voice) warnings() []string {
+func (v *connected) warnings() []string {
 	var texts []string
 	for _, e := range v.log.Messages() {
 		if e.Level == testutil.LevelWarn || e.Level == testutil.LevelError {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -35,43 +36,43 @@ func ofKind(kind string, g *gap) *gap {
 	return &other
 }
 
-// TestWhatConsumersKnowIsNotToldAgain tells consumers of some gaps and then offers another.
-func TestWhatConsumersKnowIsNotToldAgain(t *testing.T) {
-	told := silenceOf("1", "a", 100, 30) // silent until 130
+// TestWhatConsumersKnowIsNotPublishedAgain publishes some gaps and then offers another.
+func TestWhatConsumersKnowIsNotPublishedAgain(t *testing.T) {
+	first := silenceOf("1", "a", 100, 30) // silent until 130
 	another := silenceOf("2", "a", 140, 30)
 	for _, test := range []struct {
-		name  string
-		told  []*gap
-		offer *gap
-		known bool
+		name      string
+		published []*gap
+		offer     *gap
+		known     bool
 	}{
-		{"under another id, by one who missed its last beats", []*gap{told}, silenceOf("x", "a", 90, 30), true},
-		{"under another id, by one who heard a beat more", []*gap{told}, silenceOf("x", "a", 110, 30), true},
-		{"by one who heard beats while the one who told was down", []*gap{{
+		{"under another id, by one who missed its last beats", []*gap{first}, silenceOf("x", "a", 90, 30), true},
+		{"under another id, by one who heard a beat more", []*gap{first}, silenceOf("x", "a", 110, 30), true},
+		{"by one who heard beats while the first one was down", []*gap{{
 			incident: "1", open: true, kind: "heartbeat_missing", zooid: "a", component: "a", lastSeen: 100, missing: 30, at: 150,
 		}}, silenceOf("x", "a", 145, 30), true},
-		{"that it was never seen", []*gap{told}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), true},
-		{"that it flaps, by who counts the last silence", []*gap{told}, ofKind("heartbeat_flapping", silenceOf("x", "a", 100, 30)), true},
-		{"it has beaten since", []*gap{told}, another, false},
-		{"another component", []*gap{told}, silenceOf("x", "b", 90, 30), false},
-		{"another one of that name", []*gap{told}, &gap{
+		{"that it was never seen", []*gap{first}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), true},
+		{"that it flaps, by who counts the last silence", []*gap{first}, ofKind("heartbeat_flapping", silenceOf("x", "a", 100, 30)), true},
+		{"it has beaten since", []*gap{first}, another, false},
+		{"another component", []*gap{first}, silenceOf("x", "b", 90, 30), false},
+		{"another one of that name", []*gap{first}, &gap{
 			incident: "x", open: true, kind: "heartbeat_missing", zooid: "a", component: "a/elsewhere", lastSeen: 100,
 		}, false},
-		{"another kind of trouble", []*gap{told}, ofKind("latency_high", silenceOf("x", "a", 90, 30)), false},
-		{"another kind of trouble before", []*gap{ofKind("latency_high", told)}, silenceOf("x", "a", 90, 30), false},
-		{"it was back, and its clock was set back", []*gap{told, over(told)}, silenceOf("x", "a", 90, 30), false},
-		{"it was back according to another incident", []*gap{told, over(silenceOf("x", "a", 90, 30))}, silenceOf("y", "a", 90, 30), false},
-		{"never seen, after it was", []*gap{told, over(told)}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), false},
-		{"the second time", []*gap{told, over(told), another}, silenceOf("x", "a", 139, 30), true},
-		{"of many who are all known", []*gap{told, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 2, "a", "b"), true},
-		{"of many, one of whom is not known", []*gap{told}, massOf("x", 100, 30, 2, "a", "b"), false},
-		{"of many who are not all named", []*gap{told, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 3, "a", "b"), false},
+		{"another kind of trouble", []*gap{first}, ofKind("latency_high", silenceOf("x", "a", 90, 30)), false},
+		{"another kind of trouble before", []*gap{ofKind("latency_high", first)}, silenceOf("x", "a", 90, 30), false},
+		{"it was back, and its clock was set back", []*gap{first, over(first)}, silenceOf("x", "a", 90, 30), false},
+		{"it was back according to another incident", []*gap{first, over(silenceOf("x", "a", 90, 30))}, silenceOf("y", "a", 90, 30), false},
+		{"never seen, after it was", []*gap{first, over(first)}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), false},
+		{"the second time", []*gap{first, over(first), another}, silenceOf("x", "a", 139, 30), true},
+		{"of many who are all known", []*gap{first, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 2, "a", "b"), true},
+		{"of many, one of whom is not known", []*gap{first}, massOf("x", 100, 30, 2, "a", "b"), false},
+		{"of many who are not all named", []*gap{first, silenceOf("2", "b", 101, 30)}, massOf("x", 100, 30, 3, "a", "b"), false},
 		{"one of many", []*gap{massOf("1", 100, 30, 2, "a", "b")}, silenceOf("x", "b", 103, 30), true},
 		{"one of many who are back", []*gap{massOf("1", 100, 30, 2, "a", "b"), over(massOf("1", 100, 90, 0, "a"))}, silenceOf("x", "b", 103, 30), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := newTestOutbox(t, 10)
-			for _, g := range test.told {
+			for _, g := range test.published {
 				o.Offer(g)
 				publishAll(o)
 			}
@@ -85,7 +86,7 @@ func TestWhatConsumersKnowIsNotToldAgain(t *testing.T) {
 	}
 }
 
-// TestSecondIDOfOneSilence offers the silence of a component under another id while the first is on its way, as a judge
+// TestSecondIDOfOneSilence offers the silence of a component under another id while the first is on its way, as a processor
 // does that was killed and has forgotten.
 func TestSecondIDOfOneSilence(t *testing.T) {
 	first, second := silenceOf("1", "a", 100, 30), silenceOf("2", "a", 110, 30)
@@ -103,7 +104,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		o.Offer(first)
 		o.Offer(second)
 		require.Equal(t, []string{"2"}, ids(publishAll(o)))
-		require.EqualValues(t, 1, o.counts.Unheard)
+		require.EqualValues(t, 1, o.counts.Expired)
 	})
 	t.Run("another kind", func(t *testing.T) {
 		o := newTestOutbox(t, 10)
@@ -118,7 +119,8 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		require.Equal(t, []string{"1"}, ids(send(o, 1, now)))
 		o.Offer(second)
 		require.Empty(t, send(o, 2, now))
-		o.Returned(1)
+		ack(o, 1)
+		o.Offer(second)
 		require.Zero(t, o.Pending())
 		require.EqualValues(t, 1, o.counts.Known)
 	})
@@ -138,7 +140,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		o.Offer(second)
 		o.Offer(silenceOf("3", "a", 111, 30))
 		require.Empty(t, send(o, 2, now))
-		o.Returned(1)
+		ack(o, 1)
 		require.Zero(t, o.Pending())
 	})
 	t.Run("sent, and over under the second", func(t *testing.T) {
@@ -146,7 +148,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		o.Offer(first)
 		send(o, 1, now)
 		o.Offer(second)
-		o.Disconnected()
+		o.Lost()
 		o.Offer(over(second))
 		require.Empty(t, send(o, 2, now))
 		require.Zero(t, o.Pending())
@@ -157,9 +159,10 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		send(o, 1, now)
 		o.Offer(second)
 		o.Offer(over(first))
+		o.Offer(second)
 		require.Equal(t, []string{"2"}, ids(send(o, 2, now)))
 		o.Offer(first)
-		require.Contains(t, ids(send(o, 3, o.NextDeadline())), "2", "it waits for nothing any more")
+		require.Contains(t, ids(send(o, 3, now.Add(2*timeout))), "2", "it waits for nothing any more")
 	})
 	t.Run("sent, and over", func(t *testing.T) {
 		o := newTestOutbox(t, 10)
@@ -174,9 +177,9 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		o.Offer(first)
 		send(o, 1, now)
 		o.Offer(second)
-		o.Disconnected()
+		o.Lost()
 		require.Equal(t, []string{"1"}, ids(send(o, 2, now)))
-		o.Returned(2)
+		ack(o, 2)
 		require.Zero(t, o.Pending())
 	})
 }
@@ -184,21 +187,20 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 // TestIncidentThatOutlastsTheSilence takes an incident for known, which then goes on to be more than consumers know.
 func TestIncidentThatOutlastsTheSilence(t *testing.T) {
 	o := newTestOutbox(t, 10)
-	o.Heard(&peerMessage{Told: []notice{{Component: "a", Incident: "theirs", Until: 130}}}, now)
+	learn(o, silence{Component: "a", Incident: "theirs", Until: 130})
 	o.Offer(massOf("mass", 100, 30, 1, "a"))
 	require.Zero(t, o.Pending())
 	o.Offer(massOf("mass", 100, 40, 2, "a", "b"))
-	require.Equal(t, 1, o.Pending(), "nobody has told of b")
+	require.Equal(t, 1, o.Pending(), "b is not known to be silent")
 
 	o = newTestOutbox(t, 10)
-	told := notice{Component: "a", Incident: "theirs", Until: 130}
 	flapping := ofKind("heartbeat_flapping", silenceOf("flapping", "a", 100, 30))
-	o.Heard(&peerMessage{Told: []notice{told}}, now)
+	learn(o, silence{Component: "a", Incident: "theirs", Until: 130})
 	o.Offer(flapping)
 	o.Offer(flapping)
 	require.Zero(t, o.Pending())
 	require.EqualValues(t, 1, o.counts.Known)
-	o.Heard(&peerMessage{Over: []notice{told}}, now)
+	o.Offer(over(silenceOf("mine", "a", 90, 30)))
 	o.Offer(flapping)
 	require.Equal(t, 1, o.Pending(), "it goes on, and what covered it is over")
 }
@@ -243,73 +245,111 @@ func TestNeverSeenAgain(t *testing.T) {
 	o.Offer(g)
 	send(o, 1, now)
 	o.Offer(over(g))
-	o.Returned(1)
+	ack(o, 1)
 	o.Offer(g)
 	require.Len(t, publishAll(o), 1, "also one that was over before it was confirmed")
 }
 
-// TestAnotherMonitorTells offers gaps before and after another monitor said that it has told of them.
-func TestAnotherMonitorTells(t *testing.T) {
-	said := &peerMessage{From: "x", Told: []notice{
+// learn takes entries of another monitor's log.
+func learn(o *outbox, entries ...silence) {
+	for _, s := range entries {
+		o.log.Learn(s)
+	}
+	o.DropCovered()
+}
+
+// TestLogOfAnotherMonitor offers gaps before and after another monitor has sent its log.
+func TestLogOfAnotherMonitor(t *testing.T) {
+	theirs := []silence{
 		{Component: "a", Incident: "theirs", Until: 130}, {Component: "b", Incident: "2", Until: 130}, {Component: "e", Incident: "5", Until: 130},
-	}}
+	}
 	o := newTestOutbox(t, 10)
 	o.Offer(silenceOf("mine", "a", 90, 30))
 	o.Offer(massOf("2", 140, 30, 300, "b", "c")) // the same incident, whoever else is in it
 	o.Offer(silenceOf("3", "e", 140, 30))
 	o.Offer(silenceOf("4", "d", 90, 30))
-	send(o, 1, now)
-	o.Heard(said, now)
+	learn(o, theirs...)
 	require.EqualValues(t, 2, o.counts.Known)
-	require.Equal(t, 2, o.Pending(), "it was back; and nobody told of that one")
-	o.Returned(1)
-	require.EqualValues(t, 2, o.counts.Confirmed)
-	require.Zero(t, o.inFlight)
+	require.Equal(t, 2, o.Pending(), "it was back; and that one is not in the log")
+	require.Len(t, publishAll(o), 2)
 
 	o = newTestOutbox(t, 10)
-	o.Heard(said, now)
+	learn(o, theirs...)
 	o.Offer(silenceOf("mine", "a", 90, 30))
 	require.Zero(t, o.Pending())
-	o.Heard(&peerMessage{From: "x", Over: []notice{{Component: "a", Incident: "another"}}}, now)
-	o.Offer(silenceOf("later", "a", 91, 30))
-	require.Zero(t, o.Pending())
-	o.Heard(&peerMessage{From: "x", Over: []notice{{Component: "a", Incident: "theirs"}}}, now)
-	o.Offer(silenceOf("last", "a", 92, 30))
-	require.Equal(t, 1, o.Pending())
+	learn(o, silence{Component: "a", Incident: "older", Until: 100})
+	o.Offer(silenceOf("later", "a", 110, 30))
+	require.Zero(t, o.Pending(), "what is older tells nothing")
 }
 
-// TestNoticesAreBounded has another monitor say more than anybody could mean.
-func TestNoticesAreBounded(t *testing.T) {
+// TestClosedLevelIsRepeated has a component fail again while the processor still repeats that it was back.
+func TestClosedLevelIsRepeated(t *testing.T) {
+	first, again := silenceOf("1", "a", 100, 30), silenceOf("2", "a", 140, 30)
+	o := newTestOutbox(t, 10)
+	o.Offer(first)
+	publishAll(o)
+	o.Offer(over(first))
+	o.Offer(again)
+	publishAll(o)
+	o.Offer(over(first))
+	o.Offer(silenceOf("x", "a", 130, 30))
+	require.Zero(t, o.Pending(), "it is known to be silent")
+}
+
+// TestDeliveryLogIsBounded has another monitor send more than anybody could mean.
+func TestDeliveryLogIsBounded(t *testing.T) {
 	const maxPending = 2
 	o := newTestOutbox(t, maxPending)
 	o.Offer(silenceOf("1", "mine", 100, 30))
 	publishAll(o)
-	for i := range 10 * rememberedFactor * maxPending {
-		o.Heard(&peerMessage{Told: []notice{{Component: fmt.Sprint(i), Incident: "x", Until: 1}}}, now)
-		o.Offer(silenceOf("1", "mine", 100, 40)) // a level keeps it from being forgotten
+	for i := range 10 * incidentsPerPending * maxPending {
+		learn(o, silence{Component: fmt.Sprint(i), Incident: fmt.Sprint(i), Until: 1})
+		o.Offer(silenceOf("1", "mine", 100, 40)) // a level keeps it from being evicted
 	}
-	require.Len(t, o.notices.All(), rememberedFactor*maxPending)
+	require.Equal(t, incidentsPerPending*maxPending, o.log.silences.Len())
+	require.Equal(t, incidentsPerPending*maxPending, o.log.incidents.Len())
 	o.Offer(silenceOf("2", "mine", 90, 30))
 	require.Zero(t, o.Pending())
-	before := o.notices.All()
-	for _, bad := range []notice{
-		{Incident: "x", Until: 1}, {Component: "x", Until: 1},
-		{Component: strings.Repeat("x", maxName+1), Incident: "x"}, {Component: "x", Incident: strings.Repeat("x", maxName+1)},
-		{Component: "x", Incident: "x", Until: math.NaN()}, {Component: "x", Incident: "x", Until: math.Inf(1)},
-	} {
-		require.False(t, o.notices.Learn(bad))
-	}
-	require.Equal(t, before, o.notices.All())
+	before := o.log.silences.Values()
+	learn(o,
+		silence{Incident: "x", Until: 1}, silence{Component: "x", Until: 1},
+		silence{Component: strings.Repeat("x", maxName+1), Incident: "x"}, silence{Component: "x", Incident: strings.Repeat("x", maxName+1)},
+		silence{Component: "x", Incident: "x", Until: math.NaN()}, silence{Component: "x", Incident: "x", Until: math.Inf(1)})
+	require.Equal(t, before, o.log.silences.Values())
 }
 
-func TestNoticesSurviveARestart(t *testing.T) {
+func TestDeliveryLogSurvivesARestart(t *testing.T) {
 	o := newTestOutbox(t, 10)
 	o.Offer(silenceOf("1", "a", 100, 30))
 	publishAll(o)
-	o.Heard(&peerMessage{Told: []notice{{Component: "b", Incident: "2", Until: 130}}}, now)
+	learn(o, silence{Component: "b", Incident: "2", Until: 130})
 	restarted := newTestOutbox(t, 10)
-	require.NoError(t, restarted.Restore(o.Memory()))
+	require.NoError(t, restarted.Restore(saved(t, o)))
 	restarted.Offer(silenceOf("x", "a", 90, 30))
 	restarted.Offer(silenceOf("x", "b", 90, 30))
 	require.Zero(t, restarted.Pending())
+}
+
+// TestHeardGaps reads what is on the signal's topic, whoever has sent it.
+func TestHeardGaps(t *testing.T) {
+	c, _ := standard()
+	for _, g := range []*gap{
+		silenceOf("1", "a", 100, 30), ofKind("heartbeat_never_seen", silenceOf("2", "a", 0, 60)), massOf("3", 100, 30, 7, "a", "b"),
+		{incident: "4", open: true, kind: "heartbeat_flapping", zooid: "a", component: "x/a", lastSeen: 100, missing: 30},
+	} {
+		g.at = 140
+		payload, err := c.message(g, time.Unix(140, 0)).Encode()
+		require.NoError(t, err)
+		require.Equal(t, g, heardGap(payload))
+	}
+	foreign, err := c.message(ofKind("component_silent", silenceOf("1", "a", 100, 30)), now).Encode()
+	require.NoError(t, err)
+	for _, payload := range []string{
+		string(foreign), "", "{", "[]", `{"incident_id":"x"}`,
+		`{"incident_id":null,"ts":1.0,"facts":{"gap_type":"heartbeat_missing","zooid":"a"}}`,
+		`{"incident_id":"x","ts":1.0,"facts":{"gap_type":"heartbeat_missing","zooid":"a","last_seen":"x"}}`,
+		`{"incident_id":"x","ts":NaN,"facts":{"gap_type":"heartbeat_missing","zooid":"a"}}`,
+	} {
+		require.Nil(t, heardGap([]byte(payload)), payload)
+	}
 }

@@ -1,0 +1,181 @@
+package chembus
+
+import (
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	// incidentsPerPending is how many incidents the delivery log holds for each that may be pending.
+	incidentsPerPending = 10
+	// maxSilences bounds how many components the delivery log holds: other monitors may send any number.
+	maxSilences = 10_000
+	// maxName bounds the names and ids in the delivery log, in bytes.
+	maxName = 512
+)
+
+// deliveryLog holds what consumers are known to have been told, by this monitor or by another one: which incidents, and
+// which components are silent. An id alone is not enough: a monitor that missed the last beats of a component, because
+// it was down, derives another id for the same failure.
+type deliveryLog struct {
+	incidents *simplelru.LRU[string, incidentState]
+	silences  *simplelru.LRU[string, silence] // by component
+	revision  uint64                          // changes with the content
+}
+
+// incidentState is what is known of an incident.
+type incidentState struct {
+	delivered bool // or its failure was, under another id
+	ended     bool // according to this monitor's processor, which repeats that
+	counted   bool // as published, or as known already
+}
+
+// silence is what consumers were told last about one component.
+type silence struct {
+	Component string  `json:"component"`
+	Incident  string  `json:"incident"`
+	Until     float64 `json:"until"` // epoch seconds by the component's clock: it was silent up to then
+}
+
+// usable reports whether a silence can be kept and sent.
+func (s *silence) usable() bool {
+	return usableName(s.Component) && usableName(s.Incident) && !math.IsNaN(s.Until) && !math.IsInf(s.Until, 0)
+}
+
+func usableName(name string) bool {
+	return name != "" && len(name) <= maxName && utf8.ValidString(name) // JSON would change it if it were not
+}
+
+func newDeliveryLog(maxPending int) (*deliveryLog, error) {
+	incidents, err := simplelru.NewLRU[string, incidentState](incidentsPerPending*maxPending, nil)
+	if err != nil {
+		return nil, err
+	}
+	silences, err := simplelru.NewLRU[string, silence](min(incidentsPerPending*maxPending, maxSilences), nil)
+	return &deliveryLog{incidents: incidents, silences: silences}, err
+}
+
+// Add takes a gap of which consumers were told.
+func (l *deliveryLog) Add(g *gap) {
+	state, _ := l.incidents.Peek(g.incident)
+	// The same failure can come again under the same id if the component was never seen.
+	state.delivered = !state.ended || !g.neverSeen()
+	l.set(g.incident, state)
+	if state.ended {
+		return
+	}
+	for _, component := range g.components() {
+		l.put(silence{Component: component, Incident: g.incident, Until: g.until()})
+	}
+}
+
+// Learn takes an entry of another monitor's log.
+func (l *deliveryLog) Learn(s silence) {
+	state, _ := l.incidents.Peek(s.Incident)
+	known, ok := l.silences.Get(s.Component)
+	if !s.usable() || state.ended || ok && s.Until <= known.Until {
+		return
+	}
+	l.put(s)
+	state.delivered = true
+	l.set(s.Incident, state)
+}
+
+func (l *deliveryLog) put(s silence) {
+	if s.usable() {
+		l.silences.Add(s.Component, s)
+		l.revision++
+	}
+}
+
+func (l *deliveryLog) set(incident string, state incidentState) {
+	l.incidents.Add(incident, state)
+	l.revision++
+}
+
+// Retract takes back a gap that has reached nobody after all.
+func (l *deliveryLog) Retract(incident string) {
+	l.incidents.Remove(incident)
+	l.removeSilences(incident, nil)
+}
+
+// Covers reports whether consumers need not be told of an open gap: they know its id, or that each of its components
+// was silent up to a time after the gap's last beat. Nothing was heard since that beat, so it is the same silence.
+func (l *deliveryLog) Covers(g *gap) bool {
+	if state, _ := l.incidents.Peek(g.incident); state.delivered {
+		return true
+	}
+	components := g.components()
+	for _, component := range components {
+		if s, ok := l.silences.Peek(component); !ok || !g.neverSeen() && g.lastSeen > s.Until {
+			return false
+		}
+	}
+	// Of many members not all are named.
+	return len(components) > 0 && int64(len(components)) >= g.count
+}
+
+// Count takes that a gap is not published, or no more. It reports whether that is new.
+func (l *deliveryLog) Count(g *gap) bool {
+	state, _ := l.incidents.Peek(g.incident)
+	if state.counted {
+		return false
+	}
+	// An incident that outlasts the silence may become more than consumers know.
+	state.delivered, state.counted = state.delivered || !g.outlasts() && !state.ended, true
+	l.set(g.incident, state)
+	return true
+}
+
+// Opened takes the level of an open gap.
+func (l *deliveryLog) Opened(g *gap) {
+	state, known := l.incidents.Get(g.incident) // which makes it the last to be evicted
+	if state.ended {
+		state.ended = false
+		l.set(g.incident, state)
+	}
+	if !known || !state.delivered {
+		return
+	}
+	for _, component := range g.components() {
+		l.silences.Get(component)
+	}
+	if g.members != nil && g.count <= int64(len(g.members)) {
+		l.removeSilences(g.incident, g.members) // the others are back
+	}
+}
+
+// Ended takes the level of a gap that is closed: its component is back. Whatever was said of it before is history, and
+// its clock may have been set back meanwhile. It reports whether that is new.
+func (l *deliveryLog) Ended(g *gap) bool {
+	state, _ := l.incidents.Peek(g.incident)
+	if state.ended {
+		return false
+	}
+	if g.neverSeen() {
+		state = incidentState{} // the same failure can come again under the same id
+	}
+	state.ended = true
+	l.set(g.incident, state)
+	if g.members != nil {
+		l.removeSilences(g.incident, nil)
+		return true
+	}
+	for _, component := range g.components() {
+		l.silences.Remove(component)
+	}
+	return true
+}
+
+// removeSilences removes what is said of all components of an incident but some.
+func (l *deliveryLog) removeSilences(incident string, but []string) {
+	for _, s := range l.silences.Values() {
+		if s.Incident == incident && !slices.Contains(but, s.Component) {
+			l.silences.Remove(s.Component)
+			l.revision++
+		}
+	}
+}

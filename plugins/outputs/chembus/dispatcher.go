@@ -1,0 +1,210 @@
+package chembus
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+)
+
+const (
+	// settle is how long after the first subscriber the others get to be there too. After an outage of
+	// the bus everybody connects again, libzmq's clients every 100 ms, and the bus tells a publisher of
+	// the first one only.
+	settle = 500 * time.Millisecond
+	// fullRetry is the pause after the bus took no more.
+	fullRetry = 100 * time.Millisecond
+	// probeInterval is the time between two probes while gaps wait for other monitors, and probeLost how long one may be
+	// on its way before another is sent.
+	probeInterval = time.Second
+	probeLost     = 5 * time.Second
+
+	// The private topics begin with these.
+	probePrefix    = "telegraf-chembus.probe."
+	peersPrefix    = "telegraf-chembus.peers."
+	presencePrefix = "telegraf-chembus.peer."
+)
+
+// topics are what a monitor publishes and hears.
+type topics struct {
+	signal   string
+	hear     string // prefix by which the signal is heard: an own subscription to all of it would hide the consumers'
+	probe    string // of this connection alone
+	peers    string // what the monitors of a bus say to each other
+	family   string // prefix of the presence topics
+	presence string // only subscribed to, by which other monitors know that this one is there
+}
+
+// newTopics names topics for a new connection, so that nothing of a former one is taken for something of this one.
+func newTopics(signal string) topics {
+	family := presencePrefix + signal + "."
+	return topics{
+		signal: signal, hear: signal[:len(signal)-1], probe: probePrefix + uuid.NewString(), peers: peersPrefix + signal,
+		family: family, presence: family + uuid.NewString(),
+	}
+}
+
+// dispatcher decides what goes out on the bus now, from the outbox and by leave of the peers. Time is passed in.
+type dispatcher struct {
+	plugin *ChemBus
+	topics topics
+	peers  *peers
+	send   func(topic string, payload []byte) error // an error that bus.Again reports: the bus takes no more at present
+
+	listenedSince time.Time // when somebody began to listen; zero: nobody does
+	probe         uint64    // number of the last one
+	probed        time.Time // when it was sent
+	nextProbe     time.Time // when to send another; zero: no gap waits for other monitors
+}
+
+// Hear takes a message, in the order of the bus.
+func (s *dispatcher) Hear(topic string, payload []byte, now time.Time) {
+	o := s.plugin.outbox
+	switch topic {
+	case s.topics.signal:
+		if g := heardGap(payload); g != nil {
+			o.log.Add(g)
+			s.peers.Published(g)
+		}
+	case s.topics.peers:
+		s.peers.Hear(payload, o, now)
+	case s.topics.probe:
+		var facts struct {
+			Number uint64 `json:"number"`
+		}
+		if m, ok := bus.ParseMessage(string(payload)); !ok || m.DecodeFacts(&facts) != nil || facts.Number > s.probe {
+			return
+		}
+		s.peers.returned.Returned(now)
+		o.Returned(facts.Number, now)
+		if facts.Number == s.probe && !s.nextProbe.IsZero() {
+			s.nextProbe = s.probed.Add(probeInterval)
+		}
+	}
+}
+
+// Follow takes whether somebody listens to the signal while probes come back, whether other monitors can be heard, and
+// how many they are.
+func (s *dispatcher) Follow(listened, connected bool, others int, now time.Time) {
+	if !listened && !s.listenedSince.IsZero() {
+		s.ConnectionLost()
+	} else if listened && s.listenedSince.IsZero() {
+		s.listenedSince = now
+	}
+	if s.peers.Connected(connected, others, now); !connected {
+		s.plugin.outbox.VoidClaims()
+	}
+}
+
+// ConnectionLost takes that what is on its way may be lost. Who listens is to be seen anew.
+func (s *dispatcher) ConnectionLost() {
+	s.plugin.outbox.Lost()
+	s.listenedSince = time.Time{}
+}
+
+// MessagesMissed takes that messages of the bus may not have been heard.
+func (s *dispatcher) MessagesMissed() {
+	s.peers.Disconnected()
+	s.plugin.outbox.VoidClaims()
+}
+
+// Dispatch sends what is due. It returns when to call it again by itself; zero: when something happens.
+func (s *dispatcher) Dispatch(now time.Time) (time.Time, error) {
+	o := s.plugin.outbox
+	o.DropCovered()
+	messages, next := s.peers.Talk(o, now)
+	if err := s.say(messages, now); err != nil && !bus.Again(err) {
+		return next, err // what is not said is asked for again
+	}
+	if s.listenedSince.IsZero() || o.Pending() == 0 {
+		s.nextProbe = time.Time{}
+		return next, nil
+	}
+	if settled := s.listenedSince.Add(settle); now.Before(settled) {
+		return earlier(next, settled), nil
+	}
+	due, later := o.Due(now)
+	decided := make(map[verdict][]*delivery)
+	for _, d := range due {
+		v := s.peers.Decide(d, now)
+		decided[v] = append(decided[v], d)
+	}
+	err := s.say(s.peers.Claim(decided[sendClaim], now), now)
+	if bus.Again(err) {
+		o.VoidClaims()
+	}
+	if err == nil {
+		err = s.publish(decided[publish], now)
+	}
+	if err == nil {
+		err = s.keepProbing(len(decided[wait])+len(decided[sendClaim]) > 0, now)
+	}
+	if bus.Again(err) {
+		return now.Add(fullRetry), nil
+	}
+	return earlier(earlier(next, later), s.nextProbe), err
+}
+
+// publish sends gaps, and a probe behind them: the bus keeps the order of one connection.
+func (s *dispatcher) publish(ready []*delivery, now time.Time) error {
+	if len(ready) == 0 {
+		return nil
+	}
+	c := s.plugin
+	for _, d := range ready {
+		if err := s.sendMessage(c.message(&d.gap, now)); err != nil {
+			return err
+		}
+		c.outbox.Sent(d, s.probe+1, now)
+		if d.attempts == 1 {
+			c.Log.Infof("Published the gap %q of %q: %q, incident %q", d.kind, d.zooid, d.reason, d.incident)
+		}
+	}
+	return s.sendProbe(now)
+}
+
+// keepProbing sends a probe if gaps wait for other monitors and one is due.
+func (s *dispatcher) keepProbing(waiting bool, now time.Time) error {
+	switch {
+	case !waiting:
+		s.nextProbe = time.Time{}
+	case s.nextProbe.IsZero():
+		s.nextProbe = now.Add(probeInterval)
+		s.peers.returned.last = now // no probe was sent before, so that none could come back
+	case !now.Before(s.nextProbe):
+		return s.sendProbe(now)
+	}
+	return nil
+}
+
+func (s *dispatcher) sendProbe(now time.Time) error {
+	s.probe++
+	s.probed, s.nextProbe = now, now.Add(probeLost)
+	return s.sendMessage(s.plugin.privateMessage(s.topics.probe, map[string]any{"number": s.probe}, now))
+}
+
+func (s *dispatcher) say(messages []peerMessage, now time.Time) error {
+	for i := range messages {
+		if err := s.sendMessage(s.plugin.privateMessage(s.topics.peers, messages[i].facts(), now)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *dispatcher) sendMessage(m bus.Message) error {
+	payload, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	return s.send(m.Signal, payload)
+}
+
+// earlier returns the earlier of two times; zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,304 @@
+package chembus
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/testutil"
+)
+
+const (
+	// simStep is the step of the simulated time: what is sent in one is heard in the next.
+	simStep = 10 * time.Millisecond
+	// simMemory is how long consumers remember an incident.
+	simMemory = time.Minute
+)
+
+// simMessage is a message on the simulated bus.
+type simMessage struct {
+	from           *simMonitor
+	topic, payload string
+}
+
+// simMonitor is one monitor of a simulated bus: all of the output but its connections.
+type simMonitor struct {
+	*ChemBus
+	dispatcher dispatcher
+	alive      bool
+	stopped    bool
+	inbox      []simMessage
+	levels     map[string]*gap // by component, as its processor repeats them
+	offers     []*gap          // what the processor has written and the output has not read
+}
+
+// simulation is a bus with monitors and one consumer, in steps of simulated time. The bus has one order; each monitor hears
+// all from the moment on at which it joins.
+type simulation struct {
+	*testing.T
+	random   *rand.Rand
+	now      time.Time
+	paused   bool
+	queue    []simMessage
+	monitors []*simMonitor
+	private  int                        // messages on private topics
+	seen     map[string]time.Time       // incidents
+	handled  map[string][]string        // incidents by zooid
+	later    map[time.Duration][]func() // by steps from the start
+	start    time.Time
+}
+
+func newSimulation(t *testing.T, seed uint64, monitors int) *simulation {
+	t.Helper()
+	s := &simulation{
+		T: t, random: rand.New(rand.NewPCG(seed, 0)), now: now, start: now,
+		seen: make(map[string]time.Time), handled: make(map[string][]string), later: make(map[time.Duration][]func()),
+	}
+	for range monitors {
+		m := &simMonitor{levels: make(map[string]*gap)}
+		s.monitors = append(s.monitors, m)
+		s.revive(m, nil)
+	}
+	return s
+}
+
+// revive starts a monitor with a state; nil: none.
+func (s *simulation) revive(m *simMonitor, state *savedState) {
+	s.Helper()
+	c, _ := standard()
+	c.Log = testutil.Logger{Quiet: true}
+	require.NoError(s, c.Init())
+	if state != nil {
+		require.NoError(s, c.outbox.Restore(state))
+	}
+	peers, err := newPeers()
+	require.NoError(s, err)
+	m.ChemBus, m.alive, m.inbox, m.offers = c, true, nil, nil
+	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(topic string, payload []byte) error {
+		s.queue = append(s.queue, simMessage{m, topic, string(payload)})
+		return nil
+	}}
+}
+
+// at calls at a time from the start.
+func (s *simulation) at(after time.Duration, do func()) {
+	after = after.Truncate(simStep)
+	s.later[after] = append(s.later[after], do)
+}
+
+// run runs up to a time from the start.
+func (s *simulation) run(until time.Duration) {
+	for ; s.now.Sub(s.start) < until; s.now = s.now.Add(simStep) {
+		after := s.now.Sub(s.start)
+		for _, do := range s.later[after] {
+			do()
+		}
+		if after%(5*time.Second) == 0 {
+			for _, m := range s.monitors {
+				for _, component := range slices.Sorted(keysOf(m.levels)) {
+					m.write(s.levelNow(m.levels[component]))
+				}
+			}
+		}
+		s.forward()
+		for _, i := range s.random.Perm(len(s.monitors)) {
+			if m := s.monitors[i]; m.alive && !m.stopped {
+				s.step(m)
+			}
+		}
+	}
+}
+
+func keysOf(levels map[string]*gap) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range levels {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func (s *simulation) levelNow(g *gap) *gap {
+	level := *g
+	level.at = float64(s.now.UnixNano()) / 1e9
+	level.missing = level.at - g.lastSeen
+	return &level
+}
+
+// write hands over a level, which is lost while the monitor is dead.
+func (m *simMonitor) write(g *gap) {
+	if m.alive {
+		m.offers = append(m.offers, g)
+	}
+}
+
+// forward hands on what was sent, unless the bus is paused: what came from one monitor in its order.
+func (s *simulation) forward() {
+	if s.paused {
+		return
+	}
+	byMonitor := make(map[*simMonitor][]simMessage)
+	var order []*simMonitor
+	for _, m := range s.queue {
+		if len(byMonitor[m.from]) == 0 {
+			order = append(order, m.from)
+		}
+		byMonitor[m.from] = append(byMonitor[m.from], m)
+	}
+	s.queue = nil
+	for len(order) > 0 {
+		i := s.random.IntN(len(order))
+		from := order[i]
+		m := byMonitor[from][0]
+		if byMonitor[from] = byMonitor[from][1:]; len(byMonitor[from]) == 0 {
+			order = slices.Delete(order, i, i+1)
+		}
+		s.deliver(m)
+	}
+}
+
+func (s *simulation) deliver(m simMessage) {
+	var payload struct {
+		Signal     string  `json:"signal"`
+		IncidentID *string `json:"incident_id"`
+		Facts      map[string]any
+	}
+	require.NoError(s, json.Unmarshal([]byte(m.payload), &payload))
+	require.Equal(s, m.topic, payload.Signal)
+	if m.topic == topic {
+		if at, ok := s.seen[*payload.IncidentID]; !ok || s.now.Sub(at) > simMemory {
+			zooid := payload.Facts["zooid"].(string)
+			s.handled[zooid] = append(s.handled[zooid], *payload.IncidentID)
+		}
+		s.seen[*payload.IncidentID] = s.now
+	} else {
+		s.private++
+	}
+	for _, monitor := range s.monitors {
+		if monitor.alive && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.dispatcher.topics.probe) {
+			monitor.inbox = append(monitor.inbox, m)
+		}
+	}
+}
+
+// step is one round of the publisher of a monitor.
+func (s *simulation) step(m *simMonitor) {
+	// As many as wait, or some of them: there is a bound, and more may come at any moment.
+	heard := min(len(m.inbox), 1+s.random.IntN(4))
+	for _, message := range m.inbox[:heard] {
+		m.dispatcher.Hear(message.topic, []byte(message.payload), s.now)
+	}
+	m.inbox = m.inbox[heard:]
+	for _, g := range m.offers {
+		m.outbox.Offer(g)
+	}
+	m.offers = nil
+	others := -1
+	for _, other := range s.monitors {
+		if other.alive {
+			others++
+		}
+	}
+	m.dispatcher.Follow(true, true, others, s.now)
+	_, err := m.dispatcher.Dispatch(s.now)
+	require.NoError(s, err)
+}
+
+// fails has a component fail: the monitors find it about a time, each with the last beat that it heard.
+func (s *simulation) fails(zooid string, found time.Duration) {
+	at := s.start.Add(found)
+	spread := []time.Duration{simStep, 50 * time.Millisecond, 1500 * time.Millisecond, 8 * time.Second}[s.random.IntN(4)]
+	for _, m := range s.monitors {
+		lastSeen := float64(at.Add(-31*time.Second).UnixNano()) / 1e9
+		if s.random.IntN(2) == 0 {
+			lastSeen -= 10 // missed the last beat
+		}
+		g := silenceOf(fmt.Sprint(zooid, lastSeen), zooid, lastSeen, 31)
+		s.at(found+time.Duration(s.random.Int64N(int64(spread))), func() {
+			m.levels[zooid] = g
+			m.write(s.levelNow(g))
+		})
+	}
+}
+
+// fault does something to the bus or to a monitor, about a time.
+func (s *simulation) fault(kind int, about time.Duration) string {
+	at := max(about+time.Duration(s.random.Int64N(int64(2*time.Second)))-time.Second, 0)
+	length := 5*time.Second + time.Duration(s.random.Int64N(int64(10*time.Second)))
+	m := s.monitors[s.random.IntN(len(s.monitors))]
+	switch kind {
+	case 0, 1:
+		s.at(at, func() { s.paused = true })
+		s.at(at+length, func() { s.paused = false })
+		return fmt.Sprintf("bus paused at %v for %v", at, length)
+	case 2:
+		s.at(at, func() { m.stopped = true })
+		s.at(at+length, func() { m.stopped = false })
+		return fmt.Sprintf("monitor stopped at %v for %v", at, length)
+	default:
+		keep := kind == 3
+		var state *savedState
+		s.at(at, func() {
+			if m.alive = false; keep {
+				state = saved(s.T, m.outbox)
+			}
+		})
+		s.at(at+length/3, func() { s.revive(m, state) })
+		return fmt.Sprintf("monitor killed at %v for %v, state kept: %v", at, length/3, keep)
+	}
+}
+
+// TestEachFailureIsHandledOnce has two or three monitors find failures while faults happen. Consumers handle each failure
+// once, whatever ids the monitors give it.
+func TestEachFailureIsHandledOnce(t *testing.T) {
+	runs := uint64(400)
+	if testing.Short() {
+		runs = 40
+	}
+	for seed := range runs {
+		s := newSimulation(t, seed, 2+int(seed%2))
+		var faults []string
+		const found = 10 * time.Second
+		for i := range 3 {
+			s.fails(fmt.Sprint("z", i), found+time.Duration(s.random.Int64N(int64(time.Second))))
+		}
+		faults = append(faults, s.fault(s.random.IntN(5), found))
+		if s.random.IntN(3) == 0 && len(s.monitors) == 3 {
+			faults = append(faults, s.fault(s.random.IntN(2), found+4*time.Second))
+		}
+		s.run(2 * time.Minute)
+		for i := range 3 {
+			require.Len(t, s.handled[fmt.Sprint("z", i)], 1, "z%d of seed %d: %v", i, seed, faults)
+		}
+		for _, m := range s.monitors {
+			require.Zero(t, m.pending(), "seed %d: %v", seed, faults)
+		}
+	}
+}
+
+// TestNothingIsSaidWithoutNeed counts the messages on the private topics.
+func TestNothingIsSaidWithoutNeed(t *testing.T) {
+	s := newSimulation(t, 1, 3)
+	s.run(10 * time.Second)
+	joined := s.private
+	require.LessOrEqual(t, joined, 9, "each asks, and each answers once or twice")
+	s.run(5 * time.Minute)
+	require.Equal(t, joined, s.private)
+	g := silenceOf("1", "z", 100, 30)
+	s.monitors[0].write(g)
+	s.run(10 * time.Minute)
+	require.Equal(t, joined+2, s.private, "a claim, and a probe behind the gap")
+	require.Equal(t, []string{"1"}, s.handled["z"])
+
+	alone := newSimulation(t, 1, 1)
+	alone.monitors[0].write(g)
+	alone.run(time.Minute)
+	require.Equal(t, 1, alone.private, "a probe behind the gap")
+}
