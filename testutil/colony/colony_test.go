@@ -19,7 +19,12 @@ import (
 // startColony starts a colony on a bus with a consumer that receives its beats from the first one.
 func startColony(t *testing.T, config colony.Config) (*colony.Colony, *consumer.Consumer) {
 	t.Helper()
-	bus := startBus(t)
+	return startColonyOn(t, startBus(t), config)
+}
+
+// startColonyOn does the same on a bus of the test's own.
+func startColonyOn(t *testing.T, bus *colony.Bus, config colony.Config) (*colony.Colony, *consumer.Consumer) {
+	t.Helper()
 	c := listen(t, bus, colony.Topic)
 	config.XSub = bus.XSub()
 	col, err := colony.New(config)

@@ -33,7 +33,8 @@ func silentAfter(t *testing.T, c *consumer.Consumer, other string, at time.Time,
 }
 
 func TestAnnouncedStops(t *testing.T) {
-	col, c, bus := startColony(t, colony.Config{Now: func() time.Time { return time.Unix(1_795_446_803, 500_000_000) }})
+	bus := startBus(t)
+	col, c := startColonyOn(t, bus, colony.Config{Now: func() time.Time { return time.Unix(1_795_446_803, 500_000_000) }})
 	ready := startedListener(t, col, bus, "VOICE.GATEWAY.READY")
 	gateway := startedListener(t, col, bus, "VOICE.GATEWAY.SHUTDOWN")
 	tts := startedListener(t, col, bus, "VOICE.TTS.SHUTDOWN")
@@ -67,7 +68,7 @@ func TestAnnouncedStops(t *testing.T) {
 }
 
 func TestProcessWithTwoNames(t *testing.T) {
-	col, c, _ := startColony(t, colony.Config{})
+	col, c := startColony(t, colony.Config{})
 	zooid := func(name, process string) colony.Zooid {
 		return colony.Zooid{Name: name, Process: process, Interval: time.Millisecond}
 	}
@@ -81,7 +82,8 @@ func TestProcessWithTwoNames(t *testing.T) {
 }
 
 func TestKillSignal(t *testing.T) {
-	col, c, bus := startColony(t, colony.Config{})
+	bus := startBus(t)
+	col, c := startColonyOn(t, bus, colony.Config{})
 	kills := startedListener(t, col, bus, colony.KillTopic)
 	require.NoError(t, col.Add(
 		colony.Zooid{Name: "obeys", Interval: time.Millisecond},
@@ -110,7 +112,7 @@ func TestSecondDialect(t *testing.T) {
 		`"facts":{"zooid":"a","niche":"n","ts":1795446803.0,"schema":1,"incidents_handled":3},`+
 		`"incident_id":null,"trace":null,"ts":1795446803.0,"schema_version":1,"channel":"legacy"}`, string(beat.Payload()))
 
-	col, c, _ := startColony(t, colony.Config{})
+	col, c := startColony(t, colony.Config{})
 	require.Error(t, col.Add(colony.Zooid{Name: "a", RuntimeStreams: -1}))
 	require.NoError(t, col.Add(colony.Zooid{Name: "a", Interval: time.Millisecond, RuntimeStreams: 1}))
 	require.NoError(t, c.Wait(limit(t), func(received []consumer.Message) bool {

@@ -11,7 +11,8 @@ import (
 )
 
 func TestOtherMonitor(t *testing.T) {
-	col, _, bus := startColony(t, colony.Config{})
+	bus := startBus(t)
+	col, _ := startColonyOn(t, bus, colony.Config{})
 	gaps := listen(t, bus, colony.GapTopic)
 	monitor, err := colony.NewInteroception(bus.XSub(), bus.XPub(), 2*time.Second)
 	require.NoError(t, err)

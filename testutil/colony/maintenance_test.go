@@ -12,7 +12,8 @@ import (
 )
 
 func TestMaintenance(t *testing.T) {
-	col, c, bus := startColony(t, colony.Config{})
+	bus := startBus(t)
+	col, c := startColonyOn(t, bus, colony.Config{})
 	suspend := startedListener(t, col, bus, colony.SuspendTopic)
 	resume := startedListener(t, col, bus, colony.ResumeTopic)
 	for _, name := range []string{"a", "b", "other"} {
@@ -36,7 +37,8 @@ func TestMaintenance(t *testing.T) {
 }
 
 func TestMaintenanceWithoutSignals(t *testing.T) {
-	col, _, bus := startColony(t, colony.Config{})
+	bus := startBus(t)
+	col, _ := startColonyOn(t, bus, colony.Config{})
 	suspend := startedListener(t, col, bus, colony.SuspendTopic)
 	require.NoError(t, col.Add(colony.Zooid{Name: "a", Interval: time.Millisecond}))
 	silent := colony.Maintenance{Marker: filepath.Join(t.TempDir(), "maintenance_mode"), NoSignals: true}

@@ -66,14 +66,23 @@ func stopPlugin(role string) func(*scene, func()) {
 
 func killPlugin(role string) func(*scene, func()) {
 	return func(s *scene, during func()) {
-		pid, err := s.telegraf.Plugin(role)
-		require.NoError(s, err)
-		require.NoError(s, syscall.Kill(pid, syscall.SIGKILL))
-		s.wait("telegraf restarts it", func() bool {
+		s.killPlugin(role)()
+		during()
+	}
+}
+
+// killPlugin kills a plugin's process. What it returns waits until Telegraf has restarted it.
+func (s *scene) killPlugin(role string) (waitRestarted func()) {
+	s.Helper()
+	pid, err := s.telegraf.Plugin(role)
+	require.NoError(s, err)
+	require.NoError(s, syscall.Kill(pid, syscall.SIGKILL))
+	return func() {
+		s.Helper()
+		s.wait("telegraf restarts the "+role, func() bool {
 			restarted, err := s.telegraf.Plugin(role)
 			return err == nil && restarted != pid
 		})
-		during()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
 // killsToLog makes Telegraf write each kill signal that the input reported to its log.
@@ -21,41 +22,96 @@ const killsToLog = `
   data_format = "influx"
 `
 
-// TestPluginIsKilledAfterKillSignal ends all heartbeats by the kill signal, and kills the input or the processor within a
-// second of it. No silence after the signal is a gap, and the colony that is started again is judged as usual.
-func TestPluginIsKilledAfterKillSignal(t *testing.T) {
-	for _, role := range []string{"input", "processor"} {
-		t.Run(role, func(t *testing.T) {
-			state := filepath.Join(t.TempDir(), "liveness.json")
-			s := newSceneWith(t, fmt.Sprintf(remembering, state), killsToLog)
-			gaps := s.consumer()
-			zooids := colony.Field(8)
-			c := s.colonyOf(append(zooids, colony.Zooid{Name: "goes_on", RuntimeStreams: 1})...)
-			killed := c.Names()[:len(zooids)]
-			s.waitSubscribed(c, colony.KillTopic)
-			for round, delay := range []time.Duration{0, 50, 200, 500, 1000} {
-				require.NoError(t, c.KillSignal())
-				require.Eventually(t, func() bool {
-					return strings.Count(s.telegraf.Output(), "chembus_kill,") > round
-				}, limit, time.Millisecond, "the input has heard the signal")
-				<-time.After(delay * time.Millisecond)
-				since := time.Now()
-				killPlugin(role)(s, func() {})
-				s.waitReported(since)
-				s.observe(10)
-				require.Empty(t, reportedIn(gaps.Received()), "%v after the signal", delay*time.Millisecond)
-				s.waitUp("goes_on")
-				for _, zooid := range killed {
-					require.NoError(t, c.Revive(zooid))
-				}
-				s.waitUp(killed...)
-			}
-			require.NoError(t, c.Kill(killed[0]))
-			s.wait("a death is reported as usual", func() bool { return len(gaps.Received()) > 0 })
-			s.observe(4)
-			require.Equal(t, []string{killed[0]}, reportedIn(gaps.Received()))
+// delays are the times from a kill signal to the end of a plugin.
+var delays = []time.Duration{
+	0, 50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, time.Second,
+}
+
+// TestInputIsKilledAfterKillSignal kills the input within a second after it has reported the kill signal.
+func TestInputIsKilledAfterKillSignal(t *testing.T) {
+	s := newKillSignalScene(t)
+	for round, delay := range delays {
+		s.afterSignal(fmt.Sprintf("killed %v after the signal", delay), func() (waitRestarted func()) {
+			s.signal()
+			require.Eventually(t, func() bool { return strings.Count(s.telegraf.Output(), "chembus_kill,") > round },
+				limit, time.Millisecond, "the input has reported the signal")
+			<-time.After(delay)
+			return s.killPlugin("input")
 		})
 	}
+	s.requireJudged()
+}
+
+// TestProcessorIsKilledAfterKillSignal kills the processor within a second after the signal was on the bus, and once before
+// it, so that it is down when the input reports the signal.
+func TestProcessorIsKilledAfterKillSignal(t *testing.T) {
+	s := newKillSignalScene(t)
+	signals := s.listener(colony.KillTopic)
+	for round, delay := range delays {
+		s.afterSignal(fmt.Sprintf("killed %v after the signal", delay), func() (waitRestarted func()) {
+			s.signal()
+			require.NoError(t, signals.Wait(t.Context(), func(received []consumer.Message) bool { return len(received) > round }))
+			<-time.After(delay)
+			return s.killPlugin("processor")
+		})
+	}
+	s.afterSignal("killed before the signal", func() (waitRestarted func()) {
+		waitRestarted = s.killPlugin("processor")
+		s.signal()
+		return waitRestarted
+	})
+	s.requireJudged()
+}
+
+// killSignalScene is a scene whose components end their heartbeats at a kill signal, but for one of ZooidRuntime.
+type killSignalScene struct {
+	*scene
+	gaps   *consumer.Consumer
+	colony *colony.Colony
+	obey   []string
+}
+
+const goesOn = "goes_on"
+
+func newKillSignalScene(t *testing.T) *killSignalScene {
+	t.Helper()
+	state := filepath.Join(t.TempDir(), "liveness.json")
+	s := &killSignalScene{scene: newSceneWith(t, fmt.Sprintf(remembering, state), killsToLog)}
+	s.gaps = s.consumer()
+	s.colony = s.colonyOf(append(colony.Field(8), colony.Zooid{Name: goesOn, RuntimeStreams: 1})...)
+	s.obey = s.colony.Names()[:8]
+	s.waitSubscribed(s.colony, colony.KillTopic)
+	return s
+}
+
+func (s *killSignalScene) signal() {
+	s.Helper()
+	require.NoError(s, s.colony.KillSignal())
+}
+
+// afterSignal requires that no silence is a gap after what fail does, and starts the components again.
+func (s *killSignalScene) afterSignal(what string, fail func() (waitRestarted func())) {
+	s.Helper()
+	waitRestarted := fail()
+	since := time.Now()
+	waitRestarted()
+	s.waitReported(since)
+	s.observe(10) // two thresholds and a half
+	require.Empty(s, reportedIn(s.gaps.Received()), what)
+	s.waitUp(goesOn)
+	for _, zooid := range s.obey {
+		require.NoError(s, s.colony.Revive(zooid))
+	}
+	s.waitUp(s.obey...)
+}
+
+// requireJudged requires that a death is a gap, as it was before the kill signals.
+func (s *killSignalScene) requireJudged() {
+	s.Helper()
+	require.NoError(s, s.colony.Kill(s.obey[0]))
+	s.wait("the death is found", func() bool { return len(s.gaps.Received()) > 0 })
+	s.observe(4)
+	require.Equal(s, []string{s.obey[0]}, reportedIn(s.gaps.Received()))
 }
 
 // waitReported waits until InfluxDB has a chembus_bus that is younger than a time. After a restart of the input the
