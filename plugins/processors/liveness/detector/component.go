@@ -102,7 +102,8 @@ func (c *component) account(now time.Duration) {
 	c.since = now
 }
 
-// availability is the share of the observed time that the component was alive; time after a kill signal or an announced stop is left out.
+// availability is the share of the observed time that the component was alive; time after a kill signal or an
+// announced stop is left out.
 func (c *component) availability() float64 {
 	if c.silentFor == 0 {
 		return 1
