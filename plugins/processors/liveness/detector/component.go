@@ -47,7 +47,7 @@ type component struct {
 	last      time.Duration // when it proved to be alive; of one unseen, since when it is expected
 	threshold time.Duration // the present one
 	rule      *Rule
-	flaps     *flaps // nil: no gap of late
+	flaps     *flaps // nil: no recent gap
 	niche     string
 	lastSeen  float64 // as last, by the sender's clock, epoch seconds
 
