@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -66,14 +67,11 @@ func soakKillSignal(ctx context.Context, o options, n int, seed uint64, stages i
 	var mu sync.Mutex
 	done, wrong := make(map[string]int), 0
 	err := onStages(ctx, o, min(stages, 2*n), func(r *round) error {
-		signals, err := consumer.New(consumer.Config{XPub: r.bus.XPub(), Topic: colony.KillTopic})
+		signals, err := r.listenForSignals()
 		if err != nil {
 			return err
 		}
 		defer signals.Close()
-		if err := r.colony.WaitSubscribed(r.ctx, colony.KillTopic); err != nil {
-			return err
-		}
 		for kill := range plan {
 			problem, err := r.afterSignal(kill, obey, signals)
 			if err != nil {
@@ -98,6 +96,26 @@ func soakKillSignal(ctx context.Context, o options, n int, seed uint64, stages i
 		return errors.New("gaps were missed, doubled or false")
 	}
 	return nil
+}
+
+// listenForSignals returns a consumer of kill signals that is connected, as the input is.
+func (r *round) listenForSignals() (*consumer.Consumer, error) {
+	var connected atomic.Bool
+	signals, err := consumer.New(consumer.Config{
+		XPub: r.bus.XPub(), Topic: colony.KillTopic,
+		OnDropped: func([][]byte) { connected.Store(true) }, // what only begins like the topic
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.await("the consumer of kill signals is connected", func() bool {
+		_ = r.publisher.Send([]byte(colony.KillTopic+".ping"), []byte("{}")) // fails only once it is closed
+		return connected.Load()
+	})
+	if err == nil {
+		err = r.colony.WaitSubscribed(r.ctx, colony.KillTopic)
+	}
+	return signals, err
 }
 
 // afterSignal does one kill, and starts the components again. The problem is empty if there was no gap, and one for the
