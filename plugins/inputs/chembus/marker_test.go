@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/testutil"
@@ -13,6 +14,14 @@ import (
 
 func markerOf(file string, isDefault bool, log telegraf.Logger) marker {
 	return marker{file: file, isDefault: isDefault, log: log, stat: os.Stat}
+}
+
+// TestMaintenanceByDefault has what the colony's script announces and creates.
+func TestMaintenanceByDefault(t *testing.T) {
+	c := newPlugin()
+	require.Equal(t, []string{"MAINTENANCE_SUSPEND", "MAINTENANCE_RESUME", "/home/kloros/.kloros/maintenance_mode", "2h0m0s"},
+		[]string{c.SuspendTopic, c.ResumeTopic, c.MaintenanceFile, time.Duration(c.MaxSuspension).String()})
+	require.True(t, newMarker(c).isDefault, "that it cannot be looked at is no error")
 }
 
 func TestFolderOfTheMarkerThatIsNotThere(t *testing.T) {
