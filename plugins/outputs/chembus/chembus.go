@@ -79,7 +79,7 @@ type ChemBus struct {
 	mu                 sync.Mutex // guards what follows
 	outbox             *outbox
 	idle               chan struct{} // closed when nothing is pending; nil: nobody waits
-	otherMonitor       bool // was noticed
+	otherMonitor       bool          // was noticed
 	malformed, dropped logging.RateLimit
 }
 
