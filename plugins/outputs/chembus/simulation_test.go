@@ -36,7 +36,8 @@ type simMonitor struct {
 	inbox      []simMessage
 	levels     map[string]*gap // by component, as its processor repeats them
 	offers     []*gap          // what the processor has written and the output has not read
-	file       *savedState     // as last saved
+	file       *savedState     // as last saved, of a revision
+	revision   uint64
 }
 
 // simulation is a bus with monitors and one consumer, in steps of simulated time. The bus has one order; each monitor hears
@@ -216,8 +217,8 @@ func (s *simulation) step(m *simMonitor) {
 	require.NoError(s, err)
 	_, err = m.dispatcher.Investigate(true, s.now)
 	require.NoError(s, err)
-	if s.random.IntN(10) == 0 {
-		m.file = saved(s.T, m.outbox)
+	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.random.IntN(10) == 0 {
+		m.file, m.revision = saved(s.T, m.outbox), revision
 		m.outbox.investigations.Recorded(m.file.Investigations)
 	}
 }
