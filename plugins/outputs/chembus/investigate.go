@@ -45,7 +45,7 @@ type investigations struct {
 type investigation struct {
 	Incident string         `json:"incident"`
 	Facts    map[string]any `json:"facts"`
-	Begun    bool           `json:"begun"` // it is sent as soon as the state file says so
+	Begun    time.Time      `json:"begun,omitzero"` // since when it is sent as soon as the state file says so; zero: not yet
 
 	recorded bool // in the state file, as begun
 }
@@ -133,10 +133,10 @@ func (i *investigations) Restore(s *savedInvestigations, counts investigationCou
 	i.asked = s.Asked
 	for _, q := range s.Waiting {
 		switch {
-		case q.Begun:
+		case !q.Begun.IsZero():
 			i.counts.Lost++
 			i.lost = append(i.lost, q.Incident)
-			i.asked = append(i.asked, time.Now())
+			i.asked = append(i.asked, q.Begun)
 		case i.plugin != nil:
 			i.waiting = append(i.waiting, &q)
 		}
@@ -159,7 +159,7 @@ func (i *investigations) Recorded(s *savedInvestigations) bool {
 	}
 	news := false
 	for _, q := range i.waiting {
-		if !q.recorded && slices.ContainsFunc(s.Waiting, func(saved investigation) bool { return saved.Begun && saved.Incident == q.Incident }) {
+		if !q.recorded && slices.ContainsFunc(s.Waiting, func(saved investigation) bool { return !saved.Begun.IsZero() && saved.Incident == q.Incident }) {
 			q.recorded, news = true, true
 		}
 	}
@@ -179,7 +179,7 @@ func (c *ChemBus) recorded(s *savedState, now time.Time) time.Time {
 // Interrupt takes that nothing is sent any more. What was not is not lost.
 func (i *investigations) Interrupt() {
 	for _, q := range i.waiting {
-		q.Begun, q.recorded = false, false
+		q.Begun, q.recorded = time.Time{}, false
 		i.revision++
 	}
 }
@@ -201,8 +201,8 @@ func (s *dispatcher) Investigate(listened bool, now time.Time) (time.Time, error
 		return next, nil
 	}
 	for _, q := range slices.Clone(i.waiting) {
-		if !q.Begun {
-			q.Begun = true
+		if q.Begun.IsZero() {
+			q.Begun = now
 			i.revision++
 		}
 		if !q.recorded {

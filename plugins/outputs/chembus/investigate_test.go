@@ -252,7 +252,7 @@ func TestStoppedBeforeAnInvestigationIsSent(t *testing.T) {
 	require.NoError(t, c.Init())
 	i := &c.outbox.investigations
 	i.Acked(&gap{incident: "i", severity: "critical"}, now)
-	i.waiting[0].Begun = true
+	i.waiting[0].Begun = now
 	i.Interrupt()
 	again, _ := standard()
 	investigating(again)
