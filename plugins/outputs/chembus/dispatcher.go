@@ -66,6 +66,8 @@ func (s *dispatcher) Hear(topic string, payload []byte, now time.Time) {
 		if g := heardGap(payload); g != nil {
 			o.log.Add(g)
 			s.peers.Published(g)
+		} else {
+			s.plugin.noticeOtherMonitor(payload)
 		}
 	case s.topics.peers:
 		s.peers.Hear(payload, o, now)

@@ -25,6 +25,8 @@ type outbox struct {
 	pending *simplelru.LRU[string, *delivery]
 	silent  map[string]*delivery // of pending: the last that says that one component, its key, is silent
 	counts  counts
+
+	investigations investigations
 }
 
 // delivery is a gap on its way.
@@ -139,6 +141,7 @@ func (o *outbox) Due(now time.Time) (due []*delivery, next time.Time) {
 			o.log.Count(&d.gap)
 			o.remove(d)
 			o.counts.Acked++
+			o.investigations.Acked(&d.gap, now)
 		case d.probe != 0 && now.Before(d.deadline):
 			next = earlier(next, d.deadline)
 		case !d.open:
@@ -211,7 +214,7 @@ func (o *outbox) Pending() int {
 
 // Totals returns the counters.
 func (o *outbox) Totals() totals {
-	return totals{counts: o.counts, Pending: o.Pending()}
+	return totals{counts: o.counts, investigationCounts: o.investigations.Counts(), Pending: o.Pending()}
 }
 
 func (o *outbox) covered(g *gap) {

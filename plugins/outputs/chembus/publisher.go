@@ -90,7 +90,7 @@ func (p *publisher) open() error {
 	if p.hearing, err = bus.NewSubscriber(c.zmq, c.subscribeEndpoint, c.keys, hearSize, t.hear, t.peers, t.presence); err != nil {
 		return err
 	}
-	if p.out, err = bus.NewPublisher(c.zmq, c.endpoint, c.keys, t.signal, t.probe, t.presence); err != nil {
+	if p.out, err = bus.NewPublisher(c.zmq, c.endpoint, c.keys, t.signal, t.probe, t.presence, investigationTopic); err != nil {
 		return err
 	}
 	p.out.Listeners.Family = t.family
@@ -156,6 +156,12 @@ func (p *publisher) dispatch(now time.Time) (time.Time, error) {
 	c := p.plugin
 	c.mu.Lock()
 	next, err := p.dispatcher.Dispatch(now)
+	if err == nil {
+		var later time.Time
+		// Not a recorder of everything, which investigates nothing.
+		later, err = p.dispatcher.Investigate(p.out.Listeners.Covers(investigationTopic, ""), now)
+		next = earlier(next, later)
+	}
 	pending := c.outbox.Pending()
 	c.signalIdle()
 	c.mu.Unlock()

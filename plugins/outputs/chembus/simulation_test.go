@@ -36,6 +36,8 @@ type simMonitor struct {
 	inbox      []simMessage
 	levels     map[string]*gap // by component, as its processor repeats them
 	offers     []*gap          // what the processor has written and the output has not read
+	file       *savedState     // as last saved, of a revision
+	revision   uint64
 }
 
 // simulation is a bus with monitors and one consumer, in steps of simulated time. The bus has one order; each monitor hears
@@ -50,6 +52,7 @@ type simulation struct {
 	private  int                        // messages on private topics
 	seen     map[string]time.Time       // incidents
 	handled  map[string][]string        // incidents by zooid
+	asked    map[string]int             // investigations by zooid
 	later    map[time.Duration][]func() // by steps from the start
 	start    time.Time
 }
@@ -58,7 +61,7 @@ func newSimulation(t *testing.T, seed uint64, monitors int) *simulation {
 	t.Helper()
 	s := &simulation{
 		T: t, random: rand.New(rand.NewPCG(seed, 0)), now: now, start: now,
-		seen: make(map[string]time.Time), handled: make(map[string][]string), later: make(map[time.Duration][]func()),
+		seen: make(map[string]time.Time), handled: make(map[string][]string), asked: make(map[string]int), later: make(map[time.Duration][]func()),
 	}
 	for range monitors {
 		m := &simMonitor{levels: make(map[string]*gap)}
@@ -72,14 +75,14 @@ func newSimulation(t *testing.T, seed uint64, monitors int) *simulation {
 func (s *simulation) revive(m *simMonitor, state *savedState) {
 	s.Helper()
 	c, _ := standard()
-	c.Log = testutil.Logger{Quiet: true}
+	c.Log, c.Investigate, c.InvestigateLimit = testutil.Logger{Quiet: true}, true, longestQueue
 	require.NoError(s, c.Init())
 	if state != nil {
 		require.NoError(s, c.outbox.Restore(state))
 	}
 	peers, err := newPeers()
 	require.NoError(s, err)
-	m.ChemBus, m.alive, m.inbox, m.offers = c, true, nil, nil
+	m.ChemBus, m.alive, m.inbox, m.offers, m.file = c, true, nil, nil, state
 	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(topic string, payload []byte) error {
 		s.queue = append(s.queue, simMessage{m, topic, string(payload)})
 		return nil
@@ -172,13 +175,16 @@ func (s *simulation) deliver(m simMessage) {
 	}
 	require.NoError(s, json.Unmarshal([]byte(m.payload), &payload))
 	require.Equal(s, m.topic, payload.Signal)
-	if m.topic == topic {
+	switch m.topic {
+	case investigationTopic:
+		s.asked[strings.TrimPrefix(payload.Facts["capability_key"].(string), "heartbeat_")]++
+	case topic:
 		if at, ok := s.seen[*payload.IncidentID]; !ok || s.now.Sub(at) > simMemory {
 			zooid := payload.Facts["zooid"].(string)
 			s.handled[zooid] = append(s.handled[zooid], *payload.IncidentID)
 		}
 		s.seen[*payload.IncidentID] = s.now
-	} else {
+	default:
 		s.private++
 	}
 	for _, monitor := range s.monitors {
@@ -209,6 +215,12 @@ func (s *simulation) step(m *simMonitor) {
 	m.dispatcher.Follow(true, true, others, s.now)
 	_, err := m.dispatcher.Dispatch(s.now)
 	require.NoError(s, err)
+	_, err = m.dispatcher.Investigate(true, s.now)
+	require.NoError(s, err)
+	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.random.IntN(10) == 0 {
+		m.file, m.revision = saved(s.T, m.outbox), revision
+		m.outbox.investigations.Recorded(m.file.Investigations)
+	}
 }
 
 // fails has a component fail: the monitors find it about a time, each with the last beat that it heard.
@@ -221,6 +233,7 @@ func (s *simulation) fails(zooid string, found time.Duration) {
 			lastSeen -= 10 // missed the last beat
 		}
 		g := silenceOf(fmt.Sprint(zooid, lastSeen), zooid, lastSeen, 31)
+		g.severity = "high"
 		s.at(found+time.Duration(s.random.Int64N(int64(spread))), func() {
 			m.levels[zooid] = g
 			m.write(s.levelNow(g))
@@ -247,7 +260,7 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 		var state *savedState
 		s.at(at, func() {
 			if m.alive = false; keep {
-				state = saved(s.T, m.outbox)
+				state = m.file
 			}
 		})
 		s.at(at+length/3, func() { s.revive(m, state) })
@@ -262,6 +275,7 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 	if testing.Short() {
 		runs = 40
 	}
+	asked := 0
 	for seed := range runs {
 		s := newSimulation(t, seed, 2+int(seed%2))
 		var faults []string
@@ -275,12 +289,16 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 		}
 		s.run(2 * time.Minute)
 		for i := range 3 {
-			require.Len(t, s.handled[fmt.Sprint("z", i)], 1, "z%d of seed %d: %v", i, seed, faults)
+			zooid := fmt.Sprint("z", i)
+			require.Len(t, s.handled[zooid], 1, "%s of seed %d: %v", zooid, seed, faults)
+			require.LessOrEqual(t, s.asked[zooid], 1, "%s of seed %d: %v", zooid, seed, faults)
+			asked += s.asked[zooid]
 		}
 		for _, m := range s.monitors {
 			require.Zero(t, m.pending(), "seed %d: %v", seed, faults)
 		}
 	}
+	t.Logf("%d of %d failures were investigated", asked, 3*runs)
 }
 
 // TestNothingIsSaidWithoutNeed counts the messages on the private topics.

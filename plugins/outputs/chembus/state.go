@@ -30,6 +30,8 @@ type savedState struct {
 	Silences  []silence       `json:"silences"`  // likewise
 	Counts    totals          `json:"counts"`
 
+	Investigations *savedInvestigations `json:"investigations,omitempty"`
+
 	// What version 1 had in the place of the delivery log.
 	Confirmed []string  `json:"confirmed,omitempty"`
 	Notices   []silence `json:"notices,omitempty"`
@@ -43,6 +45,7 @@ type savedIncident struct {
 // totals are the counters. Telegraf can read them from the file as a metric.
 type totals struct {
 	counts
+	investigationCounts
 	Pending int `json:"pending"` // incidents that wait to be sent, or for their acks; it does not survive
 
 	// What version 1 calls Acked and Expired.
@@ -79,7 +82,7 @@ func (c *ChemBus) openState() error {
 
 // State returns what is to survive a restart.
 func (o *outbox) State() *savedState {
-	s := &savedState{Version: stateVersion, Silences: o.log.silences.Values(), Counts: o.Totals()}
+	s := &savedState{Version: stateVersion, Silences: o.log.silences.Values(), Counts: o.Totals(), Investigations: o.investigations.State()}
 	for _, incident := range o.log.incidents.Keys() {
 		if state, _ := o.log.incidents.Peek(incident); state.delivered {
 			s.Incidents = append(s.Incidents, savedIncident{incident, state.ended})
@@ -103,6 +106,7 @@ func (o *outbox) Restore(s *savedState) error {
 		o.log.put(silence)
 	}
 	o.counts = s.Counts.counts
+	o.investigations.Restore(s.Investigations, s.Counts.investigationCounts)
 	o.counts.Acked += s.Counts.Confirmed
 	o.counts.Expired += s.Counts.Unheard
 	return nil
@@ -116,7 +120,7 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 	}
 	c.mu.Lock()
 	totals := c.outbox.Totals()
-	revision := c.outbox.log.revision
+	revision := c.outbox.log.revision + c.outbox.investigations.revision
 	if totals == c.saved && revision == c.savedRevision {
 		c.mu.Unlock()
 		return time.Time{}
@@ -141,7 +145,7 @@ func (c *ChemBus) saveIfDue(now time.Time) time.Time {
 		return c.nextSave
 	}
 	c.saved, c.savedRevision, c.nextSave = s.Counts, revision, now.Add(min(saveShare*time.Since(start), saveInterval))
-	return time.Time{}
+	return c.recorded(s, now)
 }
 
 // closeState saves the last state and unlocks the file; the publisher must have ended.
