@@ -113,6 +113,9 @@ func command(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	for _, err := range failures {
+		if isReported(err) {
+			continue
+		}
 		fmt.Fprint(stderr, logLine(telegraf.Error, "", err.Error()))
 	}
 	if len(failures) > 0 {
@@ -241,39 +244,6 @@ func unnamedFile(standard string) string {
 		return ""
 	}
 	return standard
-}
-
-// runRole runs the plugin of the role, or without a role the only plugin in the file.
-func runRole(name, file string, stdout, stderr io.Writer) error {
-	var t table
-	var err error
-	if r, ok := roleNamed(name); ok {
-		t, err = tableFor(r, file)
-	} else {
-		t, err = onlyTable(file)
-	}
-	if err != nil {
-		return err
-	}
-
-	log := lineLog{source: t.role.id(), info: stderr, warn: stderr}
-	if t.role.name == "output" {
-		// Telegraf logs an output's stderr as errors and its stdout as information.
-		log.info = stdout
-	}
-	uninstall, err := log.install()
-	if err != nil {
-		return err
-	}
-	defer uninstall()
-	plugin, problems := t.load()
-	if len(problems) > 0 {
-		return problems[0]
-	}
-	if err := run(plugin); err != nil {
-		return fmt.Errorf("%s: %w", t.role.id(), err)
-	}
-	return nil
 }
 
 // check loads every table in the file, prints which are valid, warns and returns all problems.

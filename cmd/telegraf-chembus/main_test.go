@@ -30,6 +30,11 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(variable)
 	}
 	os.Setenv(configVariable, "")
+	// No plugin is started as by Telegraf, from which stdin would be a pipe.
+	var err error
+	if os.Stdin, err = os.Open(os.DevNull); err != nil {
+		panic(err)
+	}
 	os.Exit(buildAndTest(m))
 }
 
