@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -86,7 +87,8 @@ func runUntilTold(r role, file string, lines *lineLog) error {
 			return err
 		}
 		if c.Due(err.Error(), time.Now()) {
-			log.Errorf("%v. %s until that is corrected; it is tried again every %v", err, consequence, retryInterval)
+			log.Errorf("%s. %s until that is corrected; it is tried again every %v",
+				strings.TrimPrefix(err.Error(), r.id()+": "), consequence, retryInterval)
 		}
 		f.Drain()
 		select {

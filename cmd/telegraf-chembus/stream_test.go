@@ -33,7 +33,9 @@ func TestStreamWritesAllMetricsInOrder(t *testing.T) {
 	stdin, asking := io.Pipe()
 	written, stdout := io.Pipe()
 	ended := make(chan error)
-	go func() { ended <- runInput(&floodingInput{metrics: metrics}, stdin, stdout, func() {}, testutil.Logger{}) }()
+	go func() {
+		ended <- runInput(&floodingInput{metrics: metrics}, stdin, stdout, func() {}, testutil.Logger{})
+	}()
 	_, err := io.WriteString(asking, "\n")
 	require.NoError(t, err)
 	lines := bufio.NewReader(written)
