@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// stateName is the file in the default directory.
-	stateName = "liveness.json"
+	// StateName is the name of the state file in the default directory.
+	StateName = "liveness.json"
 	// stateVersion is the version of its form.
 	stateVersion = 2
 	// saveInterval is how often the state is saved.
@@ -33,7 +33,7 @@ const (
 // aggregator, the one behind the aggregators must not be the one that gets the lock. It never sees a tick,
 // for ticks end at the first copy.
 func (l *Liveness) findState() error {
-	path, ok := statefile.Path(l.StateFile, stateName)
+	path, ok := statefile.Path(l.StateFile, StateName)
 	if !ok {
 		l.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
 			statefile.DefaultDirectory)
