@@ -265,10 +265,11 @@ func TestCheckWarnsOfSeverities(t *testing.T) {
 		`severity = "medium"`, `severity = "critical"`} {
 		fmt.Fprintf(&file, "[[processors.liveness.override]]\nzooid = [\"z%d\"]\n%s\n", i, line)
 	}
+	file.WriteString("[[inputs.chembus]]\n[[outputs.chembus]]\n")
 	writeConfig(t, file.String())
 	status, stdout, stderr := invoke(t, "check", "-config", "f.conf")
 	require.Zero(t, status)
-	require.Equal(t, "processors.liveness: ok\n", stdout)
+	require.Equal(t, "processors.liveness: ok\ninputs.chembus: ok\noutputs.chembus: ok\n", stdout)
 	require.Equal(t, `W! f.conf:7: option "severity": "Critical" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
 W! f.conf:16: option "severity": "urgent" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
 `, stderr)
