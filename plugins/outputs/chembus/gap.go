@@ -117,7 +117,8 @@ func (g *gap) components() []string {
 
 // until is up to when a gap says that there was silence, in epoch seconds.
 func (g *gap) until() float64 {
-	// Time in which the monitor was down, or deaf, is not in what it observed, but the silence lasts until now.
+	// Time in which the monitor did not run, or did not hear the bus, is not in what it observed, but the silence lasts
+	// until now.
 	// Where the component's clock is ahead of the monitor's, what was observed says more.
 	return max(g.lastSeen+g.missing, g.at)
 }

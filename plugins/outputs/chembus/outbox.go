@@ -127,8 +127,8 @@ func (o *outbox) close(g *gap) {
 }
 
 // Due returns what is to be sent now: what has not been sent yet, or not with success. What is over and got no ack in
-// time is given up: it may have been heard, and there is nothing left to heal. Next is when to ask again by itself;
-// zero: when something happens.
+// time is given up: it may have been heard, and the component is back. Next is when to ask again if nothing happens;
+// zero: not before something happens.
 func (o *outbox) Due(now time.Time) (due []*delivery, next time.Time) {
 	for _, d := range o.pending.Values() {
 		switch settled := d.acked.Add(ackGrace); {

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// StateName is the name of the state file in the default directory.
-	StateName = "output.json"
+	// stateName is the file in the default directory.
+	stateName = "output.json"
 	// formerStateName is what the file was called before.
 	formerStateName = "voice.json"
 	// stateVersion is the version of its form.
@@ -53,10 +53,8 @@ type totals struct {
 // openState finds, locks and loads the state file. Without one a restarted output would publish again
 // what is still open.
 func (c *ChemBus) openState() error {
-	path, ok := statefile.Path(c.StateFile, StateName)
+	path, ok := statefile.Path(c.StateFile, stateName, c.Log)
 	if !ok {
-		c.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
-			statefile.DefaultDirectory)
 		return nil
 	}
 	file, err := statefile.Open(path)

@@ -31,7 +31,7 @@ type RecalledBus struct {
 func (l *Liveness) Recall() (Recollection, error) {
 	l.reset()
 	var r Recollection
-	r.Path, _ = statefile.Place(l.StateFile, StateName)
+	r.Path, _ = statefile.Place(l.StateFile, stateName)
 	var s savedState
 	saved, err := statefile.Read(r.Path, &s)
 	if errors.Is(err, fs.ErrNotExist) {
