@@ -127,7 +127,10 @@ func TestRunsOnceTheProblemIsGone(t *testing.T) {
 			require.Equal(t, want, line)
 		}
 		p.send("lost value=1i")
-		time.Sleep(2 * retryInterval) // in which it tries again, and says nothing of that
+		require.Eventually(t, func() bool {
+			attempts, _ := os.ReadFile(bus + ".attempts")
+			return len(attempts) >= 3
+		}, time.Minute, 100*time.Millisecond, "it tries again, and says nothing of that")
 		require.NoError(t, os.WriteFile(bus, nil, 0o600))
 		p.awaitStart()
 		require.Equal(t, "I! [outputs.chembus] Running, since what kept it from that is gone\n", p.receive())
