@@ -3,6 +3,7 @@ module github.com/kloros/telegraf-chembus
 go 1.26.0
 
 require (
+	github.com/agnivade/levenshtein v1.2.1
 	github.com/clipperhouse/displaywidth v0.11.0
 	github.com/compose-spec/compose-go v1.20.2
 	github.com/gdamore/tcell/v3 v3.6.0
