@@ -33,6 +33,8 @@ const (
 
 var detectorNames = [detectors]string{"fixed", "adaptive", "poller"}
 
+var asked = 100.0
+
 const (
 	qosInterval = 10 * time.Second
 	qosDown     = 5 * time.Minute // from a crash to the restart
@@ -233,7 +235,7 @@ func simulate(t *trace, colonies int) [detectors]quality {
 				c := newColony(t, components, until, uint64(n))
 				r := &results[n]
 				r[fixedThreshold].measure(c, c.detected(nil))
-				r[adaptiveThreshold].measure(c, c.detected(&Adaptive{Phi: 8, Min: 5 * time.Second, Max: 2 * time.Minute}))
+				r[adaptiveThreshold].measure(c, c.detected(&Adaptive{MistakesPerYear: asked, Forgive: 1, Min: 5 * time.Second, Max: 2 * time.Minute}))
 				r[poller].measure(c, c.polled())
 			}
 		})
