@@ -42,6 +42,7 @@ type ComponentSnapshot struct {
 	Beats     int64          `json:"beats,omitempty"`
 	Gaps      int32          `json:"gaps,omitempty"`
 	Rhythm    rhythm         `json:"rhythm,omitzero"`
+	Intervals map[string]any `json:"intervals,omitempty"` // of versions before Rhythm; not used
 	Reading   time.Duration  `json:"reading,omitempty"`
 	Restarts  uint32         `json:"restarts,omitempty"`
 	Incident  string         `json:"incident,omitempty"`
