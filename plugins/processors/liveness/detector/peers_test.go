@@ -90,7 +90,7 @@ func peered(create func() peer) func(*colony, []float64) [][][]verdict {
 			for s, setting := range settings {
 				z.deadlines[s] = at + untilKnown
 				if z.beats > 2 {
-					z.deadlines[s] = max(z.Deadline(setting), at)
+					z.deadlines[s] = min(max(z.Deadline(setting), at), at+resetAfter)
 				}
 			}
 		}

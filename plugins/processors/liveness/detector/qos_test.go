@@ -198,6 +198,7 @@ func TestPromise(t *testing.T) {
 				count := 1.2 * asked / year * ours[n].alive.Seconds()
 				require.LessOrEqual(t, float64(ours[n].mistakes), count+3*math.Sqrt(count), "%s: asked for %g a year, got %.0f", trace.name, asked, rate)
 			}
+			require.Zero(t, ours[n].missed, "%s: crashes were not detected", trace.name)
 			if asked == 100 {
 				mean += soon.Seconds() / float64(len(promised))
 			}

@@ -16,6 +16,7 @@ type verdict struct {
 // quality is the quality of service that a detector gave.
 type quality struct {
 	detections []time.Duration // T_D of each crash
+	missed     int             // crashes that were not detected
 	mistakes   int
 	mistaken   time.Duration // spent in mistakes
 	alive      time.Duration // of all the components together
@@ -55,8 +56,9 @@ func (q *quality) measure(c *colony, verdicts [][]verdict) {
 				q.mistaken += max(life.to-suspected, 0)
 			}
 			if n+1 < len(lives) {
-				if !suspect {
-					panic("a crash was never detected")
+				if !suspect { // until the restart
+					q.missed++
+					suspected = end
 				}
 				q.detections = append(q.detections, max(suspected-life.to, 0))
 			}
@@ -83,6 +85,7 @@ func (q *quality) perYear() float64 {
 // add adds the quality of service in another colony.
 func (q *quality) add(o *quality) {
 	q.detections = append(q.detections, o.detections...)
+	q.missed += o.missed
 	q.mistakes += o.mistakes
 	q.mistaken += o.mistaken
 	q.alive += o.alive

@@ -57,7 +57,7 @@ func (r *rhythm) Add(x float64, n int, suspected bool) {
 	case k > outOfStep || r.Odd >= oddInRow || float64(r.Short) > outOfStep*t:
 		r.Known, r.Short, r.Odd = 0, 0, 0
 		if !suspected {
-			r.Interval, r.Longest = float32(spacing), float32(spacing)
+			r.Interval, r.Longest, r.Known = float32(spacing), float32(spacing), float32(x)
 		}
 	case !suspected:
 		r.Interval += float32(share * (spacing/fold - t))
