@@ -25,7 +25,7 @@ const (
 	// widestOnRhythm is the spread, in intervals, up to which beats are due at multiples of the interval.
 	widestOnRhythm = 0.2
 	// A threshold lies at least and at most so far, in intervals, behind the beat that is the last to be awaited.
-	leastWait, mostWait = 0.05, 0.5
+	leastWait, mostWait = 0.03, 0.5
 
 	// untilLearnt is how many intervals it takes to know a rhythm.
 	untilLearnt = 20

@@ -29,7 +29,7 @@ const (
 // peers are all of them, with the settings of their curves.
 var peers = []subject{
 	{"fixed", span5(20, 60), peered(func() peer { return &constant{} })},
-	poller(span5(15, 60)...),
+	poller(15, 20, 25, 30, 35, 40, 45, 52, 60),
 	{"NFD-E", span5(5, 60), peered(func() peer { return &chen{windows: []*window{{size: 32}}} })},
 	{"2W-FD", span5(5, 60), peered(func() peer { return &chen{windows: []*window{{size: 1}, {size: longWindow}}} })},
 	{"φ, Akka", span5(2, 42), peered(func() peer { return &akka{w: window{size: longWindow}} })},

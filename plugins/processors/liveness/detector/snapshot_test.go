@@ -122,7 +122,7 @@ func TestRestoreRefusesWhatCannotBe(t *testing.T) {
 		`{"components":[{"key":"a","state":"retired"}]}`,
 		`{"components":[{"key":"a","state":"flapping"}]}`,
 		`{"components":[{"key":"a","state":"up","last":9223372036854775807}]}`,
-		`{"components":[{"key":"a","state":"up","intervals":{"mean":-1}}]}`,
+		`{"components":[{"key":"a","state":"up","rhythm":{"interval":-1}}]}`,
 		`{"outages":[{"id":"x","members":["a"]}]}`,
 		`{"components":[{"key":"a","state":"silent"}],"outages":[{"id":"x","members":["a"]}]}`,
 	} {
