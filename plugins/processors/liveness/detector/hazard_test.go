@@ -104,7 +104,7 @@ func TestRestartAfterAnOutage(t *testing.T) {
 		if starts > 0 {
 			require.InDelta(t, 30, d.components["a"].threshold.Seconds(), 1, "while the rhythm is learned again")
 		}
-		beatEvery(d, at, 10*second, 20)
+		beatEvery(d, at, 10*second, 200)
 		require.Equal(t, starts > 0, d.components["a"].threshold <= before+second, "%v", d.components["a"].threshold)
 	}
 }
