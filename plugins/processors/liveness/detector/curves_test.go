@@ -25,7 +25,7 @@ const (
 	fewest         = 1 // mistakes a year: none at all are drawn there
 )
 
-// TestCurves writes curves.svg, and logs the table and the points of the curves, if the environment has CURVES.
+// TestCurves writes ../curves.svg, and logs the table and the points of the curves, if the environment has CURVES.
 func TestCurves(t *testing.T) {
 	if os.Getenv("CURVES") == "" {
 		t.Skip("takes long and writes a file: set CURVES=1")
@@ -112,7 +112,7 @@ func drawCurves(t *testing.T, subjects []subject, results [][][]quality) {
 			}
 		}
 	}
-	file, err := os.Create("curves.svg")
+	file, err := os.Create("../curves.svg")
 	require.NoError(t, err)
 	defer file.Close()
 	_, err = canvas.WriteTo(file)
