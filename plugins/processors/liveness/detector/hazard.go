@@ -57,8 +57,8 @@ const maxHazard = 0.95
 func (r *rhythm) patience(q float64, forgive int) float64 {
 	before, at, k := r.runs(q, forgive)
 	wait := leastWait
-	switch spread := r.spread(k); {
-	case before <= q:
+	switch spread := r.spread(); {
+	case before <= q || 6*spread <= leastWait: // six deviations are more than any q asks for
 	case spread <= widestOnRhythm:
 		wait = spread * quantile((q-at)/(before-at))
 	default: // between the beats the probability falls by the same factor in the same time
@@ -67,8 +67,8 @@ func (r *rhythm) patience(q float64, forgive int) float64 {
 	return float64(k) + min(max(wait, leastWait), mostWait)
 }
 
-// spread returns the standard deviation, in intervals, of the moment of the k-th beat after one.
-func (r *rhythm) spread(k int) float64 {
+// spread returns the standard deviation, in intervals, of the moment of the next beat, or of one after missed ones.
+func (r *rhythm) spread() float64 {
 	return math.Sqrt(float64(max(r.Near, r.Far)))
 }
 
