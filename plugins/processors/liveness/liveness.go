@@ -48,9 +48,11 @@ type Liveness struct {
 	FlapCount          int              `toml:"flap_count"`
 	FlapWindow         config.Duration  `toml:"flap_window"`
 	Adaptive           bool             `toml:"adaptive"`
-	Phi                float64          `toml:"phi"`
+	MistakesPerYear    float64          `toml:"mistakes_per_year"`
+	Forgive            int              `toml:"forgive"`
 	MinThreshold       config.Duration  `toml:"min_threshold"`
 	MaxThreshold       config.Duration  `toml:"max_threshold"`
+	Phi                *float64         `toml:"phi"` // of versions before mistakes_per_year; has no effect
 	StateFile          string           `toml:"state_file"`
 	Overrides          []*Override      `toml:"override"`
 	Log                telegraf.Logger  `toml:"-"`
@@ -64,6 +66,8 @@ type Liveness struct {
 
 	namelessLogged  bool // that a heartbeat has no name
 	ambiguousLogged bool // that it may be of several buses
+	namelessLogged bool // that a heartbeat has no name
+	relearnLogged  bool // that the state has no rhythms
 
 	statePath    string  // empty: nothing is kept
 	standby      bool    // nothing is judged: the state is not locked yet, or by another copy
@@ -93,6 +97,9 @@ func (*Liveness) SampleConfig() string {
 func (l *Liveness) Init() error {
 	if err := l.checkOptions(); err != nil {
 		return err
+	}
+	if l.Phi != nil {
+		l.Log.Warnf("The option phi has no effect and can be removed: mistakes_per_year (%g) has replaced it", l.MistakesPerYear)
 	}
 	l.changes = changeLog{log: l.Log}
 	l.reset()
@@ -451,7 +458,8 @@ func init() {
 			MassWindow:         config.Duration(10 * time.Second),
 			FlapCount:          5,
 			FlapWindow:         config.Duration(10 * time.Minute),
-			Phi:                8,
+			MistakesPerYear:    100,
+			Forgive:            1,
 			MinThreshold:       config.Duration(5 * time.Second),
 			MaxThreshold:       config.Duration(2 * time.Minute),
 			now:                time.Now,

@@ -158,6 +158,11 @@ func (l *Liveness) restoreBus(tags []string, s *savedBus) error {
 		return nil
 	}
 	for _, c := range s.Detector.Components {
+		if c.Intervals != nil && l.Adaptive && !l.relearnLogged {
+			l.relearnLogged = true
+			l.Log.Info("The intervals of heartbeats are learned again, for about 20 of them, because the state file is of an earlier version; " +
+				"until then no threshold is shorter than the option threshold")
+		}
 		home, expected := l.expected.anywhere[c.Key]
 		if expected && (home == nil || c.Beats > 0 && !home.detector.IsSeen(c.Key)) {
 			if home != nil {

@@ -51,11 +51,11 @@ type component struct {
 	niche     string
 	lastSeen  float64 // as last, by the sender's clock, epoch seconds
 
-	beats     int64
-	intervals intervals
-	reading   time.Duration // of the input's clock, with the last beat
-	restarts  uint32        // of the input, when that came
-	born      time.Duration // when this life began
+	beats    int64
+	rhythm   rhythm
+	reading  time.Duration // of the input's clock, with the last beat
+	restarts uint32        // of the input, when that came
+	born     time.Duration // when this life began
 
 	key      string
 	incident string // that it is part of; empty: none is open

@@ -62,9 +62,6 @@ type Beat struct {
 // New returns a detector that has heard nothing yet. The configuration is shared, and must not change. Bus tells its
 // bus from others.
 func New(config *Config, bus string) *Detector {
-	if config.Adaptive != nil {
-		config.Adaptive.quantile()
-	}
 	d := &Detector{
 		config:     config,
 		bus:        bus,
@@ -337,7 +334,7 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	if b.Beats > 0 {
 		c.reading, c.restarts = b.Observed, d.clock.restarts
 		if c.beats > 0 && c.alive() && steady {
-			c.intervals.Add(at-c.last, b.Beats)
+			d.learn(c, at-c.last, b)
 		}
 		c.beats += int64(b.Beats)
 	}
@@ -352,7 +349,7 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	if c.phase == silent {
 		closed = d.closeGap(c, at-c.last)
 		if steady {
-			d.learn(c, at-c.last, b.Beats)
+			d.learn(c, at-c.last, b)
 		}
 	}
 	if b.Beats > 0 && (b.LastSeen > c.lastSeen || at > c.last) {

@@ -42,7 +42,8 @@ type ComponentSnapshot struct {
 	Threshold time.Duration  `json:"threshold"`
 	Beats     int64          `json:"beats,omitempty"`
 	Gaps      int32          `json:"gaps,omitempty"`
-	Intervals intervals      `json:"intervals,omitzero"`
+	Rhythm    rhythm         `json:"rhythm,omitzero"`
+	Intervals map[string]any `json:"intervals,omitempty"` // of versions before Rhythm; not used
 	Reading   time.Duration  `json:"reading,omitempty"`
 	Restarts  uint32         `json:"restarts,omitempty"`
 	Incident  string         `json:"incident,omitempty"`
@@ -111,7 +112,7 @@ func (d *Detector) Snapshot() *Snapshot {
 func (c *component) snapshot() ComponentSnapshot {
 	s := ComponentSnapshot{
 		Key: c.key, Niche: c.niche, State: states[c.phase], Last: c.last, LastSeen: c.lastSeen, Born: c.born,
-		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Intervals: c.intervals, Reading: c.reading, Restarts: c.restarts,
+		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Rhythm: c.rhythm, Reading: c.reading, Restarts: c.restarts,
 		Incident: c.incident, AliveFor: c.aliveFor, SilentFor: c.silentFor, Since: c.since,
 	}
 	if c.flaps != nil {
@@ -135,7 +136,7 @@ func (s *Snapshot) problem() string {
 			return fmt.Sprintf("there is a component %q without a name, or twice", c.Key)
 		case p < 0 || phase(p) == retired:
 			return fmt.Sprintf("component %q is in the unknown state %q", c.Key, c.State)
-		case c.Last-time.Hour > s.Clock.Now || !c.Intervals.sane() || !possible(c.Last, c.Born, c.Since, c.Threshold):
+		case c.Last-time.Hour > s.Clock.Now || !c.Rhythm.sane() || !possible(c.Last, c.Born, c.Since, c.Threshold):
 			return fmt.Sprintf("component %q has impossible values", c.Key)
 		}
 		incidents[c.Key] = c.Incident
@@ -209,7 +210,7 @@ func (d *Detector) Restore(s *Snapshot) error {
 func (d *Detector) restore(s *ComponentSnapshot) {
 	c := &component{
 		key: s.Key, phase: phase(slices.Index(states[:], s.State)), last: s.Last, lastSeen: s.LastSeen, born: s.Born,
-		beats: s.Beats, gaps: s.Gaps, intervals: s.Intervals, reading: s.Reading, restarts: s.Restarts,
+		beats: s.Beats, gaps: s.Gaps, rhythm: s.Rhythm, reading: s.Reading, restarts: s.Restarts,
 		incident: s.Incident, aliveFor: s.AliveFor, silentFor: s.SilentFor, since: s.Since,
 	}
 	if s.Stop != nil {
@@ -220,7 +221,7 @@ func (d *Detector) restore(s *ComponentSnapshot) {
 	}
 	d.setNiche(c, s.Niche)
 	d.enlist(c)
-	if d.config.Adaptive != nil && c.intervals.N < enoughIntervals && s.Threshold > c.threshold {
+	if d.config.Adaptive != nil && !c.isLearnt() && s.Threshold > c.threshold {
 		c.threshold = min(s.Threshold, d.longest(c)) // see learn
 	}
 	_, expected := d.expected[c.key]

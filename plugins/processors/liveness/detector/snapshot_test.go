@@ -94,7 +94,7 @@ func TestRestoreTakesTodaysOptions(t *testing.T) {
 // threshold until its rhythm is known again.
 func TestWiderThresholdOutlivesARestart(t *testing.T) {
 	c := config
-	c.Adaptive = &Adaptive{Phi: 8, Min: 5 * second, Max: 120 * second}
+	c.Adaptive = &Adaptive{MistakesPerYear: 100, Forgive: 1, Min: 5 * second, Max: 120 * second}
 	d := New(&c, "")
 	d.Tick(0, 0)
 	at := time.Duration(0)
@@ -105,7 +105,7 @@ func TestWiderThresholdOutlivesARestart(t *testing.T) {
 		return d.components["a"].threshold
 	}
 	wide := time.Duration(0)
-	for range 2 * enoughIntervals {
+	for range 2 * untilLearnt {
 		wide = beat(25 * second)
 	}
 	require.Greater(t, wide, 30*second)
@@ -122,7 +122,7 @@ func TestRestoreRefusesWhatCannotBe(t *testing.T) {
 		`{"components":[{"key":"a","state":"retired"}]}`,
 		`{"components":[{"key":"a","state":"flapping"}]}`,
 		`{"components":[{"key":"a","state":"up","last":9223372036854775807}]}`,
-		`{"components":[{"key":"a","state":"up","intervals":{"mean":-1}}]}`,
+		`{"components":[{"key":"a","state":"up","rhythm":{"interval":-1}}]}`,
 		`{"outages":[{"id":"x","members":["a"]}]}`,
 		`{"components":[{"key":"a","state":"silent"}],"outages":[{"id":"x","members":["a"]}]}`,
 	} {
@@ -141,7 +141,7 @@ func FuzzRestore(f *testing.F) {
 	c.Expected = []string{"ghost"}
 	c.OutageCount, c.FlapCount = 2, 2
 	c.FlapWindow = 200 * second
-	c.Adaptive = &Adaptive{Phi: 8, Min: 5 * second, Max: 120 * second}
+	c.Adaptive = &Adaptive{MistakesPerYear: 100, Forgive: 1, Min: 5 * second, Max: 120 * second}
 	d := New(&c, "")
 	save := func() {
 		text, err := json.Marshal(d.Snapshot())
