@@ -66,8 +66,7 @@ type Liveness struct {
 
 	namelessLogged  bool // that a heartbeat has no name
 	ambiguousLogged bool // that it may be of several buses
-	namelessLogged bool // that a heartbeat has no name
-	relearnLogged  bool // that the state has no rhythms
+	relearnLogged   bool // that the state has no rhythms
 
 	statePath    string  // empty: nothing is kept
 	standby      bool    // nothing is judged: the state is not locked yet, or by another copy
