@@ -48,7 +48,7 @@ type dispatcher struct {
 	plugin *ChemBus
 	topics topics
 	peers  *peers
-	send   func(topic string, payload []byte) error // an error that bus.Again reports: the bus takes no more at present
+	send   func(bus.Message) error // an error that bus.Again reports: the bus takes no more at present
 
 	listenedSince time.Time // when somebody began to listen; zero: nobody does
 	probe         uint64    // number of the last one
@@ -89,8 +89,8 @@ func (s *dispatcher) Follow(listened, connected bool, others int, now time.Time)
 	} else if listened && s.listenedSince.IsZero() {
 		s.listenedSince = now
 	}
-	if s.peers.Connected(connected, others); !connected {
-		s.plugin.outbox.VoidClaims()
+	if s.peers.connected, s.peers.others = connected, others; !connected {
+		s.MessagesMissed()
 	}
 }
 
@@ -106,15 +106,8 @@ func (s *dispatcher) MessagesMissed() {
 	s.plugin.outbox.VoidClaims()
 }
 
-// Dispatch sends what is due. What the bus does not take at present is sent later.
+// Dispatch sends what is due. An error that bus.Again reports says that the bus takes no more at present.
 func (s *dispatcher) Dispatch(now time.Time) error {
-	if err := s.dispatch(now); !bus.Again(err) {
-		return err
-	}
-	return nil
-}
-
-func (s *dispatcher) dispatch(now time.Time) error {
 	o := s.plugin.outbox
 	o.DropCovered()
 	if err := s.say(s.peers.Talk(o.log), now); err != nil {
@@ -144,7 +137,7 @@ func (s *dispatcher) publish(ready []*delivery, now time.Time) error {
 	}
 	c := s.plugin
 	for _, d := range ready {
-		if err := s.sendMessage(c.message(&d.gap, now)); err != nil {
+		if err := s.send(c.message(&d.gap, now)); err != nil {
 			return err
 		}
 		c.outbox.Sent(d, s.probe+1, now)
@@ -172,22 +165,14 @@ func (s *dispatcher) keepProbing(waiting bool, now time.Time) error {
 func (s *dispatcher) sendProbe(now time.Time) error {
 	s.probe++
 	s.probed, s.nextProbe = now, now.Add(probeLost)
-	return s.sendMessage(s.plugin.privateMessage(s.topics.probe, map[string]any{"number": s.probe}, now))
+	return s.send(s.plugin.privateMessage(s.topics.probe, map[string]any{"number": s.probe}, now))
 }
 
 func (s *dispatcher) say(messages []peerMessage, now time.Time) error {
 	for i := range messages {
-		if err := s.sendMessage(s.plugin.privateMessage(s.topics.peers, &messages[i], now)); err != nil {
+		if err := s.send(s.plugin.privateMessage(s.topics.peers, &messages[i], now)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (s *dispatcher) sendMessage(m bus.Message) error {
-	payload, err := m.Encode()
-	if err != nil {
-		return err
-	}
-	return s.send(m.Signal, payload)
 }

@@ -169,8 +169,8 @@ func (o *outbox) Returned(probe uint64, now time.Time) {
 
 // Lost says that what was sent and has no ack may be lost, since the connection was lost or nobody listens any more.
 func (o *outbox) Lost() {
+	o.VoidClaims()
 	for _, d := range o.pending.Values() {
-		d.claim.Void()
 		if d.probe == 0 {
 			continue
 		}
@@ -185,7 +185,7 @@ func (o *outbox) Lost() {
 // VoidClaims says that others' messages before the claims that come back may be missing.
 func (o *outbox) VoidClaims() {
 	for _, d := range o.pending.Values() {
-		d.claim.Void()
+		d.claim.number, d.claim.won = 0, false
 	}
 }
 

@@ -137,6 +137,11 @@ func TestOutboxGivesUpWhatIsOver(t *testing.T) {
 	require.Empty(t, o.Due(now.Add(timeout)))
 	require.Zero(t, o.Pending())
 	require.EqualValues(t, 1, o.counts.Expired)
+
+	o.Offer(level("b", true, 31))
+	o.Offer(level("b", false, 41))
+	require.Zero(t, o.Pending(), "nobody has heard of it")
+	require.EqualValues(t, 2, o.counts.Expired)
 }
 
 func TestOutboxMakesRoom(t *testing.T) {

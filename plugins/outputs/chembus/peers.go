@@ -97,11 +97,6 @@ type claim struct {
 	giveUp time.Duration // when the gap is published whatever others do; 0: not looked at yet
 }
 
-// Void takes back what was claimed.
-func (c *claim) Void() {
-	c.number, c.won = 0, false
-}
-
 // slow reports whether the claim was sent too long ago. The longer of two clocks counts: one of them stands still while
 // the host is suspended, and the other one can be set.
 func (c *claim) slow(now time.Time) bool {
@@ -185,14 +180,6 @@ func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
 		if d, pending := o.pending.Peek(c.Incident); pending && d.claim.number == m.Number {
 			d.claim.number, d.claim.won = 0, !d.claim.slow(now) && !p.claimedByOther(&d.gap)
 		}
-	}
-}
-
-// Connected takes whether the subscriptions show that this monitor hears the others, and how many they are.
-func (p *peers) Connected(connected bool, others int) {
-	p.connected, p.others = connected, others
-	if !connected {
-		p.Missed()
 	}
 }
 

@@ -27,7 +27,7 @@ func newPeerMonitor(t *testing.T, others int) *peerMonitor {
 	p, err := newPeers()
 	require.NoError(t, err)
 	m := &peerMonitor{newTestOutbox(t, 1000), p}
-	p.Connected(true, others)
+	p.connected, p.others = true, others
 	m.hear(t, now, p.Talk(m.log)...)
 	for i := range others {
 		m.hear(t, now, peerMessage{Monitor: fmt.Sprint("other ", i), Complete: true})
@@ -228,9 +228,9 @@ func TestJoining(t *testing.T) {
 		require.True(t, said[0].Ask)
 		return said
 	}
-	m.Connected(true, 0)
+	m.connected, m.others = true, 0
 	require.Empty(t, m.Talk(m.log), "nobody is there")
-	m.Connected(true, 2)
+	m.connected, m.others = true, 2
 	asked := ask()
 	want(wait)
 	require.Empty(t, m.Talk(m.log), "the bus may stand still")
@@ -249,7 +249,7 @@ func TestJoining(t *testing.T) {
 	m.hear(t, now, ask()...)
 	m.hear(t, now, peerMessage{Monitor: "x", Complete: true}, peerMessage{Monitor: "x", Complete: true}, peerMessage{Monitor: "y"})
 	want(wait)
-	m.pass(now, 5)
+	m.pass(now.Add(time.Second), 5)
 	want(sendClaim)
 }
 

@@ -103,7 +103,7 @@ func (p *publisher) open() error {
 		}
 	}
 	p.outLosses, p.hearingLosses = 0, 0
-	p.dispatcher.topics, p.dispatcher.send = t, p.out.Publish
+	p.dispatcher.topics, p.dispatcher.send = t, p.out.PublishMessage
 	p.poller = zmq.NewPoller()
 	for _, connection := range p.connections() {
 		connection.AddTo(p.poller)
@@ -158,6 +158,9 @@ func (p *publisher) dispatch(now time.Time) (time.Duration, error) {
 	c.mu.Unlock()
 	c.saveIfDue(now)
 	p.waits.Update(pending, p.out.Up(), p.probes.Up(), !p.dispatcher.listenedSince.IsZero(), now)
+	if bus.Again(err) {
+		err = nil // it is sent later
+	}
 	if pending > 0 {
 		return tick, err
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/influxdata/telegraf/testutil"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 const (
@@ -84,9 +86,10 @@ func (s *simulation) revive(m *simMonitor, state *savedState) {
 	peers, err := newPeers()
 	require.NoError(s, err)
 	m.ChemBus, m.alive, m.inbox, m.offers = c, true, nil, nil
-	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(topic string, payload []byte) error {
-		s.queue = append(s.queue, simMessage{m, topic, string(payload)})
-		return nil
+	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(message bus.Message) error {
+		payload, err := message.Encode()
+		s.queue = append(s.queue, simMessage{m, message.Signal, string(payload)})
+		return err
 	}}
 }
 
