@@ -21,7 +21,8 @@ import (
 //   - the claim took less than claimRoundTrip. The others wait for much longer, so that they have not given it up.
 //
 // If another's came first it waits until that is claimLifetime old, and begins anew. A slow claim is void, and another
-// is sent. A lost connection voids all claims, since messages are missing in the order.
+// is sent. A lost connection voids all claims, since messages are missing in the order. What a monitor has published
+// without an ack it publishes again, whatever others claim: some consumers may know it by that id.
 //
 // The bus may stand still for any time. So all waits are in returned time, which passes while own probes come back.
 //
@@ -128,7 +129,7 @@ func (p *peers) Decide(d *delivery, now time.Time) verdict {
 	switch {
 	case c.won, elapsed >= c.giveUp:
 		return publish
-	case c.number != 0 && elapsed < c.lost, !p.informed(), p.claimedByOther(&d.gap):
+	case c.number != 0 && elapsed < c.lost, !p.informed(), p.claimedByOther(d):
 		return wait
 	}
 	return sendClaim
@@ -139,9 +140,10 @@ func (p *peers) informed() bool {
 	return p.joined && len(p.answers) >= p.others || p.returned.elapsed >= p.joinUntil
 }
 
-// claimedByOther reports whether another monitor is about to publish something about one of the gap's components.
-func (p *peers) claimedByOther(g *gap) bool {
-	return slices.ContainsFunc(g.components(), func(component string) bool {
+// claimedByOther reports whether another monitor is about to publish something about one of the components of a gap that
+// this one has not published yet.
+func (p *peers) claimedByOther(d *delivery) bool {
+	return d.attempts == 0 && slices.ContainsFunc(d.components(), func(component string) bool {
 		until, ok := p.claims.Peek(component)
 		return ok && p.returned.elapsed < until
 	})
@@ -178,7 +180,7 @@ func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
 	p.joined = p.joined || m.Ask && p.asked != 0 && m.Number >= p.asked
 	for _, c := range m.Claims {
 		if d, pending := o.pending.Peek(c.Incident); pending && d.claim.number == m.Number {
-			d.claim.number, d.claim.won = 0, !d.claim.slow(now) && !p.claimedByOther(&d.gap)
+			d.claim.number, d.claim.won = 0, !d.claim.slow(now) && !p.claimedByOther(d)
 		}
 	}
 }

@@ -114,6 +114,20 @@ func TestFirstClaimPublishes(t *testing.T) {
 	require.Equal(t, map[string]verdict{"2": sendClaim}, second.decide(at))
 }
 
+// TestPublishedBeforeIsNotHeldBack has the connection break before the ack: consumers may know that id.
+func TestPublishedBeforeIsNotHeldBack(t *testing.T) {
+	m, other := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	other.Offer(silenceOf("2", "a", 90, 30))
+	m.hear(t, now, append(m.claim(now), other.claim(now)...)...)
+	require.Equal(t, map[string]verdict{"1": publish}, m.decide(now))
+	send(m.outbox, 1, now)
+	m.Lost()
+	require.Equal(t, map[string]verdict{"1": sendClaim}, m.decide(now))
+	m.hear(t, now, append(other.claim(now), m.claim(now)...)...)
+	require.Equal(t, map[string]verdict{"1": publish}, m.decide(now))
+}
+
 // TestLateClaimIsVoid has a claim come back late, or be used late, or be out of order.
 func TestLateClaimIsVoid(t *testing.T) {
 	m := newPeerMonitor(t, 1)
