@@ -44,14 +44,16 @@ func Place(configured, name string) (path string, given bool) {
 }
 
 // Path returns where to keep the state: its place, if that is given or can be written; false if there is
-// no such place.
-func Path(configured, name string) (string, bool) {
+// no such place, which is logged.
+func Path(configured, name string, log telegraf.Logger) (string, bool) {
 	path, given := Place(configured, name)
 	if given {
 		return path, true
 	}
 	probe, err := os.CreateTemp(filepath.Dir(path), ".probe")
 	if err != nil {
+		log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
+			DefaultDirectory)
 		return "", false
 	}
 	_ = probe.Close()

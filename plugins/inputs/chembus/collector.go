@@ -39,7 +39,9 @@ type collector struct {
 	signals     *signals
 	stops       stops
 	maintenance maintenance
-	copies      signalCopies // of the messages about stops and maintenance
+	copies      signalCopies  // of the messages about stops and maintenance
+	resumed     time.Duration // what the observation clock showed when the last maintenance ended; -1: there was none
+	suspended   time.Duration // how long that lasted
 
 	// What waits to be reported: zooids that have not been reported in this tick interval, which go
 	// at once, and those that have, which wait for the next tick.
@@ -73,7 +75,11 @@ type report struct {
 	tick     bool
 	observed time.Duration
 	at       time.Time // of the last evidence
-	signals  []signal
+
+	resumed   time.Duration // what the clock showed when the last maintenance ended; -1: there was none
+	suspended time.Duration // how long that lasted
+
+	signals []signal
 }
 
 func newCollector(c *ChemBus, probeTopic string, start time.Time) *collector {
@@ -93,6 +99,7 @@ func newCollector(c *ChemBus, probeTopic string, start time.Time) *collector {
 		stops:          newStops(c.Stops),
 		maintenance:    maintenance{limit: time.Duration(c.MaxSuspension)},
 		copies:         newSignalCopies(),
+		resumed:        -1,
 		seed:           maphash.MakeSeed(),
 		counts:         counts{rejected: make(map[bus.Reject]uint64), probeRoundTrip: -1},
 		nextTick:       start.Add(time.Duration(c.TickInterval)),
@@ -165,7 +172,7 @@ func (c *collector) maintenanceSignal(topic, payload []byte, now time.Time, appl
 	_, copied, reject := c.announcement(topic, payload, now)
 	if reject == "" && !copied {
 		apply()
-		c.followMaintenance()
+		c.followMaintenance(now)
 	}
 	return reject
 }
@@ -206,16 +213,18 @@ func (c *collector) announcement(topic, payload []byte, now time.Time) (m bus.Re
 func (c *collector) Marker(exists bool, now time.Time) (expired bool) {
 	c.maintenance.Mark(exists, now)
 	expired = c.maintenance.Expire(now)
-	c.followMaintenance()
+	c.followMaintenance(now)
 	return expired
 }
 
 // followMaintenance makes the clock stand still during maintenance.
-func (c *collector) followMaintenance() {
-	if c.maintenance.Active() {
+func (c *collector) followMaintenance(now time.Time) {
+	switch {
+	case c.maintenance.Active():
 		c.clock.Suspend()
-	} else {
+	case c.clock.suspended:
 		c.clock.Resume()
+		c.resumed, c.suspended = c.clock.observed, now.Sub(c.maintenance.since)
 	}
 }
 
@@ -325,6 +334,7 @@ func (c *collector) Take() report {
 		stops: c.stops.Take(c.zooids),
 		kill:  c.killDue, killed: c.killed, killedAt: c.killedAt,
 		tick: c.tickDue || c.killDue || extra, observed: c.clock.observed, at: c.clock.last,
+		resumed: c.resumed, suspended: c.suspended,
 		signals: c.signals.Take(),
 	}
 	for i, z := range due {

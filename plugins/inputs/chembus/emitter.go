@@ -49,11 +49,15 @@ func (c *ChemBus) addClock(acc telegraf.Accumulator, measurement string, observe
 	acc.AddFields(measurement, map[string]any{"observed_s": observed.Seconds(), "run": c.run}, c.tags(), at)
 }
 
-// addTick adds a tick. The last kill signal is in each of them, for whoever lost what came before.
+// addTick adds a tick. The last kill signal and the end of the last maintenance are in each of them, for whoever lost what
+// came before.
 func (c *ChemBus) addTick(acc telegraf.Accumulator, r report) {
 	fields := map[string]any{"observed_s": r.observed.Seconds(), "run": c.run}
 	if !r.killedAt.IsZero() {
 		fields["killed_s"] = r.killed.Seconds()
+	}
+	if r.resumed >= 0 {
+		fields["resumed_s"], fields["suspended_s"] = r.resumed.Seconds(), r.suspended.Seconds()
 	}
 	acc.AddFields("chembus_tick", fields, c.tags(), r.at)
 }

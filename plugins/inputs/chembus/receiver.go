@@ -52,7 +52,7 @@ func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver 
 		busLog:     busLog{endpoint: c.subscribeEndpoint, blindAfter: time.Duration(c.BlindAfter), log: c.Log},
 		rejects:    rejectLog{log: c.Log},
 		announce:   announcer{name: c.AnnounceAs, topic: c.HeartbeatTopic},
-		marker:     marker{file: c.MaintenanceFile, isDefault: c.MaintenanceFile == defaultMarker, log: c.Log},
+		marker:     newMarker(c),
 		probes:     probeSchedule{interval: time.Duration(c.TickInterval)},
 		ports:      portHint{subscribe: c.defaultSubscribe, publish: c.defaultPublish, started: c.collector.start, log: c.Log},
 		batch:      bus.NewBatch(),

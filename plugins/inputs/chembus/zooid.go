@@ -11,7 +11,7 @@ const (
 	// lagTolerance is by how much a beat's lag varies without any waiting.
 	lagTolerance = time.Second
 	// shiftConfirmation is how long a higher lag must last, without falling, to be the emitter's
-	// clock rather than a queue: a queue that is let go delivers at once what took long to fill it.
+	// clock rather than a queue: a queue that moves again delivers at once what took long to fill it.
 	shiftConfirmation = 2 * time.Second
 )
 

@@ -63,6 +63,8 @@ func (s *dispatcher) Hear(topic string, payload []byte, now time.Time) {
 	case s.topics.signal:
 		if g := heardGap(payload); g != nil {
 			o.log.Add(g)
+		} else {
+			s.plugin.noticeOtherMonitor(payload)
 		}
 	case s.topics.peers:
 		s.peers.Hear(payload, o, now)

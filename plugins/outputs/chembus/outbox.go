@@ -26,6 +26,8 @@ type outbox struct {
 	pending *simplelru.LRU[string, *delivery]
 	silent  map[string]*delivery // of pending: the last that says that one component, its key, is silent
 	counts  counts
+
+	investigations investigations
 }
 
 // delivery is a gap on its way.
@@ -125,7 +127,7 @@ func (o *outbox) end(d *delivery) {
 }
 
 // Due returns what is to be sent now: what has not been sent yet, or not with success. What is over and got no ack in
-// time is given up: it may have been heard, and there is nothing left to heal.
+// time is given up: it may have been heard, and the component is back.
 func (o *outbox) Due(now time.Time) (due []*delivery) {
 	for _, d := range o.pending.Values() {
 		switch {
@@ -135,6 +137,7 @@ func (o *outbox) Due(now time.Time) (due []*delivery) {
 			o.log.Count(&d.gap)
 			o.remove(d)
 			o.counts.Acked++
+			o.investigations.Acked(&d.gap, now)
 		case d.probe != 0 && now.Before(d.deadline):
 		case !d.open:
 			o.expire(d)
@@ -206,7 +209,7 @@ func (o *outbox) Pending() int {
 
 // Totals returns the counters.
 func (o *outbox) Totals() totals {
-	return totals{counts: o.counts, Pending: o.Pending()}
+	return totals{counts: o.counts, investigationCounts: o.investigations.Counts(), Pending: o.Pending()}
 }
 
 func (o *outbox) covered(g *gap) {

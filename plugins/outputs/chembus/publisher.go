@@ -18,7 +18,7 @@ const (
 	// monitors, in bytes. Whoever sends more costs the connection on which it comes, so that there is one for each.
 	probeSize = 1 << 10
 	hearSize  = 1 << 20
-	// tick is how long the publisher waits for something to happen while gaps wait, and idleTick else.
+	// tick is how long the publisher waits for something to happen while gaps or investigations wait, and idleTick else.
 	tick     = 100 * time.Millisecond
 	idleTick = time.Second
 	// burst bounds how many messages are taken before something else gets its turn.
@@ -93,7 +93,7 @@ func (p *publisher) open() error {
 	if p.hearing, err = bus.NewSubscriber(c.zmq, c.subscribeEndpoint, c.keys, hearSize, t.hear, t.peers, t.presence); err != nil {
 		return err
 	}
-	if p.out, err = bus.NewPublisher(c.zmq, c.endpoint, c.keys, t.signal, t.probe, t.presence); err != nil {
+	if p.out, err = bus.NewPublisher(c.zmq, c.endpoint, c.keys, t.signal, t.probe, t.presence, investigationTopic); err != nil {
 		return err
 	}
 	p.out.Listeners.Family = t.family
@@ -153,7 +153,11 @@ func (p *publisher) dispatch(now time.Time) (time.Duration, error) {
 	c := p.plugin
 	c.mu.Lock()
 	err := p.dispatcher.Dispatch(now)
-	pending := c.outbox.Pending()
+	if err == nil {
+		// Not a recorder of everything, which investigates nothing.
+		err = p.dispatcher.Investigate(p.out.Listeners.Covers(investigationTopic, ""), now)
+	}
+	pending, waiting := c.outbox.Pending(), len(c.outbox.investigations.waiting)
 	c.signalIdle()
 	c.mu.Unlock()
 	c.saveIfDue(now)
@@ -161,7 +165,7 @@ func (p *publisher) dispatch(now time.Time) (time.Duration, error) {
 	if bus.Again(err) {
 		err = nil // it is sent later
 	}
-	if pending > 0 {
+	if pending+waiting > 0 {
 		return tick, err
 	}
 	return idleTick, err

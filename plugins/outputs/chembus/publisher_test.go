@@ -20,8 +20,15 @@ type stepper struct {
 
 func newStepper(t *testing.T, endpoint string) *stepper {
 	t.Helper()
+	return newStepperOf(t, endpoint, func(*ChemBus) {})
+}
+
+// newStepperOf also sets options.
+func newStepperOf(t *testing.T, endpoint string, configure func(*ChemBus)) *stepper {
+	t.Helper()
 	c, _ := standard()
 	c.at(t, endpoint)
+	configure(c)
 	require.NoError(t, c.Init())
 	p, err := c.newPublisher()
 	require.NoError(t, err)

@@ -40,6 +40,8 @@ type simMonitor struct {
 	inbox      []simMessage
 	levels     map[string]*gap // by component, as its processor repeats them
 	offers     []*gap          // what the processor has written and the output has not read
+	file       *savedState     // as last saved, of a revision
+	revision   uint64
 }
 
 // simulation is a bus with monitors and one consumer, in steps of simulated time. The bus has one order; each monitor hears
@@ -56,6 +58,7 @@ type simulation struct {
 	private  int                        // messages on private topics
 	seen     map[string]time.Time       // incidents
 	handled  map[string][]string        // incidents by zooid
+	asked    map[string]int             // investigations by zooid
 	later    map[time.Duration][]func() // by steps from the start
 	start    time.Time
 }
@@ -64,7 +67,7 @@ func newSimulation(t *testing.T, seed uint64, monitors int) *simulation {
 	t.Helper()
 	s := &simulation{
 		T: t, random: rand.New(rand.NewPCG(seed, 0)), now: now, start: now,
-		seen: make(map[string]time.Time), handled: make(map[string][]string), later: make(map[time.Duration][]func()),
+		seen: make(map[string]time.Time), handled: make(map[string][]string), asked: make(map[string]int), later: make(map[time.Duration][]func()),
 	}
 	for range monitors {
 		m := &simMonitor{levels: make(map[string]*gap)}
@@ -78,14 +81,14 @@ func newSimulation(t *testing.T, seed uint64, monitors int) *simulation {
 func (s *simulation) revive(m *simMonitor, state *savedState) {
 	s.Helper()
 	c, _ := standard()
-	c.Log = testutil.Logger{Quiet: true}
+	c.Log, c.Investigate, c.InvestigateLimit = testutil.Logger{Quiet: true}, true, longestQueue
 	require.NoError(s, c.Init())
 	if state != nil {
 		require.NoError(s, c.outbox.Restore(state))
 	}
 	peers, err := newPeers()
 	require.NoError(s, err)
-	m.ChemBus, m.alive, m.inbox, m.offers = c, true, nil, nil
+	m.ChemBus, m.alive, m.inbox, m.offers, m.file = c, true, nil, nil, state
 	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(message bus.Message) error {
 		payload, err := message.Encode()
 		s.queue = append(s.queue, simMessage{m, message.Signal, string(payload)})
@@ -182,14 +185,17 @@ func (s *simulation) deliver(m simMessage) {
 	}
 	require.NoError(s, json.Unmarshal([]byte(m.payload), &payload))
 	require.Equal(s, m.topic, payload.Signal)
-	if m.topic == topic && !s.now.Before(s.away) {
+	switch {
+	case m.topic == investigationTopic:
+		s.asked[strings.TrimPrefix(payload.Facts["capability_key"].(string), "heartbeat_")]++
+	case m.topic != topic:
+		s.private++
+	case !s.now.Before(s.away):
 		if at, ok := s.seen[*payload.IncidentID]; !ok || s.now.Sub(at) > simMemory {
 			zooid := payload.Facts["zooid"].(string)
 			s.handled[zooid] = append(s.handled[zooid], *payload.IncidentID)
 		}
 		s.seen[*payload.IncidentID] = s.now
-	} else if m.topic != topic {
-		s.private++
 	}
 	for _, monitor := range s.monitors {
 		if monitor.alive && !s.now.Before(monitor.away) && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.dispatcher.topics.probe) {
@@ -227,6 +233,11 @@ func (s *simulation) step(m *simMonitor) {
 		m.dispatcher.Follow(!s.now.Before(s.away), true, others, s.now)
 	}
 	require.NoError(s, m.dispatcher.Dispatch(s.now))
+	require.NoError(s, m.dispatcher.Investigate(!s.now.Before(s.away) && !s.now.Before(m.away), s.now))
+	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.random.IntN(10) == 0 {
+		m.file, m.revision = saved(s.T, m.outbox), revision
+		m.outbox.investigations.Recorded(m.file.Investigations)
+	}
 }
 
 // restartBus loses what is on the bus, but for what the consumer and some monitors have already got, and all connections.
@@ -259,6 +270,7 @@ func (s *simulation) fails(zooid string, found time.Duration) {
 			lastSeen -= 10 // missed the last beat
 		}
 		g := silenceOf(fmt.Sprint(zooid, lastSeen), zooid, lastSeen, 31)
+		g.severity = "high"
 		s.at(found+time.Duration(s.random.Int64N(int64(spread))), func() {
 			m.levels[zooid] = g
 			m.write(s.levelNow(g))
@@ -288,7 +300,7 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 		var state *savedState
 		s.at(at, func() {
 			if m.alive = false; keep {
-				state = saved(s.T, m.outbox)
+				state = m.file
 			}
 		})
 		s.at(at+length/3, func() { s.revive(m, state) })
@@ -303,6 +315,7 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 	if testing.Short() {
 		runs = 40
 	}
+	asked := 0
 	for seed := range runs {
 		s := newSimulation(t, seed, 2+int(seed%2))
 		var faults []string
@@ -316,12 +329,16 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 		}
 		s.run(2 * time.Minute)
 		for i := range 3 {
-			require.Len(t, s.handled[fmt.Sprint("z", i)], 1, "z%d of seed %d: %v", i, seed, faults)
+			zooid := fmt.Sprint("z", i)
+			require.Len(t, s.handled[zooid], 1, "%s of seed %d: %v", zooid, seed, faults)
+			require.LessOrEqual(t, s.asked[zooid], 1, "%s of seed %d: %v", zooid, seed, faults)
+			asked += s.asked[zooid]
 		}
 		for _, m := range s.monitors {
 			require.Zero(t, m.pending(), "seed %d: %v", seed, faults)
 		}
 	}
+	t.Logf("%d of %d failures were investigated", asked, 3*runs)
 }
 
 // TestNothingIsSaidWithoutNeed counts the messages on the private topics.

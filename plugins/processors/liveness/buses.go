@@ -110,6 +110,20 @@ func (s *buses) FindOrAdd(key []byte, complete bool, at time.Time) (b, evicted *
 	return b, evicted
 }
 
+// Candidates returns the buses of which a metric that lacks a tag can be, of those that have ticks or are known from the
+// state, but for one that may have another name today. There are none if that of its key has ticks itself.
+func (s *buses) Candidates(key []byte, renamed *bus) (candidates []*bus) {
+	if b := s.byKey[string(key)]; b != nil && b.detector.Ticked() {
+		return nil
+	}
+	for _, b := range s.all {
+		if (b.detector.Ticked() || b != renamed && !b.seen.IsZero()) && b.agrees(string(key)) {
+			candidates = append(candidates, b)
+		}
+	}
+	return candidates
+}
+
 // only returns the only bus that has ticks, or, if none has, that is known; nil if there are several, or none.
 func (s *buses) only() *bus {
 	var only *bus

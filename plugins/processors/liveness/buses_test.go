@@ -284,3 +284,39 @@ func TestOnlyNewBusesAreHeard(t *testing.T) {
 	}
 	require.Nil(t, r.buses.byKey["first\x1ftcp://127.0.0.1:5559\x1f"])
 }
+
+// TestMetricsThatLackATagOnSeveralBuses restarts the processor of two buses. A component whose heartbeats lack a tag goes on
+// on the bus on which it was known, whichever ticks first. A kill signal of which nobody can tell the bus kills nobody.
+func TestMetricsThatLackATagOnSeveralBuses(t *testing.T) {
+	file := stateFile(t)
+	tags := func(endpoint string) map[string]string { return map[string]string{"host": "h", "endpoint": endpoint} }
+	nameless := map[string]string{"host": "h", "zooid": "a"}
+	r := start(t, file)
+	for at := range 5 {
+		r.feedMetric(tickMeasurement, tags("one"), 1, float64(at))
+		r.feedMetric("chembus_heartbeat", nameless, 0, float64(at))
+	}
+	for at := 5; at < 30; at++ {
+		if at == 15 {
+			r.Stop()
+			r = start(t, file)
+		}
+		require.Empty(t, r.feedMetric(tickMeasurement, tags("two"), 2, float64(at)))
+		require.Empty(t, r.feedMetric("chembus_heartbeat", nameless, 0, float64(at)))
+		require.Empty(t, r.feedMetric(tickMeasurement, tags("one"), 1, float64(at)))
+		require.Empty(t, r.feedMetric(killMeasurement, map[string]string{"host": "h"}, 0, float64(at)))
+	}
+	require.Len(t, r.buses.all, 2)
+	require.False(t, r.buses.all[1].detector.IsSeen("a"))
+	require.Len(t, r.log.Warnings(), 1, "said once")
+	require.Contains(t, r.log.Warnings()[0], "are not judged")
+	require.NotEmpty(t, r.feedUntilGap(tags("one"), 30))
+}
+
+// feedUntilGap feeds ticks until a gap is opened.
+func (r *run) feedUntilGap(tags map[string]string, from int) (found []string) {
+	for at := from; at < from+20 && len(found) == 0; at++ {
+		found = r.feedMetric(tickMeasurement, tags, 1, float64(at))
+	}
+	return found
+}

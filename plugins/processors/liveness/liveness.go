@@ -62,7 +62,8 @@ type Liveness struct {
 	renamed  renamed
 	changes  changeLog
 
-	namelessLogged bool // that a heartbeat has no name
+	namelessLogged  bool // that a heartbeat has no name
+	ambiguousLogged bool // that it may be of several buses
 
 	statePath    string  // empty: nothing is kept
 	standby      bool    // nothing is judged: the state is not locked yet, or by another copy
@@ -131,10 +132,13 @@ func (l *Liveness) Start(telegraf.Accumulator) error {
 
 // event is what a metric says to a detector.
 type event struct {
-	kind   detectorInput
-	at     time.Time     // of the metric
-	beat   detector.Beat // of which a tick, a kill and a stop use a part
-	killed time.Duration // of a tick: the input's clock at the last kill signal; -1: there was none
+	kind detectorInput
+	at   time.Time     // of the metric
+	beat detector.Beat // of which a tick, a kill and a stop use a part
+	// Of a tick, by the input's clock:
+	killed  time.Duration // at the last kill signal; -1: there was none
+	resumed time.Duration // at the end of the last maintenance; -1: there was none
+	lasted  time.Duration // of that; not by that clock, which stood still
 
 	// Only of one that is kept:
 	key      string // of the bus
@@ -186,6 +190,11 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 
 // busOf returns the bus that an event is of; nil if there is no room for it.
 func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e *event) *bus {
+	if !complete && e.kind != tick {
+		if several := l.buses.Candidates(key, l.renamed.former); len(several) > 1 {
+			return l.knownOn(several, e)
+		}
+	}
 	b, evicted := l.buses.FindOrAdd(key, complete, e.at)
 	if evicted != nil { // nobody else would ever close its gaps
 		for _, c := range evicted.detector.Snapshot().Components {
@@ -194,6 +203,29 @@ func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e 
 		l.forgetExpectations(evicted)
 	}
 	return b
+}
+
+// knownOn returns the only one of some buses on which the component of an event is known; nil if it is known on none, or
+// on several.
+func (l *Liveness) knownOn(several []*bus, e *event) *bus {
+	var only *bus
+	for _, b := range several {
+		if e.beat.Key == "" || !b.detector.IsSeen(e.beat.Key) {
+			continue
+		}
+		if only != nil {
+			only = nil
+			break
+		}
+		only = b
+	}
+	if only == nil && !l.ambiguousLogged {
+		l.ambiguousLogged = true
+		l.Log.Warnf("Metrics that lack a tag that bus = [\"%s\"] names are not judged, such as one of %q: it may be of the bus %q or %q. "+
+			"Let their input set the tags, or name in bus those that all inputs set",
+			strings.Join(l.Bus, `", "`), detector.Name(e.beat.Key), several[0].name(), several[1].name())
+	}
+	return only
 }
 
 // mostBuses is how many buses are kept. Another name of the only one that was known needs room beside it.
@@ -211,6 +243,9 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		l.expectOn(b)
 		if e.killed >= 0 {
 			l.kill(acc, b, e, e.killed)
+		}
+		if e.resumed >= 0 {
+			b.detector.Resume(e.beat.Run, e.resumed, e.lasted)
 		}
 		l.report(acc, b, b.detector.Tick(e.beat.Run, e.beat.Observed), e)
 		l.checkRenamed(acc, b, e)
@@ -277,13 +312,17 @@ func (l *Liveness) read(m telegraf.Metric) (event, bool) {
 	if !ok {
 		return event{}, false
 	}
-	e := event{at: m.Time(), killed: -1}
+	e := event{at: m.Time(), killed: -1, resumed: -1}
 	e.beat.Run, e.beat.Observed = integer(m, "run"), observed
 	switch m.Name() {
 	case tickMeasurement:
 		e.kind = tick
 		if killed, ok := seconds(m, "killed_s"); ok {
 			e.killed = killed
+		}
+		if resumed, ok := seconds(m, "resumed_s"); ok {
+			e.resumed = resumed
+			e.lasted, _ = seconds(m, "suspended_s")
 		}
 	case killMeasurement:
 		e.kind = kill

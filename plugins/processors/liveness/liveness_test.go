@@ -126,8 +126,10 @@ func TestSecondMonitorNamesTheSameIncidents(t *testing.T) {
 			r := newReplay(t, name)
 			for _, line := range input(t, name) {
 				m := parse(t, line)
-				if observed, ok := seconds(m, "observed_s"); ok {
-					m.AddField("observed_s", observed.Seconds()+offset)
+				for _, field := range []string{"observed_s", "killed_s", "resumed_s"} {
+					if observed, ok := seconds(m, field); ok {
+						m.AddField(field, observed.Seconds()+offset)
+					}
 				}
 				r.Add(m)
 				for _, g := range gaps(&r.acc) {

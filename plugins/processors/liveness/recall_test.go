@@ -51,7 +51,7 @@ func TestRecallKnowsWhatWasSaved(t *testing.T) {
 	require.True(t, info.ModTime().Equal(recollection.Saved))
 	require.Equal(t, map[string]any{"a": "silent", "b": "up"}, o.reported())
 
-	// It judges by itself from there, and whatever it finds is not written to the file.
+	// It finds gaps by itself from there, and whatever it finds is not written to the file.
 	o.Tick(0)
 	for second := 1; second <= 6; second++ {
 		o.Tick(float64(second))

@@ -61,6 +61,10 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 		whole.Killed = own.Killed
 		whole.Killed.At += began
 	}
+	if own.Resumed != nil {
+		whole.Resumed = own.Resumed
+		whole.Resumed.At += began
+	}
 	known := make(map[string]*detector.ComponentSnapshot, len(whole.Components))
 	for i := range whole.Components {
 		c := &whole.Components[i]

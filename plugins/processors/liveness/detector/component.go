@@ -47,7 +47,7 @@ type component struct {
 	last      time.Duration // when it proved to be alive; of one unseen, since when it is expected
 	threshold time.Duration // the present one
 	rule      *Rule
-	flaps     *flaps // nil: no gap of late
+	flaps     *flaps // nil: no recent gap
 	niche     string
 	lastSeen  float64 // as last, by the sender's clock, epoch seconds
 
@@ -102,7 +102,8 @@ func (c *component) account(now time.Duration) {
 	c.since = now
 }
 
-// availability is the share of the observed time that the component was alive; time after a kill signal or an announced stop is left out.
+// availability is the share of the observed time that the component was alive; time after a kill signal or an
+// announced stop is left out.
 func (c *component) availability() float64 {
 	if c.silentFor == 0 {
 		return 1

@@ -32,6 +32,7 @@ type Detector struct {
 	ticked     bool                  // in this run
 	killed     *EndSignal            // the last one; nil: there was none
 	stops      map[string]*EndSignal // the last stop that each component announced
+	resumed    *Maintenance          // the last one; nil: there was none
 	findings   []Finding
 }
 

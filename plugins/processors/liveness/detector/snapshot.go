@@ -15,6 +15,7 @@ type Snapshot struct {
 	Outages    []OutageSnapshot    `json:"outages,omitempty"`
 	NextReport time.Duration       `json:"next_report"`
 	Killed     *EndSignal          `json:"killed,omitempty"`   // the last kill signal
+	Resumed    *Maintenance        `json:"resumed,omitempty"`  // the last maintenance
 	Identity   string              `json:"identity,omitempty"` // empty: not known
 }
 
@@ -86,6 +87,9 @@ func (d *Detector) Snapshot() *Snapshot {
 	}
 	if d.killed != nil {
 		s.Killed = new(*d.killed)
+	}
+	if d.resumed != nil {
+		s.Resumed = new(*d.resumed)
 	}
 	for _, o := range d.outages {
 		s.Outages = append(s.Outages, OutageSnapshot{
@@ -172,6 +176,11 @@ func (d *Detector) Restore(s *Snapshot) error {
 	d.killed = nil
 	if s.Killed != nil {
 		d.killed = new(*s.Killed)
+	}
+	d.resumed = nil
+	if s.Resumed != nil {
+		d.resumed = new(*s.Resumed)
+		d.resumed.At = min(d.resumed.At, c.Now) // one in the future would end the monitoring
 	}
 	d.outages = nil
 	for _, o := range s.Outages {
