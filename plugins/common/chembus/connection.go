@@ -227,6 +227,16 @@ func (c *Connection) Publish(topic string, payload []byte) error {
 	return err
 }
 
+// PublishMessage sends a message as Publish does, on the topic that its signal names. Facts that JSON cannot hold are
+// an error, too.
+func (c *Connection) PublishMessage(m Message) error {
+	payload, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	return c.Publish(m.Signal, payload)
+}
+
 // Close closes the connection. ZeroMQ goes on for up to linger to send what it has accepted, and the context cannot
 // be closed before.
 func (c *Connection) Close(linger time.Duration) {

@@ -80,7 +80,7 @@ func (g *gap) detectionMethod() string {
 }
 
 // privateMessage returns a message on a topic of the monitors' own, which whoever hears everything can read, too.
-func (c *ChemBus) privateMessage(topic string, facts map[string]any, now time.Time) bus.Message {
+func (c *ChemBus) privateMessage(topic string, facts any, now time.Time) bus.Message {
 	return bus.Message{
 		Signal: topic, Ecosystem: c.Ecosystem, Intensity: 1, Facts: facts, TS: bus.Float(bus.EpochSeconds(now)),
 	}

@@ -152,28 +152,16 @@ func (c *ChemBus) logLostInvestigations() {
 	}
 }
 
-// Recorded takes what the state file holds now. It reports whether there is something to be sent.
-func (i *investigations) Recorded(s *savedInvestigations) bool {
+// Recorded takes what the state file holds now.
+func (i *investigations) Recorded(s *savedInvestigations) {
 	if s == nil {
-		return false
+		return
 	}
-	news := false
 	for _, q := range i.waiting {
-		if !q.recorded && slices.ContainsFunc(s.Waiting, func(saved investigation) bool { return !saved.Begun.IsZero() && saved.Incident == q.Incident }) {
-			q.recorded, news = true, true
-		}
+		q.recorded = q.recorded || slices.ContainsFunc(s.Waiting, func(saved investigation) bool {
+			return !saved.Begun.IsZero() && saved.Incident == q.Incident
+		})
 	}
-	return news
-}
-
-// recorded takes what was saved. It returns when to dispatch again; zero: when something happens.
-func (c *ChemBus) recorded(s *savedState, now time.Time) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.outbox.investigations.Recorded(s.Investigations) {
-		return now
-	}
-	return time.Time{}
 }
 
 // Interrupt takes that nothing is sent any more. What was not is not lost.
@@ -184,11 +172,11 @@ func (i *investigations) Interrupt() {
 	}
 }
 
-// Investigate asks for the investigations that are recorded, if somebody listens to that. It returns when to call it
-// again by itself; zero: when something happens.
-func (s *dispatcher) Investigate(listened bool, now time.Time) (time.Time, error) {
+// Investigate asks for the investigations that are recorded, if somebody listens to that. An error that bus.Again reports
+// says that the bus takes no more at present.
+func (s *dispatcher) Investigate(listened bool, now time.Time) error {
 	i, log := &s.plugin.outbox.investigations, s.plugin.Log
-	change, next := i.unheard.Update(len(i.waiting) > 0 && !listened, now)
+	change, _ := i.unheard.Update(len(i.waiting) > 0 && !listened, now)
 	switch change {
 	case logging.Began:
 		log.Warnf("%d investigations wait: nobody on the bus at %q subscribes to %q. Start its consumer, or set investigate = false",
@@ -198,7 +186,7 @@ func (s *dispatcher) Investigate(listened bool, now time.Time) (time.Time, error
 	case logging.None:
 	}
 	if !listened {
-		return next, nil
+		return nil
 	}
 	for _, q := range slices.Clone(i.waiting) {
 		if q.Begun.IsZero() {
@@ -208,10 +196,8 @@ func (s *dispatcher) Investigate(listened bool, now time.Time) (time.Time, error
 		if !q.recorded {
 			continue
 		}
-		if err := s.sendMessage(s.plugin.askFor(q, now)); bus.Again(err) {
-			return now.Add(fullRetry), nil
-		} else if err != nil {
-			return next, err
+		if err := s.send(s.plugin.askFor(q, now)); err != nil {
+			return err
 		}
 		i.waiting = slices.DeleteFunc(i.waiting, func(other *investigation) bool { return other == q })
 		i.asked = append(i.asked, now)
@@ -219,7 +205,7 @@ func (s *dispatcher) Investigate(listened bool, now time.Time) (time.Time, error
 		i.revision++
 		log.Infof("Asked for an investigation: %q, incident %q", q.Facts["question"], q.Incident)
 	}
-	return next, nil
+	return nil
 }
 
 // askFor returns the message that asks for an investigation.

@@ -12,6 +12,7 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/testutil"
 
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/testutil/colony"
@@ -210,11 +211,9 @@ func TestWaitingInvestigationIsLogged(t *testing.T) {
 	require.NoError(t, c.Init())
 	s := dispatcher{plugin: c}
 	c.outbox.investigations.Acked(&gap{severity: "critical"}, now)
-	next, err := s.Investigate(false, now)
-	require.NoError(t, err)
-	require.Equal(t, now.Add(waitTolerance), next)
-	_, err = s.Investigate(false, next)
-	require.NoError(t, err)
+	require.NoError(t, s.Investigate(false, now))
+	require.Empty(t, log.Warnings())
+	require.NoError(t, s.Investigate(false, now.Add(waitTolerance)))
 	require.Len(t, log.Warnings(), 1)
 	require.Contains(t, log.Warnings()[0], `1 investigations wait: nobody on the bus`)
 }
@@ -268,19 +267,17 @@ func TestUnsavedInvestigationIsNotSent(t *testing.T) {
 	investigating(c)
 	require.NoError(t, c.Init())
 	sent := 0
-	s := dispatcher{plugin: c, send: func(string, []byte) error { sent++; return nil }}
+	s := dispatcher{plugin: c, send: func(bus.Message) error { sent++; return nil }}
 	i := &c.outbox.investigations
 	i.Acked(&gap{incident: "i", severity: "critical"}, now)
 	before := c.outbox.State()
 	for range 3 {
-		_, err := s.Investigate(true, now)
-		require.NoError(t, err)
-		require.False(t, i.Recorded(before.Investigations), "before it was begun")
+		require.NoError(t, s.Investigate(true, now))
+		i.Recorded(before.Investigations) // before it was begun
 	}
 	require.Zero(t, sent)
-	require.True(t, i.Recorded(c.outbox.State().Investigations))
-	_, err := s.Investigate(true, now)
-	require.NoError(t, err)
+	i.Recorded(c.outbox.State().Investigations)
+	require.NoError(t, s.Investigate(true, now))
 	require.Equal(t, 1, sent)
 }
 

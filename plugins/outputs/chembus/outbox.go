@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -76,39 +77,32 @@ func (o *outbox) Offer(g *gap) *gap {
 		o.covered(g)
 		return nil
 	}
-	added := &delivery{gap: *g}
 	// The component may be silent under another id already: the processor has forgotten that one and will not close it.
 	if before := o.silent[g.component]; before != nil && before.open && g.ofOneSilence() {
-		switch {
-		case before.attempts == 0:
-			added.claim.held, added.claim.since = before.claim.held, before.claim.since
-		case g.lastSeen <= before.until():
+		if before.attempts > 0 && g.lastSeen <= before.until() {
 			return nil // until the fate of the other is known; this level will be repeated
 		}
 		o.expire(before)
 	}
-	return o.add(added)
-}
-
-// add makes room at the expense of what is over, else of the oldest.
-func (o *outbox) add(added *delivery) (dropped *gap) {
-	if o.pending.Len() == o.maxPending {
-		_, victim, _ := o.pending.GetOldest()
-		for _, d := range o.pending.Values() {
-			if !d.open {
-				victim = d
-				break
-			}
-		}
-		o.remove(victim)
-		o.counts.Dropped++
-		dropped = &victim.gap
-	}
-	o.pending.Add(added.incident, added)
-	if added.ofOneSilence() {
-		o.silent[added.component] = added
+	dropped := o.makeRoom()
+	added := &delivery{gap: *g}
+	o.pending.Add(g.incident, added)
+	if g.ofOneSilence() {
+		o.silent[g.component] = added
 	}
 	return dropped
+}
+
+// makeRoom drops what is over, else the oldest, if there is no room for one more. It returns what it has dropped.
+func (o *outbox) makeRoom() *gap {
+	if o.pending.Len() < o.maxPending {
+		return nil
+	}
+	all := o.pending.Values()
+	victim := all[max(slices.IndexFunc(all, func(d *delivery) bool { return !d.open }), 0)]
+	o.remove(victim)
+	o.counts.Dropped++
+	return &victim.gap
 }
 
 // close takes the level of an incident that is over. Whatever else waits and says that its component is silent is over,
@@ -117,25 +111,27 @@ func (o *outbox) close(g *gap) {
 	if !o.log.Ended(g) {
 		return
 	}
-	closed, _ := o.pending.Peek(g.incident)
-	for _, d := range []*delivery{closed, o.silent[g.component]} {
-		if d == nil || d != closed && !g.ofOneSilence() {
-			continue
-		}
-		if d.open = false; d.probe == 0 {
-			o.expire(d)
-		}
+	if closed, waits := o.pending.Peek(g.incident); waits {
+		o.end(closed)
+	}
+	if other := o.silent[g.component]; other != nil && g.ofOneSilence() {
+		o.end(other)
+	}
+}
+
+// end takes that a delivery is over. What is on its way may still get its ack.
+func (o *outbox) end(d *delivery) {
+	if d.open = false; d.probe == 0 {
+		o.expire(d)
 	}
 }
 
 // Due returns what is to be sent now: what has not been sent yet, or not with success. What is over and got no ack in
-// time is given up: it may have been heard, and the component is back. Next is when to ask again if nothing happens;
-// zero: not before something happens.
-func (o *outbox) Due(now time.Time) (due []*delivery, next time.Time) {
+// time is given up: it may have been heard, and the component is back.
+func (o *outbox) Due(now time.Time) (due []*delivery) {
 	for _, d := range o.pending.Values() {
-		switch settled := d.acked.Add(ackGrace); {
-		case !d.acked.IsZero() && now.Before(settled):
-			next = earlier(next, settled)
+		switch {
+		case !d.acked.IsZero() && now.Before(d.acked.Add(ackGrace)):
 		case !d.acked.IsZero():
 			o.log.Add(&d.gap)
 			o.log.Count(&d.gap)
@@ -143,14 +139,13 @@ func (o *outbox) Due(now time.Time) (due []*delivery, next time.Time) {
 			o.counts.Acked++
 			o.investigations.Acked(&d.gap, now)
 		case d.probe != 0 && now.Before(d.deadline):
-			next = earlier(next, d.deadline)
 		case !d.open:
 			o.expire(d)
 		default:
 			due = append(due, d)
 		}
 	}
-	return due, next
+	return due
 }
 
 // Sent says that a delivery was sent, with a probe of that number behind it.
@@ -177,8 +172,8 @@ func (o *outbox) Returned(probe uint64, now time.Time) {
 
 // Lost says that what was sent and has no ack may be lost, since the connection was lost or nobody listens any more.
 func (o *outbox) Lost() {
+	o.VoidClaims()
 	for _, d := range o.pending.Values() {
-		d.claim.Void()
 		if d.probe == 0 {
 			continue
 		}
@@ -193,7 +188,7 @@ func (o *outbox) Lost() {
 // VoidClaims says that others' messages before the claims that come back may be missing.
 func (o *outbox) VoidClaims() {
 	for _, d := range o.pending.Values() {
-		d.claim.Void()
+		d.claim.number, d.claim.won = 0, false
 	}
 }
 

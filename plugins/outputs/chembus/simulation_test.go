@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/influxdata/telegraf/testutil"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 const (
@@ -33,6 +35,8 @@ type simMonitor struct {
 	dispatcher dispatcher
 	alive      bool
 	stopped    bool
+	lost       bool      // the connection, after what is in the inbox
+	away       time.Time // until then it is not connected
 	inbox      []simMessage
 	levels     map[string]*gap // by component, as its processor repeats them
 	offers     []*gap          // what the processor has written and the output has not read
@@ -47,6 +51,8 @@ type simulation struct {
 	random   *rand.Rand
 	now      time.Time
 	paused   bool
+	restart  bool      // the bus, with the next gap that is on it
+	away     time.Time // until then the consumer is not connected
 	queue    []simMessage
 	monitors []*simMonitor
 	private  int                        // messages on private topics
@@ -83,9 +89,10 @@ func (s *simulation) revive(m *simMonitor, state *savedState) {
 	peers, err := newPeers()
 	require.NoError(s, err)
 	m.ChemBus, m.alive, m.inbox, m.offers, m.file = c, true, nil, nil, state
-	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(topic string, payload []byte) error {
-		s.queue = append(s.queue, simMessage{m, topic, string(payload)})
-		return nil
+	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(message bus.Message) error {
+		payload, err := message.Encode()
+		s.queue = append(s.queue, simMessage{m, message.Signal, string(payload)})
+		return err
 	}}
 }
 
@@ -147,6 +154,9 @@ func (s *simulation) forward() {
 	if s.paused {
 		return
 	}
+	if s.restart && slices.ContainsFunc(s.queue, func(m simMessage) bool { return m.topic == topic }) {
+		s.restartBus()
+	}
 	byMonitor := make(map[*simMonitor][]simMessage)
 	var order []*simMonitor
 	for _, m := range s.queue {
@@ -175,20 +185,20 @@ func (s *simulation) deliver(m simMessage) {
 	}
 	require.NoError(s, json.Unmarshal([]byte(m.payload), &payload))
 	require.Equal(s, m.topic, payload.Signal)
-	switch m.topic {
-	case investigationTopic:
+	switch {
+	case m.topic == investigationTopic:
 		s.asked[strings.TrimPrefix(payload.Facts["capability_key"].(string), "heartbeat_")]++
-	case topic:
+	case m.topic != topic:
+		s.private++
+	case !s.now.Before(s.away):
 		if at, ok := s.seen[*payload.IncidentID]; !ok || s.now.Sub(at) > simMemory {
 			zooid := payload.Facts["zooid"].(string)
 			s.handled[zooid] = append(s.handled[zooid], *payload.IncidentID)
 		}
 		s.seen[*payload.IncidentID] = s.now
-	default:
-		s.private++
 	}
 	for _, monitor := range s.monitors {
-		if monitor.alive && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.dispatcher.topics.probe) {
+		if monitor.alive && !s.now.Before(monitor.away) && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.dispatcher.topics.probe) {
 			monitor.inbox = append(monitor.inbox, m)
 		}
 	}
@@ -206,20 +216,47 @@ func (s *simulation) step(m *simMonitor) {
 		m.outbox.Offer(g)
 	}
 	m.offers = nil
+	if m.lost && len(m.inbox) == 0 {
+		m.lost = false
+		m.dispatcher.ConnectionLost()
+		m.dispatcher.MessagesMissed()
+	}
 	others := -1
 	for _, other := range s.monitors {
-		if other.alive {
+		if other.alive && !s.now.Before(other.away) {
 			others++
 		}
 	}
-	m.dispatcher.Follow(true, true, others, s.now)
-	_, err := m.dispatcher.Dispatch(s.now)
-	require.NoError(s, err)
-	_, err = m.dispatcher.Investigate(true, s.now)
-	require.NoError(s, err)
+	if s.now.Before(m.away) {
+		m.dispatcher.Follow(false, false, 0, s.now)
+	} else {
+		m.dispatcher.Follow(!s.now.Before(s.away), true, others, s.now)
+	}
+	require.NoError(s, m.dispatcher.Dispatch(s.now))
+	require.NoError(s, m.dispatcher.Investigate(!s.now.Before(s.away) && !s.now.Before(m.away), s.now))
 	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.random.IntN(10) == 0 {
 		m.file, m.revision = saved(s.T, m.outbox), revision
 		m.outbox.investigations.Recorded(m.file.Investigations)
+	}
+}
+
+// restartBus loses what is on the bus, but for what the consumer and some monitors have already got, and all connections.
+func (s *simulation) restartBus() {
+	s.restart = false
+	back := func() time.Time { return s.now.Add(time.Duration(s.random.Int64N(int64(settle)))) }
+	got := func() bool { return s.random.IntN(2) == 0 }
+	for _, m := range s.monitors {
+		if m.lost = true; !got() {
+			m.away = s.now.Add(simStep)
+		}
+	}
+	for _, m := range s.queue[:s.random.IntN(len(s.queue)+1)] {
+		s.deliver(m)
+	}
+	s.queue = nil
+	s.away = back()
+	for _, m := range s.monitors {
+		m.away = back()
 	}
 }
 
@@ -251,6 +288,9 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 		s.at(at, func() { s.paused = true })
 		s.at(at+length, func() { s.paused = false })
 		return fmt.Sprintf("bus paused at %v for %v", at, length)
+	case 5:
+		s.at(at, func() { s.restart = true })
+		return fmt.Sprintf("bus restarted with the first gap after %v", at)
 	case 2:
 		s.at(at, func() { m.stopped = true })
 		s.at(at+length, func() { m.stopped = false })
@@ -283,7 +323,7 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 		for i := range 3 {
 			s.fails(fmt.Sprint("z", i), found+time.Duration(s.random.Int64N(int64(time.Second))))
 		}
-		faults = append(faults, s.fault(s.random.IntN(5), found))
+		faults = append(faults, s.fault(s.random.IntN(6), found))
 		if s.random.IntN(3) == 0 && len(s.monitors) == 3 {
 			faults = append(faults, s.fault(s.random.IntN(2), found+4*time.Second))
 		}

@@ -112,40 +112,36 @@ func (o *outbox) Restore(s *savedState) error {
 	return nil
 }
 
-// saveIfDue saves the state if it has changed. It returns when it has to be asked again; zero if it has
-// not.
-func (c *ChemBus) saveIfDue(now time.Time) time.Time {
-	if c.state == nil {
-		return time.Time{}
+// saveIfDue saves the state if it has changed and the last time is long enough ago.
+func (c *ChemBus) saveIfDue(now time.Time) {
+	if c.state == nil || now.Before(c.nextSave) {
+		return
 	}
 	c.mu.Lock()
-	totals := c.outbox.Totals()
-	revision := c.outbox.log.revision + c.outbox.investigations.revision
+	totals, revision := c.outbox.Totals(), c.outbox.log.revision+c.outbox.investigations.revision
 	if totals == c.saved && revision == c.savedRevision {
 		c.mu.Unlock()
-		return time.Time{}
-	}
-	if now.Before(c.nextSave) {
-		c.mu.Unlock()
-		return c.nextSave
+		return
 	}
 	s := c.outbox.State()
 	c.mu.Unlock()
 	start := time.Now()
 	err := c.state.Save(s)
-	change, _ := c.saveProblem.Update(err != nil, now)
-	switch change {
+	pause := saveInterval
+	if err == nil {
+		c.saved, c.savedRevision = totals, revision
+		pause = min(saveShare*time.Since(start), saveInterval)
+		c.mu.Lock()
+		c.outbox.investigations.Recorded(s.Investigations)
+		c.mu.Unlock()
+	}
+	c.nextSave = now.Add(pause)
+	switch change, _ := c.saveProblem.Update(err != nil, now); change {
 	case logging.Began:
 		c.Log.Errorf("The state cannot be saved, and a restart would publish again what is open: %v", err)
 	case logging.Ended:
 		c.Log.Info("The state is saved again")
 	}
-	if err != nil {
-		c.nextSave = now.Add(saveInterval)
-		return c.nextSave
-	}
-	c.saved, c.savedRevision, c.nextSave = s.Counts, revision, now.Add(min(saveShare*time.Since(start), saveInterval))
-	return c.recorded(s, now)
 }
 
 // closeState saves the last state and unlocks the file; the publisher must have ended.
