@@ -3,8 +3,9 @@ package chembus
 import "time"
 
 const (
-	// readSize bounds what is read before more is received, in bytes.
-	readSize = 256 << 10
+	// readSize bounds what is read before more is received, in bytes. Of usual messages that is more than waits in a
+	// socket, so that a flood of them makes the bus wait, as ever, rather than fill the queue; of large ones it is little.
+	readSize = 1 << 20
 	// settle is how long what came on the further connection waits at least before it is read: beats that were sent
 	// before an announced stop come by another connection.
 	settle = 20 * time.Millisecond
