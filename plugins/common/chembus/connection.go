@@ -32,7 +32,7 @@ type Connection struct {
 // limit should leave room for what is to be counted and dropped. An error says that ZeroMQ cannot even try to connect.
 func NewSubscriber(ctx *zmq.Context, endpoint string, keys *Keys, maxMessageSize int64, topics ...string) (*Connection, error) {
 	return connect(ctx, zmq.SUB, endpoint, keys, func(socket *zmq.Socket) error {
-		if err := socket.SetRcvhwm(receiveHighWaterMark); err != nil {
+		if err := socket.SetRcvhwm(ReceiveHighWaterMark); err != nil {
 			return err
 		}
 		if err := socket.SetMaxmsgsize(maxMessageSize); err != nil {

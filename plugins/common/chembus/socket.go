@@ -13,9 +13,9 @@ import (
 const (
 	// highWaterMark is the bus's own on every socket; past it ZeroMQ drops silently.
 	highWaterMark = 1000
-	// receiveHighWaterMark is what waits in a socket to be received, in messages. What waits longer does so in the buffers
-	// of the operating system, which are bounded in bytes, and in those of the bus.
-	receiveHighWaterMark = 1000
+	// ReceiveHighWaterMark is what waits in a subscriber's socket to be received at most, in messages. What is more waits
+	// in the buffers of the operating system, which are bounded in bytes, and in those of the bus.
+	ReceiveHighWaterMark = 1000
 
 	// SubscriptionLimit is the longest subscription that a publisher takes, in bytes. The bus passes on subscriptions of
 	// any length, and ZeroMQ keeps them at some 32 bytes for each of theirs. A longer one costs the connection, for as long

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 // probeReturns has the probe come back that was sent at the given time.
@@ -81,4 +83,11 @@ func TestBacklogOnABusWithFewProbes(t *testing.T) {
 		s.beat(now, "a", wall(now))
 		require.False(t, s.clock.Behind(at(now)), "the probe says that what comes now waited for less")
 	}
+}
+
+// TestSocketThatMayHaveBeenFullIsABacklog has the socket be emptied, but more wait before it.
+func TestSocketThatMayHaveBeenFullIsABacklog(t *testing.T) {
+	require.False(t, (&hearing{received: bus.ReceiveHighWaterMark/2 - 1}).backlog())
+	require.True(t, (&hearing{received: bus.ReceiveHighWaterMark / 2}).backlog())
+	require.True(t, (&hearing{more: true}).backlog())
 }

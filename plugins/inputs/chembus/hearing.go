@@ -99,6 +99,11 @@ func (h *hearing) empty() bool {
 	return !h.more && h.queue.Head() == nil
 }
 
+// backlog reports whether so much was received that the socket may have been full, so that more waited before it.
+func (h *hearing) backlog() bool {
+	return h.more || h.received >= bus.ReceiveHighWaterMark/2
+}
+
 // regained reports, once after a loss, that what is received from now on comes by a new connection.
 func (h *hearing) regained() bool {
 	if !h.lost || !h.connection.Up() || !h.empty() {

@@ -54,7 +54,7 @@ func (r *receiver) read(now time.Time) {
 	s := c.collector
 	c.connected = r.beats.connection.Up()
 	c.disconnects, _ = r.beats.totals()
-	s.clock.Backlog(r.beats.more, now)
+	s.clock.Backlog(r.beats.backlog(), now)
 	if r.beats.lost {
 		s.clock.Lose()
 	}
@@ -88,8 +88,8 @@ func (r *receiver) read(now time.Time) {
 	if uint64(messages) > s.counts.probes-probes {
 		r.probes.heard = now
 	}
-	r.probes.backlog = !r.beats.empty()
-	if !r.probes.backlog && r.beats.dropped == 0 {
+	r.probes.backlog = r.beats.backlog() || !r.beats.empty()
+	if r.beats.empty() && r.beats.dropped == 0 {
 		s.clock.CaughtUp()
 	}
 	if r.beats.regained() {
