@@ -20,8 +20,11 @@ type Connection struct {
 	socket    *zmq.Socket
 	events    *zmq.Socket // what happens to the link
 	up        bool
+	since     time.Time // when the link was made last
 	losses    uint64
-	abandoned time.Time // when the link was lost and ZeroMQ did not try again; zero: it does
+	refusals  uint64
+	abandoned time.Time     // when the link was lost and ZeroMQ did not try again; zero: it does
+	pause     time.Duration // from then until it is made again
 }
 
 // NewSubscriber opens a SUB socket and connects it to an endpoint of the bus where subscribers connect. It receives
@@ -29,7 +32,7 @@ type Connection struct {
 // limit should leave room for what is to be counted and dropped. An error says that ZeroMQ cannot even try to connect.
 func NewSubscriber(ctx *zmq.Context, endpoint string, keys *Keys, maxMessageSize int64, topics ...string) (*Connection, error) {
 	return connect(ctx, zmq.SUB, endpoint, keys, func(socket *zmq.Socket) error {
-		if err := socket.SetRcvhwm(receiveHighWaterMark); err != nil {
+		if err := socket.SetRcvhwm(ReceiveHighWaterMark); err != nil {
 			return err
 		}
 		if err := socket.SetMaxmsgsize(maxMessageSize); err != nil {
@@ -51,8 +54,7 @@ func NewPublisher(ctx *zmq.Context, endpoint string, keys *Keys, topics ...strin
 		if err := socket.SetSndhwm(highWaterMark); err != nil {
 			return err
 		}
-		// A subscription that is too long makes ZeroMQ cut the link.
-		if err := socket.SetMaxmsgsize(subscriptionSize); err != nil {
+		if err := socket.SetMaxmsgsize(SubscriptionLimit); err != nil {
 			return err
 		}
 		// Without this the socket believes for as long as the bus is away that its former subscribers
@@ -130,12 +132,19 @@ func (c *Connection) Losses() uint64 {
 	return c.losses
 }
 
+// Refusals returns how often ZeroMQ itself cut the link, and did not try again. It does so when the bus breaks the
+// protocol, and what is longer than the socket takes is nothing else to it: a message for a subscriber, a subscription
+// for a publisher. Other than a loss it is counted when the link is made again.
+func (c *Connection) Refusals() uint64 {
+	return c.refusals
+}
+
 // NextUpdate returns when to call Update even if nothing comes; zero: not at all.
 func (c *Connection) NextUpdate() time.Time {
 	if c.abandoned.IsZero() {
 		return time.Time{}
 	}
-	return c.abandoned.Add(reconnectInterval)
+	return c.abandoned.Add(c.pause)
 }
 
 func (c *Connection) followLink(now time.Time) {
@@ -146,10 +155,14 @@ func (c *Connection) followLink(now time.Time) {
 		}
 		switch event {
 		case zmq.EVENT_HANDSHAKE_SUCCEEDED:
-			c.up, c.abandoned = true, time.Time{}
+			c.up, c.since, c.abandoned = true, now, time.Time{}
 		case zmq.EVENT_DISCONNECTED:
 			if c.up {
 				c.losses++
+			}
+			c.pause = reconnectInterval
+			if !c.up || now.Sub(c.since) < stableAfter {
+				c.pause = repeatInterval
 			}
 			c.up, c.abandoned = false, now
 		case zmq.EVENT_CONNECT_RETRIED: // follows at once where ZeroMQ tries again
@@ -191,6 +204,7 @@ func (c *Connection) reconnect(now time.Time) error {
 		return nil
 	}
 	c.abandoned = time.Time{}
+	c.refusals++
 	_ = c.socket.Disconnect(c.endpoint) // what is left of the former link, if anything
 	return connectSocket(c.socket, c.endpoint)
 }

@@ -134,6 +134,13 @@ func ValidName(name string) bool {
 	return true
 }
 
+// Unnamed reports whether a zooid has no name of its own: "zooid_" and the number of its process, which changes with
+// every start.
+func Unnamed(zooid string) bool {
+	number, found := strings.CutPrefix(zooid, "zooid_")
+	return found && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
 // unprintable reports the characters that break a line: control characters, line and paragraph
 // separators.
 func unprintable(r rune) bool {

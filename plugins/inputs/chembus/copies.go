@@ -15,6 +15,8 @@ const (
 	// maxRecent bounds the beats remembered to recognise copies, a zooid: one for each stream that
 	// may have started within the window.
 	maxRecent = 64
+	// maxKept is for how many of them a zooid keeps the memory.
+	maxKept = 8
 )
 
 // recentBeats are the beats of a zooid whose copy may still come.
@@ -70,6 +72,9 @@ func (r *recentBeats) expire(sent float64, now time.Duration) {
 		// Both must be old: after a pause of the bus copies come late, but close by ts.
 		return now-b.arrived > doubleTapWindow && !(math.Abs(sent-b.sent) <= doubleTapWindow.Seconds())
 	})
+	if len(r.beats) == 0 && cap(r.beats) > maxKept {
+		r.beats = nil // so that no burst takes memory for good
+	}
 }
 
 // straighten puts the oldest first, and returns where the beat at i is then.

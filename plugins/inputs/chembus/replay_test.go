@@ -44,8 +44,9 @@ func TestRecordingOfTheRealBus(t *testing.T) {
 			continue
 		}
 		now = line.T
+		require.Len(t, line.Frames, 2)
 		topic, payload := line.Frames[0], line.Frames[1]
-		require.Empty(t, s.Receive([]byte(topic), []byte(payload), len(line.Frames), at(now)), payload)
+		require.Empty(t, s.Receive(frames(topic, payload), at(now)), payload)
 		if s.Due() {
 			take()
 		}

@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"container/list"
 	"math"
 	"time"
 
@@ -17,7 +18,8 @@ const (
 
 // zooid is what the input knows of one component.
 type zooid struct {
-	name string
+	name  string
+	place *list.Element // among the unnamed ones; nil: it has a name
 
 	heard time.Time // when the last message came, copies included
 
