@@ -1,9 +1,12 @@
 package chembus
 
 import (
+	"hash/maphash"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
@@ -15,6 +18,8 @@ const (
 	// maxRecent bounds the beats remembered to recognise copies, a zooid: one for each stream that
 	// may have started within the window.
 	maxRecent = 64
+	// maxRecentSignals bounds the signals remembered to recognise copies.
+	maxRecentSignals = 4096
 )
 
 // recentBeats are the beats of a zooid whose copy may still come.
@@ -81,4 +86,29 @@ func (r *recentBeats) straighten(i int) int {
 	r.beats = slices.Concat(r.beats[r.oldest:], r.beats[:r.oldest])
 	r.oldest = 0
 	return i
+}
+
+// signalCopies recognises the second copy that publishers on the bus send of the first message of a topic.
+type signalCopies struct {
+	seed  maphash.Seed
+	heard *simplelru.LRU[uint64, time.Time]
+}
+
+func newSignalCopies() signalCopies {
+	return signalCopies{seed: maphash.MakeSeed(), heard: newLRU[uint64](maxRecentSignals)}
+}
+
+// Copied reports whether the message was heard before, and remembers it otherwise. What is dated and was
+// heard byte for byte is the same event, however late; what is not dated may happen again.
+func (c *signalCopies) Copied(topic string, payload []byte, dated bool, now time.Time) bool {
+	var hash maphash.Hash
+	hash.SetSeed(c.seed)
+	_, _ = hash.WriteString(topic + "\x00") // never fails
+	_, _ = hash.Write(payload)
+	id := hash.Sum64()
+	if heard, known := c.heard.Peek(id); known && (dated || now.Sub(heard) <= untimedTapWindow) {
+		return true
+	}
+	c.heard.Add(id, now)
+	return false
 }

@@ -1,6 +1,14 @@
 package chembus
 
-import "time"
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/influxdata/telegraf/config"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+)
 
 // maintenance decides whether the bus is in maintenance. Its signs are a signal, which another signal ends, and a file,
 // which is there for as long as it lasts: it is in maintenance from the first sign to the last. Time is passed in.
@@ -55,4 +63,19 @@ func (m *maintenance) Expire(now time.Time) bool {
 	m.ignored = m.ignored || m.marked
 	m.announced, m.marked = false, false
 	return true
+}
+
+// checkMaintenance checks the options for maintenance, apart from their topics, which checkTopics checks.
+func (c *ChemBus) checkMaintenance() error {
+	if c.MaintenanceFile != "" && !filepath.IsAbs(c.MaintenanceFile) {
+		return &option.Error{
+			Name:    "maintenance_file",
+			Problem: fmt.Sprintf("%q is no absolute path", c.MaintenanceFile),
+			Allowed: `use one such as "/home/NAME/.kloros/maintenance_mode", with the folder written out`,
+		}
+	}
+	if c.MaxSuspension < config.Duration(time.Second) {
+		return option.TooSmall("max_suspension", time.Duration(c.MaxSuspension), time.Second)
+	}
+	return nil
 }
