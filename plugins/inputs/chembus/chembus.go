@@ -56,10 +56,10 @@ type ChemBus struct {
 	wg    sync.WaitGroup
 
 	mu          sync.Mutex // guards what follows
-	due         *sync.Cond // signals that there is something to report, or that the plugin stops
+	due         *sync.Cond // wakes the emitter: there is something to report, or the plugin stops
 	collector   *collector
-	connected   bool
-	disconnects uint64
+	connected   bool   // to subscribe_endpoint
+	disconnects uint64 // from it
 	stopping    bool
 }
 
@@ -149,13 +149,13 @@ func (c *ChemBus) Start(acc telegraf.Accumulator) error {
 	return nil
 }
 
-// Gather reports on the bus. Heartbeats and ticks are reported as they come.
+// Gather adds chembus_bus. The emitter adds all other metrics, as they come.
 func (c *ChemBus) Gather(acc telegraf.Accumulator) error {
 	c.addBus(acc, time.Now())
 	return nil
 }
 
-// Stop ends the listening. What was not reported yet is lost with the process's clock.
+// Stop ends the listening. What was not reported yet is lost, as is the clock of this run.
 func (c *ChemBus) Stop() {
 	c.mu.Lock()
 	c.stopping = true

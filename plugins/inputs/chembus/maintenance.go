@@ -15,10 +15,10 @@ import (
 type maintenance struct {
 	limit time.Duration // how long it lasts at most
 
-	announced bool // a suspend signal was received, and no resume signal since
-	marked    bool // the file exists
-	ignored   bool // the file has existed for longer than the limit
-	since     time.Time
+	announced bool      // a suspend signal was received, and no resume signal since
+	marked    bool      // the file exists
+	ignored   bool      // the file has existed for longer than the limit
+	since     time.Time // when the last maintenance began
 }
 
 // Active reports whether the bus is in maintenance.
@@ -37,7 +37,7 @@ func (m *maintenance) Resume() {
 	m.announced = false
 }
 
-// Mark takes whether the file exists. One that has existed for longer than the limit is a new sign once it was gone.
+// Mark takes whether the file exists. A file that has existed for longer than the limit is ignored until it was removed.
 func (m *maintenance) Mark(exists bool, now time.Time) {
 	switch {
 	case !exists:

@@ -5,9 +5,9 @@ import "time"
 // roundTripInterval is how often a probe goes out on a bus that is busy, to measure the round trip.
 const roundTripInterval = 10 * time.Second
 
-// probeSchedule tells when to send a probe. Everybody who subscribes to everything has to read it, so there are as few
-// as do the job: one when nobody else was heard for an interval, since the observation clock needs evidence; one in
-// each interval while messages wait to be received, since only a probe tells for how long; and one every 10 s.
+// probeSchedule tells when to send a probe. Whoever subscribes to everything has to read each, so there are only these:
+// one when nothing else was heard for an interval, since the observation clock needs evidence; one in each interval
+// while messages wait to be received, since only a probe tells for how long; and one every 10 s, for the round trip.
 type probeSchedule struct {
 	interval time.Duration
 

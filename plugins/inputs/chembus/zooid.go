@@ -10,8 +10,8 @@ import (
 const (
 	// lagTolerance is by how much a beat's lag varies without any waiting.
 	lagTolerance = time.Second
-	// shiftConfirmation is how long a higher lag must last, without falling, to be the emitter's
-	// clock rather than a queue: a queue that moves again delivers at once what took long to fill it.
+	// shiftConfirmation is how long a higher lag must last, without falling, to come from the component's clock rather
+	// than from a queue: a queue that moves again delivers at once what waited in it.
 	shiftConfirmation = 2 * time.Second
 )
 
@@ -51,14 +51,14 @@ func (z *zooid) beat(beat bus.Heartbeat, clock *observationClock, now, start tim
 	z.observed = max(z.observed, clock.At(now.Add(-waited)))
 }
 
-// lagEstimate tells from a zooid's own ts how long a beat waited on its way. Absolute lags mean
-// nothing, since the clocks of two hosts differ; only the excess over the smallest counts.
+// lagEstimate tells from a zooid's own ts how long a beat waited on its way. A lag by itself means nothing, since the
+// clocks of two hosts differ; only its excess over the smallest lag counts.
 type lagEstimate struct {
 	known    bool
 	smallest float64 // seconds; arrival on this host's monotonic clock less ts
 	sent     float64 // ts of the last beat
 
-	// The last beat in a row of late ones.
+	// Whether the last beat waited; since when the excess has not fallen, and how much it was then, in seconds.
 	raised   bool
 	raisedAt time.Time
 	raisedBy float64
