@@ -21,7 +21,7 @@ type Connection struct {
 	events    *zmq.Socket // what happens to the link
 	up        bool
 	losses    uint64
-	abandoned time.Time // when the link was lost and ZeroMQ did not try again; zero: it does
+	abandoned time.Time // when the link was lost, and ZeroMQ has not tried again since; zero: it has, or there is a link
 }
 
 // NewSubscriber opens a SUB socket and connects it to an endpoint of the bus where subscribers connect. It receives
@@ -173,8 +173,8 @@ func (c *Connection) receiveSubscriptions() error {
 	return nil
 }
 
-// reconnect connects again if ZeroMQ has given up and everything that came before was received. It gives up for good
-// when the peer breaks the protocol, and a message over the size limit is nothing else to it.
+// reconnect connects again if ZeroMQ has given up and everything that came before was received. ZeroMQ gives up for good
+// when the other end breaks the protocol, and it takes a message over the size limit for that.
 func (c *Connection) reconnect(now time.Time) error {
 	if c.abandoned.IsZero() || now.Before(c.NextUpdate()) {
 		return nil

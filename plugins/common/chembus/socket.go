@@ -28,8 +28,8 @@ const (
 	reconnectInterval    = 100 * time.Millisecond
 	reconnectIntervalMax = time.Second
 
-	// ZMTP heartbeats find a peer whose host is gone without a word, for which TCP alone can take
-	// a quarter of an hour.
+	// ZMTP has heartbeats of its own, which are no messages of the bus. They find a proxy whose host is gone without
+	// closing the connection, for which TCP alone can take a quarter of an hour.
 	zmtpHeartbeatInterval = 5 * time.Second
 	zmtpHeartbeatTimeout  = 15 * time.Second
 )
