@@ -37,7 +37,7 @@ type recentBeat struct {
 }
 
 // IsCopy reports whether a beat is the copy of one that was heard within the window, and remembers it
-// otherwise. A beat has one copy: a third one with the same bytes comes from an emitter whose clock
+// otherwise. A beat has one copy: a third one with the same bytes comes from a component whose clock
 // stands still, and is a beat again.
 func (r *recentBeats) IsCopy(hash uint64, sent float64, now time.Duration) bool {
 	// A copy has the ts of the first one. So a beat whose ts is later than all of theirs is no copy, and the search is

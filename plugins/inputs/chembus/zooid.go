@@ -24,7 +24,7 @@ type zooid struct {
 	// Of the last beat.
 	niche          string
 	arrived        time.Time
-	sent           float64       // epoch seconds by the emitter's clock; NaN if it did not say
+	sent           float64       // epoch seconds by the component's clock; NaN if it did not say
 	observed       time.Duration // what the observation clock showed when it was sent
 	processedCount int64         // -1 if it did not say
 	uptime         float64       // seconds; NaN if it did not say
@@ -83,14 +83,14 @@ func (l *lagEstimate) Waited(sent float64, now, start time.Time) time.Duration {
 	}
 	switch {
 	case !l.raised && sent <= before:
-		// The bus keeps the order of one sender, and the beat before had not waited: the emitter's
+		// The bus keeps the order of one sender, and the beat before had not waited: the component's
 		// clock was set back, or stands still.
 		l.smallest = lag
 		return 0
 	case !l.raised || excess < l.raisedBy-lagTolerance.Seconds():
 		l.raised, l.raisedAt, l.raisedBy = true, now, excess
 	case now.Sub(l.raisedAt) >= shiftConfirmation:
-		// The emitter's clock was set back, or its way became longer for good.
+		// The component's clock was set back, or its way became longer for good.
 		l.smallest, l.raised = lag, false
 		return 0
 	}
