@@ -186,8 +186,8 @@ func (c *Connection) receiveSubscriptions() error {
 	return nil
 }
 
-// reconnect connects again if ZeroMQ has given up and everything that came before was received. It gives up for good
-// when the peer breaks the protocol, and a message over the size limit is nothing else to it.
+// reconnect connects again if ZeroMQ has given up and everything that came before was received. ZeroMQ gives up for good
+// when the other end breaks the protocol, and it takes a message over the size limit for that.
 func (c *Connection) reconnect(now time.Time) error {
 	if c.abandoned.IsZero() || now.Before(c.NextUpdate()) {
 		return nil

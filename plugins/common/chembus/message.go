@@ -12,7 +12,7 @@ import (
 // SchemaVersion is the version of the message that this package writes.
 const SchemaVersion = 1
 
-// channel is what today's emitters write in the key of that name.
+// channel is what today's components write in the key of that name.
 const channel = "legacy"
 
 // Message is a message to publish, in the order in which its keys are written.

@@ -33,8 +33,8 @@ const (
 	stableAfter    = time.Second
 	repeatInterval = 100 * time.Millisecond
 
-	// ZMTP heartbeats find a peer whose host is gone without a word, for which TCP alone can take
-	// a quarter of an hour.
+	// ZMTP has heartbeats of its own, which are no messages of the bus. They find a proxy whose host is gone without
+	// closing the connection, for which TCP alone can take a quarter of an hour.
 	zmtpHeartbeatInterval = 5 * time.Second
 	zmtpHeartbeatTimeout  = 15 * time.Second
 )

@@ -36,7 +36,7 @@ func Place(configured, name string) (path string, given bool) {
 	if configured != "" {
 		return configured, true
 	}
-	// systemd separates several directories by colons; the first is ours as well as any.
+	// systemd separates several directories by colons; all are for this service, so the first will do.
 	if directories := filepath.SplitList(os.Getenv("STATE_DIRECTORY")); len(directories) > 0 {
 		return filepath.Join(directories[0], name), true
 	}
@@ -162,8 +162,8 @@ func (f *File) link(from fs.FileInfo, former string) error {
 	return renameio.Symlink(filepath.Base(f.path), former)
 }
 
-// staleAfter is how old what a save writes has to be to be none that goes on, be it of another state file whose name
-// begins as this one's does.
+// staleAfter is the age from which a temporary file is taken to be of a save that was cut short. A younger one may be of
+// a save that goes on, of another state file whose name begins as this one's does.
 const staleAfter = time.Minute
 
 // clean removes what saves left behind that a SIGKILL cut short before a time.

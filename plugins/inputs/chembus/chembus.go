@@ -165,13 +165,13 @@ func (c *ChemBus) Start(acc telegraf.Accumulator) error {
 	return nil
 }
 
-// Gather reports on the bus. Heartbeats and ticks are reported as they come.
+// Gather adds chembus_bus. The emitter adds all other metrics, as they come.
 func (c *ChemBus) Gather(acc telegraf.Accumulator) error {
 	c.addBus(acc, time.Now())
 	return nil
 }
 
-// Stop ends the listening. What was not reported yet is lost with the process's clock.
+// Stop ends the listening. What was not reported yet is lost, as is the clock of this run.
 func (c *ChemBus) Stop() {
 	c.mu.Lock()
 	c.stopping = true

@@ -29,7 +29,7 @@ var errMarkerHangs = errors.New("its file system does not answer")
 // what calls it.
 type marker struct {
 	file      string // empty: there is none
-	isDefault bool   // nobody asked for the file
+	isDefault bool   // it was not configured
 	log       telegraf.Logger
 	stat      func(file string) (fs.FileInfo, error)
 
@@ -43,8 +43,9 @@ func newMarker(c *ChemBus) marker {
 	return marker{file: c.MaintenanceFile, isDefault: c.MaintenanceFile == defaultMarker, log: c.Log, stat: os.Stat}
 }
 
-// Exists reports whether the file exists; while its file system hangs, whether it existed before. That it cannot be looked at is an error only if it was asked for: most
-// machines have no such user, or one whose folder is closed to Telegraf.
+// Exists reports whether the file exists; while its file system hangs, whether it existed before. A file that cannot be
+// looked at is logged as an error only if it was configured: most machines have no user of the default file, or one
+// whose folder is closed to Telegraf.
 func (m *marker) Exists(now time.Time) bool {
 	if m.file == "" {
 		return false

@@ -80,7 +80,7 @@ func TestRecordingOfTheRealBus(t *testing.T) {
 	require.Empty(t, s.counts.rejected)
 	require.NotEmpty(t, acc.named("chembus_heartbeat"))
 	for _, m := range acc.named("chembus_heartbeat") {
-		require.False(t, m.HasField("uptime_s"), "today's emitters put the epoch time there")
+		require.False(t, m.HasField("uptime_s"), "today's components put the epoch time there")
 		require.True(t, m.HasField("processed_count"))
 	}
 }

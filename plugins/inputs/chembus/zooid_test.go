@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wall is the emitters' clock, an epoch time, when the tests' clock shows so many seconds.
+// wall is the components' clock, an epoch time, when the tests' clock shows so many seconds.
 func wall(seconds float64) float64 {
 	return 1.8e9 + seconds
 }
@@ -51,7 +51,7 @@ func TestLagOfWildTimes(t *testing.T) {
 	}
 }
 
-// Whatever an emitter's clock does, a component that beats regularly shows less silence than three of
+// Whatever its clock does, a component that beats regularly shows less silence than three of
 // its intervals.
 func TestEmitterClockSteps(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))

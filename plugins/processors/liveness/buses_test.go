@@ -54,8 +54,8 @@ func life(random *rand.Rand, host string) []telegraf.Metric {
 	return all
 }
 
-// verdicts are the metrics that a processor adds to those that pass, by host.
-func verdicts(t *testing.T, metrics []telegraf.Metric) map[string][]string {
+// addedMetrics are the metrics that a processor adds to those that it passes on, by host.
+func addedMetrics(t *testing.T, metrics []telegraf.Metric) map[string][]string {
 	t.Helper()
 	l := standard()
 	l.Threshold = config.Duration(5 * time.Second)
@@ -110,14 +110,14 @@ func TestBusesAreJudgedApart(t *testing.T) {
 			for i := range n {
 				host := fmt.Sprint("h", i)
 				buses = append(buses, life(random, host))
-				for host, found := range verdicts(t, buses[i]) {
+				for host, found := range addedMetrics(t, buses[i]) {
 					want[host] = found
 					gaps += strings.Count(strings.Join(found, ""), "liveness_gap")
 				}
 			}
 			require.Greater(t, gaps, n, "too peaceful to show anything")
 			for _, most := range []int{1, 60, 400} {
-				got := verdicts(t, shuffle(random, buses, most))
+				got := addedMetrics(t, shuffle(random, buses, most))
 				require.Len(t, got, len(want))
 				for host := range want {
 					require.Equal(t, want[host], got[host], "%s, batches of up to %d", host, most)
@@ -144,7 +144,7 @@ func TestCopiesChangeNothing(t *testing.T) {
 				copied = append(copied, once[from:from+random.IntN(i-from+1)]...)
 			}
 		}
-		require.Equal(t, verdicts(t, once), verdicts(t, copied), "seed %d", seed)
+		require.Equal(t, addedMetrics(t, once), addedMetrics(t, copied), "seed %d", seed)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package liveness finds components that fell silent: it feeds the metrics of inputs.chembus to a detector for each
-// bus and turns what the detectors find into metrics. It acts only inside Add: it has no goroutine and no timer, so a
-// recorded stream gives the same verdicts again.
+// bus and turns what the detectors find into metrics. It acts only inside Add: it has no goroutine and no timer, so the
+// same metrics give the same result again.
 package liveness
 
 import (
@@ -69,19 +69,19 @@ type Liveness struct {
 	relearnLogged   bool // that the state has no rhythms
 
 	statePath    string  // empty: nothing is kept
-	standby      bool    // nothing is judged: the state is not locked yet, or by another copy
-	copyLogged   bool    // that it is another copy's
+	standby      bool    // nothing is judged: the state file is not locked yet, or another instance has locked it
+	copyLogged   bool    // that another instance has it, or that it cannot be used; events are not kept from then on
 	early        []event // that came before the first tick
 	earlyDropped int     // for want of room there
 	state        *statefile.File
 	unsaved      bool             // whether there is news since the state was saved
-	now          func() time.Time // of saving
-	saved        time.Time
+	now          func() time.Time // the time of the machine; only to decide when to save
+	saved        time.Time        // when the state was saved last
 	saveTook     time.Duration
 	saveFailed   bool
 }
 
-// jumpsToLog is after how many ticks in a row with jumps before them a warning is logged.
+// jumpsToLog is the number of ticks in a row, each after a jump or a restart of observed_s, at which a warning is logged.
 const jumpsToLog = 10
 
 // maxEarly bounds what is kept until the first tick, which comes within a second.
@@ -130,8 +130,8 @@ func (l *Liveness) reset() {
 	}
 }
 
-// Start finds the place of the state. The state itself is locked and loaded with the first tick; a copy
-// that finds it locked stands by.
+// Start finds the place of the state. The state itself is locked and loaded with the first tick. An instance that finds
+// it locked passes all metrics on and tries again at each tick.
 func (l *Liveness) Start(telegraf.Accumulator) error {
 	return l.findState()
 }
@@ -172,7 +172,7 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	if judged && e.kind == tick {
 		m.Drop()
 	} else {
-		acc.AddMetric(m) // which belongs to others from now on
+		acc.AddMetric(m) // it belongs to Telegraf from now on
 	}
 	if !judged {
 		return nil
@@ -202,7 +202,7 @@ func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e 
 		}
 	}
 	b, evicted := l.buses.FindOrAdd(key, complete, e.at)
-	if evicted != nil { // nobody else would ever close its gaps
+	if evicted != nil { // its gaps would stay open otherwise
 		for _, c := range evicted.detector.Snapshot().Components {
 			l.report(acc, evicted, evicted.detector.Remove(c.Key, false), e)
 		}
@@ -279,7 +279,7 @@ func (l *Liveness) kill(acc telegraf.Accumulator, b *bus, e *event, observed tim
 // warn logs what keeps a detector from finding silence in time.
 func (l *Liveness) warn(b *bus) {
 	jumps := b.detector.Jumps()
-	if jumps == jumpsToLog && jumps != b.jumps { // a tick that does not count changes nothing
+	if jumps == jumpsToLog && jumps != b.jumps { // the same number again: the tick was a copy
 		l.Log.Warnf("Silence on the bus %q is found late, or never: before each of the last %d ticks observed_s went on "+
 			"by more than blind_after, %v, or began anew. "+
 			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics, or whether several inputs report this bus",
@@ -293,7 +293,7 @@ func (l *Liveness) warn(b *bus) {
 	}
 }
 
-// keep keeps an event until it is known what was known before.
+// keep keeps an event until the state is loaded.
 func (l *Liveness) keep(key []byte, complete bool, e event) {
 	switch {
 	case l.copyLogged:
@@ -395,7 +395,7 @@ func seconds(m telegraf.Metric, field string) (time.Duration, bool) {
 	if s < 0 || s > maxSeconds {
 		return 0, false
 	}
-	// Cutting off instead would turn a silence as long as the threshold into a longer one.
+	// Rounded down, a beat could be a nanosecond too early, and a silence as long as the threshold longer than that.
 	return time.Duration(math.Round(s * float64(time.Second))), true
 }
 
@@ -423,8 +423,7 @@ func integer(m telegraf.Metric, field string) int64 {
 	return 0
 }
 
-// number reads a field of any numeric type; without one that is finite it returns what stands for
-// missing.
+// number reads a field of any numeric type. It returns missing if there is no such field, or if it is not finite.
 func number(m telegraf.Metric, field string, missing float64) float64 {
 	v, _ := m.GetField(field)
 	switch n := v.(type) {

@@ -19,8 +19,8 @@ func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.
 		opened = opened || f.Gap != nil && f.Gap.Open && f.Change != detector.Report
 	}
 	if opened {
-		// First of all: a processor that is killed now must know after its restart under which id the gap was opened.
-		// Where saving takes long, that is up to half of the time.
+		// Before the gap is emitted: a processor that is killed after that must know under which id the gap was opened. If
+		// the last save ended less than saveTook ago, this one is left out, so that saving takes half of the time at most.
 		l.saveAfter(l.saveTook)
 	}
 	for i := range findings {
@@ -70,9 +70,9 @@ func (l *Liveness) busTags(b *bus) map[string]string {
 	return tags
 }
 
-// stateCodes are the states as numbers, for destinations that keep no text. The more a state asks for
-// somebody to look, the higher: the maximum over some time or some components is the worst of it. They are
-// stored and alerted on, so they never change.
+// stateCodes are the states as numbers, for destinations that keep no text. The more urgent a state, the higher, up to
+// Silent: so the maximum over some time or some components is the worst of it. They are stored and alerted on, so they
+// never change; later states are appended.
 var stateCodes = map[detector.State]int{
 	detector.Up:       0,
 	detector.Late:     1,
