@@ -25,6 +25,7 @@ type Connection struct {
 	refusals  uint64
 	abandoned time.Time     // when the link was lost and ZeroMQ did not try again; zero: it does
 	pause     time.Duration // from then until it is made again
+	wasUp     bool          // it had been made; else a handshake failed
 }
 
 // NewSubscriber opens a SUB socket and connects it to an endpoint of the bus where subscribers connect. It receives
@@ -134,7 +135,8 @@ func (c *Connection) Losses() uint64 {
 
 // Refusals returns how often ZeroMQ itself cut the link, and did not try again. It does so when the bus breaks the
 // protocol, and what is longer than the socket takes is nothing else to it: a message for a subscriber, a subscription
-// for a publisher. Other than a loss it is counted when the link is made again.
+// for a publisher. A handshake that fails, as with a wrong key, is not counted. Other than a loss it is counted when the
+// link is made again.
 func (c *Connection) Refusals() uint64 {
 	return c.refusals
 }
@@ -157,7 +159,7 @@ func (c *Connection) followLink(now time.Time) {
 		case zmq.EVENT_HANDSHAKE_SUCCEEDED:
 			c.up, c.since, c.abandoned = true, now, time.Time{}
 		case zmq.EVENT_DISCONNECTED:
-			if c.up {
+			if c.wasUp = c.up; c.wasUp {
 				c.losses++
 			}
 			c.pause = reconnectInterval
@@ -204,7 +206,9 @@ func (c *Connection) reconnect(now time.Time) error {
 		return nil
 	}
 	c.abandoned = time.Time{}
-	c.refusals++
+	if c.wasUp {
+		c.refusals++
+	}
 	_ = c.socket.Disconnect(c.endpoint) // what is left of the former link, if anything
 	return connectSocket(c.socket, c.endpoint)
 }

@@ -12,7 +12,7 @@ import (
 // Telegraf does; what is heard meanwhile is merged in the collector.
 func (c *ChemBus) emit(acc telegraf.Accumulator) {
 	// Before any beat the processor has to know that a new run of the clock begins.
-	c.addTick(acc, report{at: c.collector.start})
+	c.addTick(acc, report{at: c.collector.start, resumed: -1})
 	for {
 		c.mu.Lock()
 		for !c.collector.Due() && !c.stopping {
