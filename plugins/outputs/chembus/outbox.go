@@ -105,8 +105,8 @@ func (o *outbox) makeRoom() *gap {
 	return &victim.gap
 }
 
-// close takes the level of an incident that is over. Whatever else waits and says that its component is silent is over,
-// too.
+// close takes the level of an incident that is over. Whatever else waits and says that its component was silent before
+// is over, too.
 func (o *outbox) close(g *gap) {
 	if !o.log.Ended(g) {
 		return
@@ -114,7 +114,7 @@ func (o *outbox) close(g *gap) {
 	if closed, waits := o.pending.Peek(g.incident); waits {
 		o.end(closed)
 	}
-	if other := o.silent[g.component]; other != nil && g.ofOneSilence() {
+	if other := o.silent[g.component]; other != nil && g.ofOneSilence() && !g.precedes(other.lastSeen) {
 		o.end(other)
 	}
 }

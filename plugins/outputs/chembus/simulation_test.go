@@ -39,6 +39,7 @@ type simMonitor struct {
 	away       time.Time // until then it is not connected
 	inbox      []simMessage
 	levels     map[string]*gap // by component, as its processor repeats them
+	ends       []*gap          // which its processor repeats at the next report and the one after it
 	offers     []*gap          // what the processor has written and the output has not read
 	file       *savedState     // as last saved, of a revision
 	revision   uint64
@@ -113,6 +114,9 @@ func (s *simulation) run(until time.Duration) {
 			for _, m := range s.monitors {
 				for _, component := range slices.Sorted(keysOf(m.levels)) {
 					m.write(s.levelNow(m.levels[component]))
+				}
+				for _, g := range m.ends {
+					m.write(g)
 				}
 			}
 		}
@@ -271,11 +275,29 @@ func (s *simulation) fails(zooid string, found time.Duration) {
 		}
 		g := silenceOf(fmt.Sprint(zooid, lastSeen), zooid, lastSeen, 31)
 		g.severity = "high"
+		s.failedBefore(m, zooid, found)
 		s.at(found+time.Duration(s.random.Int64N(int64(spread))), func() {
 			m.levels[zooid] = g
 			m.write(s.levelNow(g))
 		})
 	}
+}
+
+// failedBefore has a monitor hear that a former failure of a component is over, three times, the first one late. The beat
+// that ended it may be the last.
+func (s *simulation) failedBefore(m *simMonitor, zooid string, found time.Duration) {
+	if s.random.IntN(2) == 0 {
+		return
+	}
+	const missing = 50
+	back := float64(s.start.Add(found-41*time.Second).UnixNano()) / 1e9
+	end := over(silenceOf(zooid+" before", zooid, back-missing, missing+0.1))
+	end.threshold = 30
+	s.at(found-5*time.Second+time.Duration(s.random.Int64N(int64(15*time.Second))), func() {
+		m.ends = append(m.ends, end)
+		m.write(end)
+	})
+	s.at(found+20*time.Second, func() { m.ends = nil })
 }
 
 // fault does something to the bus or to a monitor, about a time.
