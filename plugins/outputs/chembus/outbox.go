@@ -12,7 +12,7 @@ const (
 	slowestRetry = time.Minute
 	// ackGrace is how long after its ack a gap still counts as lost if the last subscriber is found to have left. The
 	// bus forwards both at about the same moment, over two connections.
-	ackGrace = 100 * time.Millisecond
+	ackGrace = 500 * time.Millisecond
 )
 
 // outbox holds what is to be published: every incident until its ack, and then never again, however often its level
