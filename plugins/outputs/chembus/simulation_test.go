@@ -53,6 +53,7 @@ type simulation struct {
 	now      time.Time
 	paused   bool
 	restart  bool      // the bus, with the next gap that is on it
+	leave    bool      // the consumer, likewise
 	away     time.Time // until then the consumer is not connected
 	queue    []simMessage
 	monitors []*simMonitor
@@ -158,8 +159,13 @@ func (s *simulation) forward() {
 	if s.paused {
 		return
 	}
-	if s.restart && slices.ContainsFunc(s.queue, func(m simMessage) bool { return m.topic == topic }) {
-		s.restartBus()
+	if slices.ContainsFunc(s.queue, func(m simMessage) bool { return m.topic == topic }) {
+		if s.leave {
+			s.leave, s.away = false, s.now.Add(simStep+time.Duration(s.random.Int64N(int64(20*time.Second))))
+		}
+		if s.restart {
+			s.restartBus()
+		}
 	}
 	byMonitor := make(map[*simMonitor][]simMessage)
 	var order []*simMonitor
@@ -244,7 +250,7 @@ func (s *simulation) step(m *simMonitor) {
 	}
 }
 
-// restartBus loses what is on the bus, but for what the consumer and some monitors have already got, and all connections.
+// restartBus loses what is on the bus, but for what the consumer or some monitors have already got, and all connections.
 func (s *simulation) restartBus() {
 	s.restart = false
 	back := func() time.Time { return s.now.Add(time.Duration(s.random.Int64N(int64(settle)))) }
@@ -253,6 +259,9 @@ func (s *simulation) restartBus() {
 		if m.lost = true; !got() {
 			m.away = s.now.Add(simStep)
 		}
+	}
+	if !got() {
+		s.away = s.now.Add(simStep)
 	}
 	for _, m := range s.queue[:s.random.IntN(len(s.queue)+1)] {
 		s.deliver(m)
@@ -313,6 +322,9 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 	case 5:
 		s.at(at, func() { s.restart = true })
 		return fmt.Sprintf("bus restarted with the first gap after %v", at)
+	case 6:
+		s.at(at, func() { s.leave = true })
+		return fmt.Sprintf("consumer leaves with the first gap after %v", at)
 	case 2:
 		s.at(at, func() { m.stopped = true })
 		s.at(at+length, func() { m.stopped = false })
@@ -345,7 +357,7 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 		for i := range 3 {
 			s.fails(fmt.Sprint("z", i), found+time.Duration(s.random.Int64N(int64(time.Second))))
 		}
-		faults = append(faults, s.fault(s.random.IntN(6), found))
+		faults = append(faults, s.fault(s.random.IntN(7), found))
 		if s.random.IntN(3) == 0 && len(s.monitors) == 3 {
 			faults = append(faults, s.fault(s.random.IntN(2), found+4*time.Second))
 		}
