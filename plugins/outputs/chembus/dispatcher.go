@@ -61,10 +61,10 @@ func (s *dispatcher) Hear(topic string, payload []byte, now time.Time) {
 	o := s.plugin.outbox
 	switch topic {
 	case s.topics.signal:
-		if g := heardGap(payload); g != nil {
-			o.log.Add(g)
-		} else {
+		if g := heardGap(payload); g == nil {
 			s.plugin.noticeOtherMonitor(payload)
+		} else if !o.Repeats(g.incident, now) {
+			o.log.Add(g)
 		}
 	case s.topics.peers:
 		s.peers.Hear(payload, o, now)

@@ -131,6 +131,16 @@ func (g *gap) until() float64 {
 	return max(g.lastSeen+g.missing, g.at)
 }
 
+// precedes reports whether the silence of a gap that is closed was over when another one of its component began: after a
+// beat at a time, in epoch seconds by the component's clock.
+func (g *gap) precedes(since float64) bool {
+	if g.neverSeen() {
+		return since > g.at
+	}
+	// That beat may be the one that ended the gap, and what was observed is not exactly the time between two beats.
+	return since > g.lastSeen+g.missing-g.threshold/2
+}
+
 // neverSeen reports whether the incident is that nothing was ever heard.
 func (g *gap) neverSeen() bool {
 	return g.lastSeen == 0

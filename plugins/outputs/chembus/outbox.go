@@ -12,7 +12,9 @@ const (
 	slowestRetry = time.Minute
 	// ackGrace is how long after its ack a gap still counts as lost if the last subscriber is found to have left. The
 	// bus forwards both at about the same moment, over two connections.
-	ackGrace = 100 * time.Millisecond
+	ackGrace = 500 * time.Millisecond
+	// consumersRemember is how long consumers know an incident by its id.
+	consumersRemember = time.Minute
 )
 
 // outbox holds what is to be published: every incident until its ack, and then never again, however often its level
@@ -35,6 +37,7 @@ type delivery struct {
 	gap
 	claim    claim
 	attempts int
+	sent     time.Time // last
 	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent
 	deadline time.Time // for the ack
 	acked    time.Time // when the ack came; zero: not yet
@@ -105,8 +108,8 @@ func (o *outbox) makeRoom() *gap {
 	return &victim.gap
 }
 
-// close takes the level of an incident that is over. Whatever else waits and says that its component is silent is over,
-// too.
+// close takes the level of an incident that is over. Whatever else waits and says that its component was silent before
+// is over, too.
 func (o *outbox) close(g *gap) {
 	if !o.log.Ended(g) {
 		return
@@ -114,7 +117,7 @@ func (o *outbox) close(g *gap) {
 	if closed, waits := o.pending.Peek(g.incident); waits {
 		o.end(closed)
 	}
-	if other := o.silent[g.component]; other != nil && g.ofOneSilence() {
+	if other := o.silent[g.component]; other != nil && g.ofOneSilence() && !g.precedes(other.lastSeen) {
 		o.end(other)
 	}
 }
@@ -156,7 +159,7 @@ func (o *outbox) Sent(d *delivery, probe uint64, now time.Time) {
 		o.counts.Repeated++
 	}
 	d.claim = claim{}
-	d.probe = probe
+	d.sent, d.probe = now, probe
 	// Twice as long each time. The shift is bounded, since it would overflow.
 	d.deadline = now.Add(min(o.ackTimeout<<min(d.attempts-1, 10), max(slowestRetry, o.ackTimeout)))
 }
@@ -183,6 +186,13 @@ func (o *outbox) Lost() {
 			o.expire(d)
 		}
 	}
+}
+
+// Repeats reports whether an incident is to be sent again, whoever has heard it: the consumers may not have, and those that
+// have will still know its id. Claims can hold it back for longestWait.
+func (o *outbox) Repeats(incident string, now time.Time) bool {
+	d, waits := o.pending.Peek(incident)
+	return waits && d.attempts > 0 && d.probe == 0 && now.Sub(d.sent) < consumersRemember-longestWait
 }
 
 // VoidClaims says that others' messages before the claims that come back may be missing.

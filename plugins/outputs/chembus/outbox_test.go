@@ -230,17 +230,43 @@ func TestStateOfVersion1(t *testing.T) {
 }
 
 // TestListenerLeavesBeforeTheAck has the last consumer leave when a gap was sent: it is sent again under the same id, also
-// if the bus has given back both the gap and its probe.
+// if the bus has given back both the gap and its probe within half a second before.
 func TestListenerLeavesBeforeTheAck(t *testing.T) {
 	o := newTestOutbox(t, 10)
 	o.Offer(level("a", true, 31))
 	send(o, 1, now)
 	o.log.Add(level("a", true, 31)) // heard
 	o.Returned(1, now)
-	require.Empty(t, o.Due(now.Add(ackGrace-1)))
+	require.Empty(t, o.Due(now.Add(500*time.Millisecond-1)))
 	require.Equal(t, 1, o.Pending())
 	o.Lost()
 	require.Len(t, send(o, 2, now.Add(ackGrace)), 1)
 	ack(o, 2)
 	require.Equal(t, counts{Published: 1, Acked: 1, Repeated: 1}, o.counts)
+}
+
+// TestLostGapIsSentAgainWhoeverHasHeardIt has the last consumer leave before the ack, or the bus die: another monitor may have
+// heard the gap, and the consumers not. That ends before consumers forget its id.
+func TestLostGapIsSentAgainWhoeverHasHeardIt(t *testing.T) {
+	m := newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	send(m.outbox, 1, now)
+	m.Lost()
+	hear := func(incident string, at time.Time) {
+		m.hear(t, at, peerMessage{Monitor: "x", Log: []silence{{Component: "a", Incident: incident, Until: 130}}})
+		m.DropCovered()
+	}
+	hear("1", now.Add(40*time.Second-1))
+	require.Equal(t, 1, m.Pending())
+	require.Len(t, send(m.outbox, 2, now.Add(40*time.Second-1)), 1)
+	m.Lost()
+	hear("1", now.Add(80*time.Second))
+	require.Zero(t, m.Pending())
+
+	m = newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	send(m.outbox, 1, now)
+	m.Lost()
+	hear("2", now)
+	require.Zero(t, m.Pending(), "consumers know it by that id")
 }

@@ -22,7 +22,8 @@ import (
 //
 // If another's came first it waits until that is claimLifetime old, and begins anew. A slow claim is void, and another
 // is sent. A lost connection voids all claims, since messages are missing in the order. What a monitor has published
-// without an ack it publishes again, whatever others claim: some consumers may know it by that id.
+// without an ack it publishes again, whatever others claim: some consumers may know it by that id. It does not learn from
+// others that consumers know it, either: a monitor can hear what no consumer does.
 //
 // The bus may stand still for any time. So all waits are in returned time, which passes while own probes come back.
 //
@@ -165,7 +166,9 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
 		p.answers[m.Monitor] = true
 	}
 	for _, s := range m.Log {
-		o.log.Learn(s)
+		if !o.Repeats(s.Incident, now) {
+			o.log.Learn(s)
+		}
 	}
 	for _, c := range m.Claims {
 		for _, component := range c.Components {

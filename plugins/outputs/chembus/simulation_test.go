@@ -39,6 +39,7 @@ type simMonitor struct {
 	away       time.Time // until then it is not connected
 	inbox      []simMessage
 	levels     map[string]*gap // by component, as its processor repeats them
+	ends       []*gap          // which its processor repeats at the next report and the one after it
 	offers     []*gap          // what the processor has written and the output has not read
 	file       *savedState     // as last saved, of a revision
 	revision   uint64
@@ -52,6 +53,7 @@ type simulation struct {
 	now      time.Time
 	paused   bool
 	restart  bool      // the bus, with the next gap that is on it
+	leave    bool      // the consumer, likewise
 	away     time.Time // until then the consumer is not connected
 	queue    []simMessage
 	monitors []*simMonitor
@@ -114,6 +116,9 @@ func (s *simulation) run(until time.Duration) {
 				for _, component := range slices.Sorted(keysOf(m.levels)) {
 					m.write(s.levelNow(m.levels[component]))
 				}
+				for _, g := range m.ends {
+					m.write(g)
+				}
 			}
 		}
 		s.forward()
@@ -154,8 +159,13 @@ func (s *simulation) forward() {
 	if s.paused {
 		return
 	}
-	if s.restart && slices.ContainsFunc(s.queue, func(m simMessage) bool { return m.topic == topic }) {
-		s.restartBus()
+	if slices.ContainsFunc(s.queue, func(m simMessage) bool { return m.topic == topic }) {
+		if s.leave {
+			s.leave, s.away = false, s.now.Add(simStep+time.Duration(s.random.Int64N(int64(20*time.Second))))
+		}
+		if s.restart {
+			s.restartBus()
+		}
 	}
 	byMonitor := make(map[*simMonitor][]simMessage)
 	var order []*simMonitor
@@ -240,7 +250,7 @@ func (s *simulation) step(m *simMonitor) {
 	}
 }
 
-// restartBus loses what is on the bus, but for what the consumer and some monitors have already got, and all connections.
+// restartBus loses what is on the bus, but for what the consumer or some monitors have already got, and all connections.
 func (s *simulation) restartBus() {
 	s.restart = false
 	back := func() time.Time { return s.now.Add(time.Duration(s.random.Int64N(int64(settle)))) }
@@ -249,6 +259,9 @@ func (s *simulation) restartBus() {
 		if m.lost = true; !got() {
 			m.away = s.now.Add(simStep)
 		}
+	}
+	if !got() {
+		s.away = s.now.Add(simStep)
 	}
 	for _, m := range s.queue[:s.random.IntN(len(s.queue)+1)] {
 		s.deliver(m)
@@ -271,11 +284,29 @@ func (s *simulation) fails(zooid string, found time.Duration) {
 		}
 		g := silenceOf(fmt.Sprint(zooid, lastSeen), zooid, lastSeen, 31)
 		g.severity = "high"
+		s.failedBefore(m, zooid, found)
 		s.at(found+time.Duration(s.random.Int64N(int64(spread))), func() {
 			m.levels[zooid] = g
 			m.write(s.levelNow(g))
 		})
 	}
+}
+
+// failedBefore has a monitor hear that a former failure of a component is over, three times, the first one late. The beat
+// that ended it may be the last.
+func (s *simulation) failedBefore(m *simMonitor, zooid string, found time.Duration) {
+	if s.random.IntN(2) == 0 {
+		return
+	}
+	const missing = 50
+	back := float64(s.start.Add(found-41*time.Second).UnixNano()) / 1e9
+	end := over(silenceOf(zooid+" before", zooid, back-missing, missing+0.1))
+	end.threshold = 30
+	s.at(found-5*time.Second+time.Duration(s.random.Int64N(int64(15*time.Second))), func() {
+		m.ends = append(m.ends, end)
+		m.write(end)
+	})
+	s.at(found+20*time.Second, func() { m.ends = nil })
 }
 
 // fault does something to the bus or to a monitor, about a time.
@@ -291,6 +322,9 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 	case 5:
 		s.at(at, func() { s.restart = true })
 		return fmt.Sprintf("bus restarted with the first gap after %v", at)
+	case 6:
+		s.at(at, func() { s.leave = true })
+		return fmt.Sprintf("consumer leaves with the first gap after %v", at)
 	case 2:
 		s.at(at, func() { m.stopped = true })
 		s.at(at+length, func() { m.stopped = false })
@@ -323,7 +357,7 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 		for i := range 3 {
 			s.fails(fmt.Sprint("z", i), found+time.Duration(s.random.Int64N(int64(time.Second))))
 		}
-		faults = append(faults, s.fault(s.random.IntN(6), found))
+		faults = append(faults, s.fault(s.random.IntN(7), found))
 		if s.random.IntN(3) == 0 && len(s.monitors) == 3 {
 			faults = append(faults, s.fault(s.random.IntN(2), found+4*time.Second))
 		}
