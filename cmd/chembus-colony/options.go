@@ -59,10 +59,12 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	flags.Uint64Var(&o.seed, "seed", 1, "seed of all random values")
 	flags.Func("kill", "kill a zooid: `NAME@DURATION` after the start; can be repeated", o.zooidEvent(killZooid))
 	flags.Func("revive", "revive a killed zooid: `NAME@DURATION` after the start; can be repeated", o.zooidEvent(reviveZooid))
-	flags.Func("stop", "stop a zooid as SIGTERM does, announced by the voice services: `NAME@DURATION` after the start; can be repeated", o.zooidEvent(stopZooid))
+	flags.Func("stop", "stop a zooid as SIGTERM does, announced by the voice services: `NAME@DURATION` after the start; can be repeated",
+		o.zooidEvent(stopZooid))
 	flags.Func("kill-signal", "publish governance.kill, which ends all heartbeats, `DURATION` after the start; can be repeated", o.killSignalEvent)
 	flags.Func("pause", "pause the bus, as the older proxy does in maintenance: `START+LENGTH`; can be repeated", o.spanEvents(pauseBus, resumeBus))
-	flags.Func("maintenance", "announce a maintenance, stop up to nine zooids and start them again: `START+LENGTH`; can be repeated", o.spanEvents(suspend, resume))
+	flags.Func("maintenance", "announce a maintenance, stop up to nine zooids and start them again: `START+LENGTH`; can be repeated",
+		o.spanEvents(suspend, resume))
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(out, usage)

@@ -50,15 +50,15 @@ func runUntilTold(r role, file string, lines *lineLog) error {
 	log := logger.New("", "", "")
 	out := os.Stdout
 	grace, consequence := stdinGrace, "No gap is published"
-	var pass io.Writer = io.Discard
+	forward := io.Discard
 	switch r.name {
 	case "input":
 		grace, consequence = 0, "Nothing is received from the bus"
 	case "processor":
-		pass, consequence = out, "Metrics pass unchanged, and no component is judged,"
+		forward, consequence = out, "Metrics pass unchanged, and no component is judged,"
 	}
 	stdin := os.Stdin
-	f, err := newFeed(stdin, pass, grace, log)
+	f, err := newFeed(stdin, forward, grace, log)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -14,6 +15,9 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
+
+// signalKillComponents is how many components end at a kill signal.
+const signalKillComponents = 8
 
 // latestKill is the longest time from a kill signal to the end of a plugin.
 const latestKill = time.Second
@@ -33,12 +37,12 @@ func (k signalKill) String() string {
 }
 
 // planSignalKills returns n kills of the input and n of the processor, mixed.
-func planSignalKills(seed uint64, n, components int) []signalKill {
+func planSignalKills(seed uint64, n int) []signalKill {
 	random := rand.New(rand.NewPCG(seed, 1))
 	var plan []signalKill
 	for range n {
 		for _, role := range []string{input, processor} {
-			plan = append(plan, signalKill{role, time.Duration(random.Int64N(int64(latestKill))), random.IntN(components)})
+			plan = append(plan, signalKill{role, time.Duration(random.Int64N(int64(latestKill))), random.IntN(signalKillComponents)})
 		}
 	}
 	random.Shuffle(len(plan), func(i, j int) { plan[i], plan[j] = plan[j], plan[i] })
@@ -48,15 +52,14 @@ func planSignalKills(seed uint64, n, components int) []signalKill {
 // soakKillSignal kills the input n times after a kill signal, and the processor as often, on several buses at a time. No
 // gap may follow, and the death of a component of the restarted colony has to be one.
 func soakKillSignal(ctx context.Context, o options, n int, seed uint64, stages int, out io.Writer) error {
-	const components = 8
-	zooids := quickZooids(components)
-	obey := make([]string, components)
+	zooids := quickZooids(signalKillComponents)
+	obey := make([]string, len(zooids))
 	for i, z := range zooids {
 		obey[i] = z.Name
 	}
-	o.members = append(zooids, colony.Zooid{Name: goesOn, Interval: beatInterval, RuntimeStreams: 1})
+	o.members = append(slices.Clone(zooids), colony.Zooid{Name: goesOn, Interval: beatInterval, RuntimeStreams: 1})
 	plan := make(chan signalKill, 2*n)
-	for _, kill := range planSignalKills(seed, n, components) {
+	for _, kill := range planSignalKills(seed, n) {
 		plan <- kill
 	}
 	close(plan)

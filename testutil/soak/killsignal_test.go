@@ -10,7 +10,7 @@ import (
 )
 
 func TestPlanOfSignalKills(t *testing.T) {
-	plan := planSignalKills(1, 50, 8)
+	plan := planSignalKills(1, 50)
 	kills, late := make(map[string]int), 0
 	for _, k := range plan {
 		kills[k.role]++
@@ -21,8 +21,8 @@ func TestPlanOfSignalKills(t *testing.T) {
 	}
 	require.Equal(t, map[string]int{input: 50, processor: 50}, kills)
 	require.InDelta(t, 50, late, 25, "over the whole second")
-	require.Equal(t, plan, planSignalKills(1, 50, 8))
-	require.NotEqual(t, plan, planSignalKills(2, 50, 8))
+	require.Equal(t, plan, planSignalKills(1, 50))
+	require.NotEqual(t, plan, planSignalKills(2, 50))
 }
 
 // TestSeenReadsWhatIsAppended has a line be written in two parts.

@@ -21,8 +21,8 @@ func observeAfter(d *Detector, resumed, lasted, from, to time.Duration) map[time
 	return found
 }
 
-func beatOfRun(key string, at time.Duration) *Beat {
-	b := beatOf(key, at)
+func beatOfRun() *Beat {
+	b := beatOf("a", 0)
 	b.Run = 1
 	return b
 }
@@ -37,7 +37,7 @@ func TestStoppedInAMaintenance(t *testing.T) {
 	} {
 		d := New(&config, "")
 		d.Tick(1, 0)
-		d.Beat(beatOfRun("a", 0))
+		d.Beat(beatOfRun())
 		for at := second; at <= 8*second; at += second {
 			require.Empty(t, d.Tick(1, at))
 		}
@@ -56,7 +56,7 @@ func TestStoppedInAMaintenance(t *testing.T) {
 func TestSilenceBeforeAMaintenanceIsInTheGap(t *testing.T) {
 	d := New(&config, "")
 	d.Tick(1, 0)
-	d.Beat(beatOfRun("a", 0))
+	d.Beat(beatOfRun())
 	observeAfter(d, 9*second, time.Minute, 0, 39*second)
 	for _, f := range d.Tick(1, 40*second) {
 		if f.Gap != nil {
@@ -72,7 +72,7 @@ func TestSilenceBeforeAMaintenanceIsInTheGap(t *testing.T) {
 func TestMaintenanceForgivesNoLongerThanItLasted(t *testing.T) {
 	d := New(&config, "")
 	d.Tick(1, 0)
-	d.Beat(beatOfRun("a", 0))
+	d.Beat(beatOfRun())
 	for at := second; at <= 33*second; at += second {
 		d.Resume(1, at-second/2, second)
 		for _, f := range d.Tick(1, at) {
@@ -90,7 +90,7 @@ func TestMaintenanceOfAnotherInput(t *testing.T) {
 	d := New(&config, "")
 	d.Tick(2, 0)
 	d.Tick(1, 0)
-	d.Beat(beatOfRun("a", 0))
+	d.Beat(beatOfRun())
 	d.Resume(2, 20*second, time.Hour)
 	require.Equal(t, 31*second, silentAt(d, second))
 }
@@ -111,7 +111,7 @@ func silentAt(d *Detector, from time.Duration) time.Duration {
 func TestRestoredMaintenanceOfTheFuture(t *testing.T) {
 	d := New(&config, "")
 	d.Tick(1, 0)
-	d.Beat(beatOfRun("a", 0))
+	d.Beat(beatOfRun())
 	s := d.Snapshot()
 	s.Resumed = &Maintenance{EndSignal: EndSignal{At: never / 8}, Lasted: never}
 	d = New(&config, "")
