@@ -92,23 +92,51 @@ func TestWaitNamesWhoIsMissing(t *testing.T) {
 	require.Regexp(t, `^E! wait: no heartbeat from "a", "c", "evil\\u202ename" within 2s, on the bus at "tcp://127\.0\.0\.1:\d+"\n$`, stderr)
 }
 
+func TestTimeoutOfAWait(t *testing.T) {
+	for timeout, args := range map[time.Duration][]string{
+		time.Minute:     {"wait", "a"}, // as the usage and the README say
+		5 * time.Second: {"wait", "a", "-timeout", "5s"},
+	} {
+		a, err := parseArguments(args)
+		require.NoError(t, err)
+		require.Equal(t, timeout, a.timeout)
+	}
+}
+
+// invokeWait runs a wait whose timeout is well below a second. It may take longer on a slow machine, but not as long as
+// a wait for which that timeout does not hold.
+func invokeWait(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		status, stdout, stderr = invoke(t, append([]string{"wait"}, args...)...)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(defaultWait / 2):
+		require.FailNow(t, "the wait did not end at its timeout")
+	}
+	return status, stdout, stderr
+}
+
 func TestWaitWithoutABus(t *testing.T) {
-	status, stdout, stderr := invoke(t, "wait", "a", "-timeout", "200ms", "-config", waitConfig(t, "tcp://127.0.0.1:1", ""))
+	status, stdout, stderr := invokeWait(t, "a", "-timeout", "200ms", "-config", waitConfig(t, "tcp://127.0.0.1:1", ""))
 	require.Equal(t, 1, status)
 	require.Empty(t, stdout)
 	require.Equal(t, `E! wait: no heartbeat from "a" within 200ms, and no connection to the bus at "tcp://127.0.0.1:1"`+"\n", stderr)
 
 	t.Setenv("KLR_CHEM_XPUB", "tcp://127.0.0.1:2")
-	_, _, stderr = invoke(t, "wait", "a", "-timeout", "10ms")
+	_, _, stderr = invokeWait(t, "a", "-timeout", "10ms")
 	require.Contains(t, stderr, `the bus at "tcp://127.0.0.1:2"`)
 }
 
 func TestWaitForMany(t *testing.T) {
-	args := []string{"wait", "-timeout", "10ms", "-config", waitConfig(t, "tcp://127.0.0.1:1", "")}
+	args := []string{"-timeout", "10ms", "-config", waitConfig(t, "tcp://127.0.0.1:1", "")}
 	for n := range 30 {
 		args = append(args, fmt.Sprintf("z%02d", n))
 	}
-	_, _, stderr := invoke(t, args...)
+	_, _, stderr := invokeWait(t, args...)
 	require.Contains(t, stderr, `"z18", "z19" and 10 more within 10ms`)
 }
 

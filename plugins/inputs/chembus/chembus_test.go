@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,6 +83,22 @@ func holds(condition func() bool) bool {
 
 func observable(c *ChemBus) map[string]any {
 	return map[string]any{"observable": true, "connected": true, "probing": c.Probe && c.publishEndpoint != ""}
+}
+
+func TestSampleConfigIsOfTheDefaults(t *testing.T) {
+	// With every comment sign of an option gone the sample says what holds without it.
+	want := newPlugin()
+	active := strings.ReplaceAll(want.SampleConfig(), "\n  # ", "\n  ")
+	file := filepath.Join(t.TempDir(), "sample.conf")
+	require.NoError(t, os.WriteFile(file, []byte(active), 0o600))
+	cfg := config.NewConfig()
+	require.NoError(t, cfg.LoadConfig(file))
+	got := cfg.Inputs[0].Input.(*ChemBus)
+	require.Equal(t, []string{}, got.Signals)
+	require.Equal(t, &StopTopic{Topic: "VOICE.GATEWAY.SHUTDOWN", ZooidFact: "gateway"}, got.Stops[0], "an example")
+	require.Equal(t, &StopTopic{Topic: "VOICE.SESSION.SHUTDOWN", Zooid: "voice_session"}, got.Stops[1])
+	got.Signals, got.Stops, got.Log = nil, nil, want.Log
+	require.Equal(t, want, got)
 }
 
 func TestInitRefuses(t *testing.T) {

@@ -22,6 +22,8 @@ func TestMaintenanceByDefault(t *testing.T) {
 	require.Equal(t, []string{"MAINTENANCE_SUSPEND", "MAINTENANCE_RESUME", "/home/kloros/.kloros/maintenance_mode", "2h0m0s"},
 		[]string{c.SuspendTopic, c.ResumeTopic, c.MaintenanceFile, time.Duration(c.MaxSuspension).String()})
 	require.True(t, newMarker(c).isDefault, "that it cannot be looked at is no error")
+	c.MaintenanceFile = "/another"
+	require.False(t, newMarker(c).isDefault)
 }
 
 func TestFolderOfTheMarkerThatIsNotThere(t *testing.T) {

@@ -136,18 +136,18 @@ func TestStopOfARealBus(t *testing.T) {
 	c := onBus(b)
 	c.AnnounceAs = ""
 	c.TickInterval, c.BlindAfter = config.Duration(time.Hour), config.Duration(2*time.Hour) // only events report
-	c.Stops = []*StopTopic{{Topic: "VOICE.*.SHUTDOWN", ZooidFact: "gateway"}}
+	c.Stops = []*StopTopic{{Topic: "JOB.*.END", ZooidFact: "job"}}
 	acc := start(t, c)
-	p := publisher(t, b, "VOICE.GATEWAY.SHUTDOWN")
-	publish(t, p, "HEARTBEAT", beatNow("gateway"))
-	publish(t, p, "HEARTBEAT", beatNow("gateway"))
-	publish(t, p, "VOICE.GATEWAY.TALK", "{}")
-	publish(t, p, "VOICE.GATEWAY.SHUTDOWN", `{"facts":{"gateway":"gateway"}}`)
+	p := publisher(t, b, "JOB.A.END")
+	publish(t, p, "HEARTBEAT", beatNow("a"))
+	publish(t, p, "HEARTBEAT", beatNow("a"))
+	publish(t, p, "JOB.A.TALK", "{}")
+	publish(t, p, "JOB.A.END", `{"facts":{"job":"a"}}`)
 	require.True(t, holds(func() bool { return len(acc.named("chembus_stop")) == 1 }))
-	beats, _ := beatsOf(acc, "gateway")
+	beats, _ := beatsOf(acc, "a")
 	require.EqualValues(t, 2, beats, "before it")
 	m := acc.named("chembus_stop")[0]
-	require.Equal(t, map[string]string{"zooid": "gateway", "endpoint": c.subscribeEndpoint}, m.Tags())
+	require.Equal(t, map[string]string{"zooid": "a", "endpoint": c.subscribeEndpoint}, m.Tags())
 	require.Equal(t, map[string]string{"observed_s": "float64", "run": "int64"}, typesOf(m.Fields()))
 	require.EqualValues(t, 0, busReport(t, c)["rejected_topic"])
 }

@@ -134,6 +134,8 @@ func TestNoInvestigationWithoutTheOption(t *testing.T) {
 	v := connect(t, b.XSub(), func(c *ChemBus) { c.closeTimeout = forever })
 	v.write(t, gapMetric("i", nil))
 	received(t, gaps, "i")
+	require.Eventually(t, func() bool { return v.pending() == 0 }, patience, time.Millisecond)
+	require.Zero(t, v.investigated(), "none is asked for, and none waits")
 	v.close(t)
 	p, err := colony.NewPublisher(b.XSub())
 	require.NoError(t, err)
