@@ -47,6 +47,17 @@ func ReadJournal(path string, use func(line []byte) error) (saved time.Time, err
 	return saved, err
 }
 
+// Written returns when the journal at a path was last written; zero if that is not known.
+func Written(path string) time.Time {
+	var latest time.Time
+	for _, name := range []string{path, path + nextSuffix} {
+		if info, err := os.Stat(name); err == nil && info.ModTime().After(latest) {
+			latest = info.ModTime()
+		}
+	}
+	return latest
+}
+
 // readJournal also returns the generation of the file at path, and the size of FILE.next up to its last complete line;
 // zero if there is none that belongs to it.
 func readJournal(path string, use func([]byte) error) (saved time.Time, number uint64, size int64, err error) {

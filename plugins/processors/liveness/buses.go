@@ -22,6 +22,11 @@ type bus struct {
 	seen     time.Time // the same before the start
 	warned   bool      // that two inputs report it
 	jumps    int       // ticks in a row that came after one, as of the last tick
+
+	// Of the store:
+	joined      []string // components that joined an outage, to be written
+	begun, done uint64   // the latest rounds that were begun and done with it
+	removed     bool
 }
 
 // name is what tells the bus from others, as a person reads it.
@@ -177,6 +182,7 @@ func (s *buses) evict(at time.Time) *bus {
 
 // Remove forgets a bus.
 func (s *buses) Remove(b *bus) {
+	b.removed = true
 	delete(s.byKey, b.key)
 	s.all = slices.DeleteFunc(s.all, func(other *bus) bool { return other == b })
 }

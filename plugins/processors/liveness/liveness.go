@@ -13,7 +13,6 @@ import (
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/processors"
 
-	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -64,17 +63,13 @@ type Liveness struct {
 
 	namelessLogged bool // that a heartbeat has no name
 
-	statePath    string  // empty: nothing is kept
-	standby      bool    // nothing is judged: the state is not locked yet, or by another copy
-	copyLogged   bool    // that it is another copy's
-	early        []event // that came before the first tick
-	earlyDropped int     // for want of room there
-	state        *statefile.File
-	unsaved      bool             // whether there is news since the state was saved
+	statePath    string           // empty: nothing is kept
+	standby      bool             // nothing is judged: the state is not locked yet, or by another copy
+	copyLogged   bool             // that it is another copy's
+	early        []event          // that came before the first tick
+	earlyDropped int              // for want of room there
+	store        *store           // nil: nothing is kept, or not yet
 	now          func() time.Time // of saving
-	saved        time.Time
-	saveTook     time.Duration
-	saveFailed   bool
 }
 
 // jumpsToLog is after how many ticks in a row with jumps before them a warning is logged.
@@ -188,6 +183,9 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e *event) *bus {
 	b, evicted := l.buses.FindOrAdd(key, complete, e.at)
 	if evicted != nil { // nobody else would ever close its gaps
+		if l.store != nil {
+			l.store.Removed(evicted)
+		}
 		for _, c := range evicted.detector.Snapshot().Components {
 			l.report(acc, evicted, evicted.detector.Remove(c.Key, false), e)
 		}
@@ -216,7 +214,9 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		l.checkRenamed(acc, b, e)
 		l.changes.Flush()
 		l.warn(b)
-		l.saveIfDue()
+		if l.store != nil {
+			l.store.Tick(b)
+		}
 	case kill:
 		l.kill(acc, b, e, e.beat.Observed)
 	case stop:
@@ -226,13 +226,13 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 	}
 }
 
-// kill takes a kill signal, and saves that it came: the silence after it must not be a gap after a restart.
+// kill takes a kill signal.
 func (l *Liveness) kill(acc telegraf.Accumulator, b *bus, e *event, observed time.Duration) {
 	found := b.detector.Kill(e.beat.Run, observed)
-	l.report(acc, b, found, e)
-	if len(found) > 0 {
-		l.saveAfter(l.saveTook)
+	if len(found) > 0 && l.saves(b) {
+		l.store.Killed(b)
 	}
+	l.report(acc, b, found, e)
 }
 
 // warn logs what keeps a detector from finding silence in time.

@@ -12,16 +12,9 @@ import (
 
 // report turns what was found on a bus into metrics of the time of an event.
 func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.Finding, e *event) {
-	opened := false
-	for i := range findings {
-		f := &findings[i]
-		l.unsaved = l.unsaved || f.Change != detector.Report && f.Change != detector.StateChanged
-		opened = opened || f.Gap != nil && f.Gap.Open && f.Change != detector.Report
-	}
-	if opened {
-		// First of all: a processor that is killed now must know after its restart under which id the gap was opened.
-		// Where saving takes long, that is up to half of the time.
-		l.saveAfter(l.saveTook)
+	if l.saves(b) {
+		// First of all: a processor that is killed now must know after its restart under which id a gap was opened.
+		l.store.Found(b, findings)
 	}
 	for i := range findings {
 		f := &findings[i]

@@ -24,6 +24,7 @@ type Detector struct {
 	niches     map[string]string // those that components share
 	order      []*component      // in order of appearance; may hold retired ones
 	retired    int               // of order
+	swept      int               // of order: how many Components has been through
 	expected   map[string]bool   // true: on this bus; false: on any
 	deadlines  deadlines
 	opened     []time.Duration // when the latest gaps did, at most OutageCount

@@ -100,6 +100,11 @@ func (d *Detector) retire(c *component) {
 	delete(d.components, c.key)
 	delete(d.stops, c.key)
 	if d.retired++; d.retired > len(d.order)/2 {
+		for _, c := range d.order[:d.swept] {
+			if c.phase == retired {
+				d.swept--
+			}
+		}
 		d.order = slices.DeleteFunc(d.order, func(c *component) bool { return c.phase == retired })
 		d.retired = 0
 	}

@@ -51,10 +51,6 @@ func (d *Detector) Report() []Finding {
 }
 
 func (d *Detector) report() {
-	outages := make(map[string]bool, len(d.outages))
-	for _, o := range d.outages {
-		outages[o.id] = true
-	}
 	for _, c := range d.order {
 		if c.phase == retired {
 			continue
@@ -63,7 +59,7 @@ func (d *Detector) report() {
 		switch {
 		case c.flapping():
 			gap = d.gap(c, HeartbeatFlapping, c.flaps.incident, true, d.silence(c))
-		case c.incident != "" && !outages[c.incident]:
+		case c.incident != "" && d.outageOf(c.key) == nil:
 			gap = d.gap(c, c.gapType(), c.incident, true, d.silence(c))
 		}
 		d.add(c, Report, gap)

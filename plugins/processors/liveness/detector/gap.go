@@ -88,11 +88,9 @@ func (d *Detector) closeGap(c *component, missing time.Duration) *Gap {
 		return nil
 	}
 	c.incident = ""
-	for _, o := range d.outages {
-		if o.id == id {
-			delete(o.members, c.key)
-			return nil
-		}
+	if o := d.outageOf(c.key); o != nil {
+		delete(o.members, c.key)
+		return nil
 	}
 	return d.gap(c, c.gapType(), id, false, missing)
 }

@@ -1,7 +1,6 @@
 package detector
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -45,11 +44,16 @@ type ComponentSnapshot struct {
 	Reading   time.Duration  `json:"reading,omitempty"`
 	Restarts  uint32         `json:"restarts,omitempty"`
 	Incident  string         `json:"incident,omitempty"`
-	Stop      *EndSignal     `json:"stop,omitempty"` // the last that it announced
+	Member    bool           `json:"member,omitempty"` // of the outage with that id
+	Stop      *EndSignal     `json:"stop,omitempty"`   // the last that it announced
 	Flaps     *FlapsSnapshot `json:"flaps,omitempty"`
 	AliveFor  time.Duration  `json:"alive_for"`
 	SilentFor time.Duration  `json:"silent_for,omitempty"`
 	Since     time.Duration  `json:"since"`
+
+	// Stale is how much the detector's clock advanced after this was saved. The component may have been heard since.
+	Stale      time.Duration `json:"-"`
+	BeforeKill bool          `json:"-"` // a kill signal came after it was saved
 }
 
 // FlapsSnapshot is the recent gaps of a component.
@@ -75,30 +79,14 @@ type OutageSnapshot struct {
 
 // Snapshot returns what the detector knows. It shares nothing that changes with the detector.
 func (d *Detector) Snapshot() *Snapshot {
-	s := &Snapshot{
-		Clock: ClockSnapshot{
-			Started: d.clock.started, Now: d.clock.now, Reading: d.clock.reading, LastTick: d.clock.lastTick,
-			Jumps: slices.Clone(d.clock.jumps), Run: d.clock.run, Runs: slices.Clone(d.clock.runs), Restarts: d.clock.restarts,
-		},
-		Opened:     slices.Clone(d.opened),
-		NextReport: d.nextReport,
-		Identity:   d.identity,
-	}
-	if d.killed != nil {
-		s.Killed = new(*d.killed)
-	}
-	for _, o := range d.outages {
-		s.Outages = append(s.Outages, OutageSnapshot{
-			ID: o.id, Opened: o.opened, Reported: o.reported, Members: slices.Sorted(maps.Keys(o.members)),
-			Key: o.key, Niche: o.niche, LastSeen: o.lastSeen, Since: o.since, Threshold: o.threshold, Severity: o.severity,
-		})
+	s := d.Head()
+	for i, o := range d.outages {
+		s.Outages[i].Members = slices.Sorted(maps.Keys(o.members))
 	}
 	s.Components = make([]ComponentSnapshot, 0, len(d.components))
 	for _, c := range d.order {
 		if c.phase != retired {
-			saved := c.snapshot()
-			saved.Stop = d.stops[c.key]
-			s.Components = append(s.Components, saved)
+			s.Components = append(s.Components, d.saved(c))
 		}
 	}
 	return s
@@ -116,47 +104,10 @@ func (c *component) snapshot() ComponentSnapshot {
 	return s
 }
 
-// problem says what cannot be true of a snapshot; empty if it can be restored.
-func (s *Snapshot) problem() string {
-	if !possible(s.Clock.Now, s.Clock.Reading) {
-		return "its clock shows an impossible time"
-	}
-	incidents := make(map[string]string, len(s.Components))
-	for i := range s.Components {
-		c := &s.Components[i]
-		_, twice := incidents[c.Key]
-		p := slices.Index(states[:], c.State)
-		switch {
-		case c.Key == "" || twice:
-			return fmt.Sprintf("there is a component %q without a name, or twice", c.Key)
-		case p < 0 || phase(p) == retired:
-			return fmt.Sprintf("component %q is in the unknown state %q", c.Key, c.State)
-		case c.Last-time.Hour > s.Clock.Now || !c.Intervals.sane() || !possible(c.Last, c.Born, c.Since, c.Threshold):
-			return fmt.Sprintf("component %q has impossible values", c.Key)
-		}
-		incidents[c.Key] = c.Incident
-	}
-	for _, o := range s.Outages {
-		for _, key := range o.Members {
-			if incidents[key] != o.ID || o.ID == "" {
-				return fmt.Sprintf("outage %q has %q as a member, which is not in it", o.ID, key)
-			}
-		}
-	}
-	return ""
-}
-
-// possible reports whether times can be those of a clock, so that no sum of them overflows.
-func possible(times ...time.Duration) bool {
-	return !slices.ContainsFunc(times, func(at time.Duration) bool { return at < -never/4 || at > never/4 })
-}
-
 // Restore gives a detector that has heard nothing yet what another one knew. The time since then does not count as
-// silence. After an error, which says what is wrong with the snapshot, the detector is unchanged.
-func (d *Detector) Restore(s *Snapshot) error {
-	if problem := s.problem(); problem != "" {
-		return fmt.Errorf("the saved state cannot be true: %s", problem)
-	}
+// silence. A snapshot that contradicts itself is repaired; what was wrong is returned.
+func (d *Detector) Restore(s *Snapshot) (repaired []string) {
+	repaired = s.repair()
 	c := s.Clock
 	d.clock = clock{
 		blindAfter: d.config.BlindAfter,
@@ -185,7 +136,7 @@ func (d *Detector) Restore(s *Snapshot) error {
 		})
 	}
 	d.components = make(map[string]*component, len(s.Components))
-	d.order, d.retired = make([]*component, 0, len(s.Components)), 0
+	d.order, d.retired, d.swept = make([]*component, 0, len(s.Components)), 0, 0
 	clear(d.stops)
 	d.deadlines = deadlines{Next: d.nextChange}
 	for i := range s.Components {
@@ -194,7 +145,7 @@ func (d *Detector) Restore(s *Snapshot) error {
 	for _, key := range slices.Sorted(maps.Keys(d.expected)) {
 		d.addUnseen(key)
 	}
-	return nil
+	return repaired
 }
 
 func (d *Detector) restore(s *ComponentSnapshot) {
@@ -209,6 +160,7 @@ func (d *Detector) restore(s *ComponentSnapshot) {
 	if s.Flaps != nil {
 		c.flaps = &flaps{times: slices.Clone(s.Flaps.Times), incident: s.Flaps.Incident, since: s.Flaps.Since}
 	}
+	d.refresh(c, s)
 	d.setNiche(c, s.Niche)
 	d.enlist(c)
 	if d.config.Adaptive != nil && c.intervals.N < enoughIntervals && s.Threshold > c.threshold {
