@@ -70,7 +70,7 @@ func openStore(file *statefile.File, option []string, log telegraf.Logger, now f
 	if r.bad > 0 {
 		log.Errorf("%d lines of the state file cannot be read; what they said of components is learned again", r.bad)
 	}
-	s := &store{file: file, journal: journal, option: option, known: known, now: now, log: log, round: 1}
+	s := &store{file: file, journal: journal, option: option, known: known, now: now, log: log, round: 1, spare: maxSpare}
 	if !r.any {
 		return s, nil, nil
 	}
@@ -92,7 +92,7 @@ func (s *store) Found(b *bus, findings []detector.Finding) {
 			s.component(b, f.Key)
 			opened = opened || f.Gap != nil && f.Gap.Open
 		case f.Change == detector.StateChanged:
-		case (f.Change == detector.WentSilent || f.Change == detector.NeverSeen) && b.detector.OutageOf(f.Key) != "":
+		case f.Joined:
 			b.joined = append(b.joined, f.Key)
 		case len(s.news) < maxNews:
 			s.news = append(s.news, news{b, f.Key})

@@ -25,6 +25,7 @@ type Finding struct {
 	Change Change
 	Status *Status // nil: there is only a gap
 	Gap    *Gap    // nil: there is none
+	Joined bool    // it fell silent, or has not appeared, as a member of an outage
 }
 
 // Status is what is known of a component.
@@ -87,6 +88,7 @@ func (d *Detector) add(c *component, change Change, gap *Gap) {
 	d.findings = append(d.findings, Finding{
 		Key: c.key, Niche: c.niche,
 		Change: change,
+		Joined: gap == nil && c.incident != "" && (change == WentSilent || change == NeverSeen),
 		Status: &Status{
 			State:        c.state(),
 			Alive:        c.alive(),
