@@ -25,6 +25,7 @@ type record struct {
 
 	Component *detector.ComponentSnapshot `json:"component,omitempty"`
 	Retired   string                      `json:"retired,omitempty"` // a component
+	Ended     *detector.EndedGap          `json:"ended,omitempty"`
 	Outage    string                      `json:"outage,omitempty"`  // its id
 	Members   []string                    `json:"members,omitempty"` // that joined it
 }
@@ -84,6 +85,8 @@ func (r *stateReader) Add(line []byte) error {
 		r.bad++
 	case rec.Component != nil:
 		r.bus.put(rec.Component)
+	case rec.Ended != nil:
+		r.bus.end(rec.Ended)
 	case rec.Retired != "":
 		r.bus.remove(rec.Retired)
 	default:
@@ -136,7 +139,7 @@ func (r *stateReader) on(rec *record) {
 		return
 	}
 	if b.Detector != nil {
-		rec.Head.Components = b.Detector.Components
+		rec.Head.Components, rec.Head.Ended = b.Detector.Components, b.Detector.Ended
 	}
 	b.Heard, b.Detector = rec.Heard, rec.Head
 	r.bus = b
@@ -168,6 +171,15 @@ func (b *busReader) remove(key string) {
 		b.Detector.Components[at].Key = ""
 		delete(b.index, key)
 	}
+}
+
+// end takes a gap that was closed. It may be there already: all are written again in each round.
+func (b *busReader) end(e *detector.EndedGap) {
+	now := b.Detector.Clock.Now
+	b.Detector.Ended = slices.DeleteFunc(b.Detector.Ended, func(o detector.EndedGap) bool {
+		return o.Until < now || o.Gap.IncidentID == e.Gap.IncidentID
+	})
+	b.Detector.Ended = append(b.Detector.Ended, *e)
 }
 
 // join takes the members that an outage had.

@@ -83,6 +83,10 @@ func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 			}
 		}
 	}
+	for _, e := range own.Ended {
+		e.Until += began
+		whole.Ended = append(slices.Clip(whole.Ended), e)
+	}
 	reported := make(map[string]bool) // outages of this bus that are reported, and have to be closed
 	for _, o := range slices.Backward(own.Outages) {
 		if !o.Reported {

@@ -87,9 +87,11 @@ func (s *store) Found(b *bus, findings []detector.Finding) {
 		case f.Gap != nil && f.Status == nil:
 			s.joined(b, len(b.joined))
 			s.section(b)
+			s.ended(b, f.Gap)
 			opened = opened || f.Gap.Open
 		case f.Gap != nil || f.Change == detector.WasStopped:
 			s.component(b, f.Key)
+			s.ended(b, f.Gap)
 			opened = opened || f.Gap != nil && f.Gap.Open
 		case f.Change == detector.StateChanged:
 		case f.Joined:
@@ -156,6 +158,8 @@ func (s *store) goRound(now time.Time) bool {
 		if b.begun != s.round {
 			b.begun = s.round
 			b.detector.Rewind()
+			s.section(b)
+			s.allEnded(b)
 		}
 		s.section(b)
 		more := b.detector.Components(func(c *detector.ComponentSnapshot) bool {
@@ -214,6 +218,26 @@ func (s *store) component(b *bus, key string) {
 		s.put(&record{Component: &c})
 	} else {
 		s.put(&record{Retired: key})
+	}
+}
+
+// ended writes a gap, if it was closed.
+func (s *store) ended(b *bus, gap *detector.Gap) {
+	if gap == nil || gap.Open || b.removed {
+		return
+	}
+	for _, e := range slices.Backward(b.detector.Ended()) {
+		if e.Gap.IncidentID == gap.IncidentID {
+			s.put(&record{Ended: &e})
+			return
+		}
+	}
+}
+
+// allEnded writes the gaps that were closed of late.
+func (s *store) allEnded(b *bus) {
+	for _, e := range b.detector.Ended() {
+		s.put(&record{Ended: &e})
 	}
 }
 
@@ -282,6 +306,7 @@ func (s *store) Replace() {
 		for _, b := range s.known() {
 			b.joined = nil
 			s.section(b)
+			s.allEnded(b)
 			b.detector.Rewind()
 			b.detector.Components(func(c *detector.ComponentSnapshot) bool {
 				s.put(&record{Component: c})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,16 +68,13 @@ func TestKilledAtAnyMoment(t *testing.T) {
 
 		again := start(t, copyOf(t, file), few)
 		repeated := make(map[string]string)
-		for later := range 6 { // up to the next report, and no longer than the threshold
+		for later := range 7 { // up to the next report, after a jump of the clock
 			for i, zooid := range colony {
 				if i == 8 || i == 10 {
 					again.Beat(zooid, float64(at+1+later))
 				}
 			}
 			openGaps(repeated, again.Tick(float64(at+1+later)))
-			if later == 3 {
-				break
-			}
 		}
 		for zooid, id := range open {
 			require.Equal(t, id, repeated[zooid], "%s at %d of %v", zooid, at, open)
@@ -220,4 +218,22 @@ func TestLineThatCannotBeRead(t *testing.T) {
 	require.Equal(t, []string{"b up"}, r.Beat("b", 3))
 	require.Contains(t, fmt.Sprint(logged(r.log)), "1 lines of the state file cannot be read")
 	require.NoFileExists(t, filepath.Join(filepath.Dir(file), "liveness.json.damaged"))
+}
+
+// TestEndSurvivesAKill kills the processor just after a gap was closed: the end is repeated at two reports.
+func TestEndSurvivesAKill(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.Live(0, 0, "a")
+	r.Live(1, 6)
+	closed := r.Beat("a", 6.5)[1]
+	require.Regexp(t, "^a .* false$", closed)
+	again := start(t, copyOf(t, file))
+	var reports []int
+	for at := 7; at < 30; at++ {
+		if found := again.Live(at, at, "a"); slices.Contains(found, closed) {
+			reports = append(reports, at)
+		}
+	}
+	require.Len(t, reports, 2)
 }

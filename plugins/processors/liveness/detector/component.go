@@ -42,6 +42,7 @@ type component struct {
 	queued    bool // in the deadline queue, at queuedAt
 	abandoned bool // of a former run, and not to be judged any more
 	gaps      int32
+	failures  uint32 // silences that were gaps, since lastSeen was another than failedAt
 
 	queuedAt  time.Duration
 	last      time.Duration // when it proved to be alive; of one unseen, since when it is expected
@@ -51,6 +52,7 @@ type component struct {
 	niche     string
 	lastSeen  float64 // as last, by the sender's clock, epoch seconds
 
+	failedAt  float64 // lastSeen at the last of these failures
 	beats     int64
 	intervals intervals
 	reading   time.Duration // of the input's clock, with the last beat

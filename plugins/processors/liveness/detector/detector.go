@@ -29,7 +29,9 @@ type Detector struct {
 	deadlines  deadlines
 	opened     []time.Duration // when the latest gaps did, at most OutageCount
 	outages    []*outage       // open ones, the latest last; only that may not be reported yet
+	ended      []EndedGap      // closed ones that are repeated
 	nextReport time.Duration
+	ticks      uint64
 	ticked     bool                  // in this run
 	killed     *EndSignal            // the last one; nil: there was none
 	stops      map[string]*EndSignal // the last stop that each component announced
@@ -190,6 +192,7 @@ func (d *Detector) Tick(run int64, observed time.Duration) []Finding {
 		return nil
 	}
 	d.ticked = true
+	d.ticks++
 	d.expire()
 	d.identity = d.config.Identity
 	d.closeOutages()
@@ -200,6 +203,7 @@ func (d *Detector) Tick(run int64, observed time.Duration) []Finding {
 	if d.clock.now >= d.nextReport {
 		d.nextReport = d.reportAfter(d.clock.now)
 		d.report()
+		d.reportEnded()
 	}
 	return d.findings
 }

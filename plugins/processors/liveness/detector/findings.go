@@ -73,13 +73,16 @@ func (d *Detector) report() {
 }
 
 func (d *Detector) addOutage(o *outage, change Change, open bool) {
-	d.findings = append(d.findings, Finding{Key: o.key, Niche: o.niche, Change: change, Gap: d.outageGap(o, open)})
+	gap := d.outageGap(o, open)
+	d.findings = append(d.findings, Finding{Key: o.key, Niche: o.niche, Change: change, Gap: gap})
+	d.end(o.key, o.niche, gap)
 }
 
 // add makes a finding of a component.
 func (d *Detector) add(c *component, change Change, gap *Gap) {
 	now := d.clock.now
 	c.account(now)
+	d.end(c.key, c.niche, gap)
 	silence := d.silence(c)
 	ends := now
 	if !c.alive() {

@@ -12,6 +12,7 @@ type Snapshot struct {
 	Components []ComponentSnapshot `json:"components,omitempty"`
 	Opened     []time.Duration     `json:"opened,omitempty"` // when the latest gaps did
 	Outages    []OutageSnapshot    `json:"outages,omitempty"`
+	Ended      []EndedGap          `json:"ended,omitempty"`
 	NextReport time.Duration       `json:"next_report"`
 	Killed     *EndSignal          `json:"killed,omitempty"`   // the last kill signal
 	Identity   string              `json:"identity,omitempty"` // empty: not known
@@ -47,6 +48,8 @@ type ComponentSnapshot struct {
 	Member    bool           `json:"member,omitempty"` // of the outage with that id
 	Stop      *EndSignal     `json:"stop,omitempty"`   // the last that it announced
 	Flaps     *FlapsSnapshot `json:"flaps,omitempty"`
+	Failures  uint32         `json:"failures,omitempty"`
+	FailedAt  float64        `json:"failed_at,omitempty"`
 	AliveFor  time.Duration  `json:"alive_for"`
 	SilentFor time.Duration  `json:"silent_for,omitempty"`
 	Since     time.Duration  `json:"since"`
@@ -80,6 +83,7 @@ type OutageSnapshot struct {
 // Snapshot returns what the detector knows. It shares nothing that changes with the detector.
 func (d *Detector) Snapshot() *Snapshot {
 	s := d.Head()
+	s.Ended = slices.Clone(d.ended)
 	for i, o := range d.outages {
 		s.Outages[i].Members = slices.Sorted(maps.Keys(o.members))
 	}
@@ -97,6 +101,7 @@ func (c *component) snapshot() ComponentSnapshot {
 		Key: c.key, Niche: c.niche, State: states[c.phase], Last: c.last, LastSeen: c.lastSeen, Born: c.born,
 		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Intervals: c.intervals, Reading: c.reading, Restarts: c.restarts,
 		Incident: c.incident, AliveFor: c.aliveFor, SilentFor: c.silentFor, Since: c.since,
+		Failures: c.failures, FailedAt: c.failedAt,
 	}
 	if c.flaps != nil {
 		s.Flaps = &FlapsSnapshot{Times: slices.Clone(c.flaps.times), Incident: c.flaps.incident, Since: c.flaps.since}
@@ -124,6 +129,7 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 	if s.Killed != nil {
 		d.killed = new(*s.Killed)
 	}
+	d.ended = slices.DeleteFunc(slices.Clone(s.Ended), func(e EndedGap) bool { return e.Until < c.Now || e.Gap.Open || !possible(e.Until) })
 	d.outages = nil
 	for _, o := range s.Outages {
 		members := make(map[string]bool, len(o.Members))
@@ -153,6 +159,10 @@ func (d *Detector) restore(s *ComponentSnapshot) {
 		key: s.Key, phase: phase(slices.Index(states[:], s.State)), last: s.Last, lastSeen: s.LastSeen, born: s.Born,
 		beats: s.Beats, gaps: s.Gaps, intervals: s.Intervals, reading: s.Reading, restarts: s.Restarts,
 		incident: s.Incident, aliveFor: s.AliveFor, silentFor: s.SilentFor, since: s.Since,
+		failures: s.Failures, failedAt: s.FailedAt,
+	}
+	if c.failures == 0 && c.incident != "" { // saved by a former version
+		c.failures, c.failedAt = 1, c.lastSeen
 	}
 	if s.Stop != nil {
 		d.stops[c.key] = s.Stop
