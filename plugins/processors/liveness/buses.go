@@ -9,6 +9,7 @@ import (
 
 	"github.com/influxdata/telegraf"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -21,7 +22,9 @@ type bus struct {
 	heard    time.Time // time of the latest metric; zero: none came since the start
 	seen     time.Time // the same before the start
 	warned   bool      // that two inputs report it
-	jumps    int       // ticks in a row that came after one, as of the last tick
+	refused  int       // heartbeats of which was logged that they were dropped for want of room
+	refusals logging.RateLimit
+	jumps    int // ticks in a row that came after one, as of the last tick
 
 	// Of the store:
 	joined      []string // components that joined an outage, to be written

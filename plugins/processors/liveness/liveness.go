@@ -31,6 +31,7 @@ type Liveness struct {
 	Measurement        string           `toml:"measurement"`
 	Bus                []string         `toml:"bus"`
 	MaxBuses           int              `toml:"max_buses"`
+	MaxComponents      int              `toml:"max_components"`
 	Identity           []string         `toml:"identity"`
 	Threshold          config.Duration  `toml:"threshold"`
 	LateAfter          *config.Duration `toml:"late_after"`
@@ -245,6 +246,11 @@ func (l *Liveness) warn(b *bus) {
 			b.name(), jumpsToLog, time.Duration(l.BlindAfter))
 	}
 	b.jumps = jumps
+	if refused := b.detector.Refused(); refused > b.refused && b.refusals.Allow(l.now()) {
+		l.Log.Warnf("%d heartbeats of new components on the bus %q were dropped: max_components = %d are known, and each of them beats. "+
+			"Raise max_components, or see who sends so many names", refused-b.refused, b.name(), l.MaxComponents)
+		b.refused = refused
+	}
 	if b.detector.Duplicate() && !b.warned {
 		b.warned = true
 		l.Log.Warnf("Two inputs report the bus %q; only one of them is judged. Let one input report it, or give them different tags "+
@@ -401,6 +407,7 @@ func init() {
 			Measurement:        "chembus_heartbeat",
 			Bus:                []string{"host", "endpoint"},
 			MaxBuses:           10_000,
+			MaxComponents:      100_000,
 			Identity:           []string{"zooid"},
 			Threshold:          config.Duration(30 * time.Second),
 			BlindAfter:         config.Duration(3 * time.Second),

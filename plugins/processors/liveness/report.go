@@ -75,6 +75,7 @@ var stateCodes = map[detector.State]int{
 	detector.Flapping: 5,
 	detector.Silent:   6,
 	detector.Stopped:  7, // appended
+	detector.Gone:     8,
 }
 
 func statusFields(s *detector.Status) map[string]any {

@@ -16,6 +16,8 @@ const (
 	WasStopped // as it announced
 	NeverSeen  // although it is expected
 	WasRetired // after a long silence
+	WentAway   // fell silent, and nobody waits for it
+	WasEvicted // to make room for another
 )
 
 // Finding is the status of a component, and the level of its gap if that changed or is repeated.
@@ -47,13 +49,14 @@ type Status struct {
 // is due. It changes no verdict. The findings are valid until the next call.
 func (d *Detector) Report() []Finding {
 	d.clearFindings()
-	d.report()
+	d.report(true)
 	return d.findings
 }
 
-func (d *Detector) report() {
+// report reports all components, those that are gone only if gone is set.
+func (d *Detector) report(gone bool) {
 	for _, c := range d.order {
-		if c.phase == retired {
+		if c.phase == retired || !gone && d.isGone(c) {
 			continue
 		}
 		var gap *Gap
@@ -93,7 +96,7 @@ func (d *Detector) add(c *component, change Change, gap *Gap) {
 		Change: change,
 		Joined: gap == nil && c.incident != "" && (change == WentSilent || change == NeverSeen),
 		Status: &Status{
-			State:        c.state(),
+			State:        d.state(c),
 			Alive:        c.alive(),
 			Silence:      silence,
 			Life:         max(ends-c.born, 0),

@@ -47,7 +47,7 @@ type flaps struct {
 // openGap opens a gap for a component that has just fallen silent, or has not appeared in time. It returns nil if
 // the component has none of its own: it is flapping already, part of an outage, or its silence is no gap.
 func (d *Detector) openGap(c *component, kind GapType) *Gap {
-	if _, expected := d.expected[c.key]; !c.rule.Gaps && !expected {
+	if !d.isAwaited(c) {
 		return nil
 	}
 	c.gaps++

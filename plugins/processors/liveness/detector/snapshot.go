@@ -34,7 +34,9 @@ type ClockSnapshot struct {
 type ComponentSnapshot struct {
 	Key       string         `json:"key"`
 	Niche     string         `json:"niche,omitempty"`
-	State     State          `json:"state"` // up, late, silent, killed, stopped or unseen
+	Former    *string        `json:"former_niche,omitempty"` // by which it is judged; nil: by its niche
+	NicheAt   time.Duration  `json:"niche_at,omitempty"`     // since when it has another
+	State     State          `json:"state"`                  // up, late, silent, killed, stopped or unseen
 	Last      time.Duration  `json:"last"`
 	LastSeen  float64        `json:"last_seen,omitempty"`
 	Born      time.Duration  `json:"born"`
@@ -102,6 +104,9 @@ func (c *component) snapshot() ComponentSnapshot {
 		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Intervals: c.intervals, Reading: c.reading, Restarts: c.restarts,
 		Incident: c.incident, AliveFor: c.aliveFor, SilentFor: c.silentFor, Since: c.since,
 		Failures: c.failures, FailedAt: c.failedAt,
+	}
+	if c.forming != nil {
+		s.Former, s.NicheAt = new(c.forming.former), c.forming.since
 	}
 	if c.flaps != nil {
 		s.Flaps = &FlapsSnapshot{Times: slices.Clone(c.flaps.times), Incident: c.flaps.incident, Since: c.flaps.since}
@@ -172,6 +177,9 @@ func (d *Detector) restore(s *ComponentSnapshot) {
 	}
 	d.refresh(c, s)
 	d.setNiche(c, s.Niche)
+	if s.Former != nil {
+		c.forming = &newNiche{former: *s.Former, since: s.NicheAt}
+	}
 	d.enlist(c)
 	if d.config.Adaptive != nil && c.intervals.N < enoughIntervals && s.Threshold > c.threshold {
 		c.threshold = min(s.Threshold, d.longest(c)) // see learn
