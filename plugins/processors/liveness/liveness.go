@@ -22,6 +22,7 @@ var sampleConfig string
 // The input's metrics that are no heartbeats.
 const (
 	tickMeasurement = "chembus_tick"
+	busMeasurement  = "chembus_bus" // which is only passed on
 	killMeasurement = "chembus_kill"
 	stopMeasurement = "chembus_stop"
 )
@@ -60,6 +61,7 @@ type Liveness struct {
 	expected expectations
 	buses    *buses // nil before Init
 	renamed  renamed
+	pipeline pipeline
 	changes  changeLog
 
 	namelessLogged bool // that a heartbeat has no name
@@ -70,7 +72,7 @@ type Liveness struct {
 	early        []event          // that came before the first tick
 	earlyDropped int              // for want of room there
 	store        *store           // nil: nothing is kept, or not yet
-	now          func() time.Time // of saving
+	now          func() time.Time // of saving, and of arrival
 }
 
 // jumpsToLog is after how many ticks in a row with jumps before them a warning is logged.
@@ -150,6 +152,11 @@ const (
 // Add takes one metric. Ticks end here, everything else is passed on, followed by what was found.
 func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	e, judged := l.read(m)
+	if judged && e.kind == tick {
+		l.pipeline.Ticked()
+	} else if l.pipeline.Look(m.Name(), l.Measurement, l.now) {
+		l.warnOfPipeline(m.Name())
+	}
 	var key []byte
 	var complete bool
 	if judged {
