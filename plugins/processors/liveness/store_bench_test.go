@@ -51,6 +51,7 @@ func benchmarkSave(b *testing.B, n int) {
 	l := standard()
 	l.StateFile = filepath.Join(b.TempDir(), "liveness.json")
 	l.Threshold, l.ReportInterval = config.Duration(12*time.Second), config.Duration(time.Hour)
+	l.MaxComponents = 2 * n
 	at := time.Unix(0, 0)
 	l.now = func() time.Time { return at }
 	require.NoError(b, l.Init())
