@@ -27,8 +27,10 @@ type bus struct {
 	jumps    int // ticks in a row that came after one, as of the last tick
 
 	// Of the store:
-	joined      []string // components that joined an outage, to be written
-	begun, done uint64   // the latest rounds that were begun and done with it
+	outage      string          // that components join
+	joined      []string        // those that are to be written
+	left        map[string]bool // of them: those that are no members any more
+	begun, done uint64          // the latest rounds that were begun and done with it
 	removed     bool
 }
 

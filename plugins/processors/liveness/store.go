@@ -90,14 +90,18 @@ func (s *store) Found(b *bus, findings []detector.Finding) {
 			s.ended(b, f.Gap)
 			opened = opened || f.Gap.Open
 		case f.Gap != nil || f.Change == detector.WasStopped:
+			s.leave(b, f.Key)
 			s.component(b, f.Key)
 			s.ended(b, f.Gap)
 			opened = opened || f.Gap != nil && f.Gap.Open
 		case f.Change == detector.StateChanged:
-		case f.Joined:
-			b.joined = append(b.joined, f.Key)
-		case len(s.news) < maxNews:
-			s.news = append(s.news, news{b, f.Key})
+		case f.Joined != "":
+			s.join(b, f.Key, f.Joined)
+		default:
+			s.leave(b, f.Key)
+			if len(s.news) < maxNews {
+				s.news = append(s.news, news{b, f.Key})
+			}
 		}
 	}
 	if len(s.lines) > 0 {
@@ -188,23 +192,40 @@ func (s *store) nextBus() *bus {
 	return nil
 }
 
-// joined writes members that joined outages of a bus, at most as many.
-func (s *store) joined(b *bus, most int) {
-	keys := b.joined[:min(len(b.joined), most)]
-	if b.joined = b.joined[len(keys):]; len(b.joined) == 0 {
-		b.joined = nil
+// join takes that a component joined the outage that collects members.
+func (s *store) join(b *bus, key, outage string) {
+	if b.outage != outage { // the former one was written, or was over before it was emitted
+		b.outage, b.joined, b.left = outage, nil, nil
 	}
-	for len(keys) > 0 {
-		outage := b.detector.OutageOf(keys[0])
-		n := 1
-		for n < min(len(keys), membersPerLine) && b.detector.OutageOf(keys[n]) == outage {
-			n++
+	delete(b.left, key)
+	b.joined = append(b.joined, key)
+}
+
+// leave takes that a component is not silent any more, or not known.
+func (s *store) leave(b *bus, key string) {
+	if len(b.joined) == 0 {
+		return
+	}
+	if b.left == nil {
+		b.left = make(map[string]bool)
+	}
+	b.left[key] = true
+}
+
+// joined writes members that joined the outage of a bus, at most as many.
+func (s *store) joined(b *bus, most int) {
+	for written := 0; len(b.joined) > 0 && written < most; written += membersPerLine {
+		n := min(len(b.joined), membersPerLine)
+		members := b.joined[:n]
+		if len(b.left) > 0 {
+			members = slices.DeleteFunc(members, func(key string) bool { return b.left[key] })
 		}
-		if outage != "" { // else they are back already
-			s.section(b)
-			s.put(&record{Outage: outage, Members: keys[:n]})
-		}
-		keys = keys[n:]
+		s.section(b)
+		s.put(&record{Outage: b.outage, Members: members})
+		b.joined = b.joined[n:]
+	}
+	if len(b.joined) == 0 {
+		b.joined, b.left = nil, nil
 	}
 }
 
@@ -304,7 +325,7 @@ func (s *store) Replace() {
 			s.lines = s.lines[:0]
 		}
 		for _, b := range s.known() {
-			b.joined = nil
+			b.joined, b.left = nil, nil
 			s.section(b)
 			s.allEnded(b)
 			b.detector.Rewind()

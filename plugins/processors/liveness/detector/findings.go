@@ -27,7 +27,7 @@ type Finding struct {
 	Change Change
 	Status *Status // nil: there is only a gap
 	Gap    *Gap    // nil: there is none
-	Joined bool    // it fell silent, or has not appeared, as a member of an outage
+	Joined string  // the id of the outage that it joined by falling silent, or by not appearing; empty: of none
 }
 
 // Status is what is known of a component.
@@ -94,7 +94,6 @@ func (d *Detector) add(c *component, change Change, gap *Gap) {
 	d.findings = append(d.findings, Finding{
 		Key: c.key, Niche: c.niche,
 		Change: change,
-		Joined: gap == nil && c.incident != "" && (change == WentSilent || change == NeverSeen),
 		Status: &Status{
 			State:        d.state(c),
 			Alive:        c.alive(),
@@ -110,4 +109,7 @@ func (d *Detector) add(c *component, change Change, gap *Gap) {
 		},
 		Gap: gap,
 	})
+	if gap == nil && (change == WentSilent || change == NeverSeen) {
+		d.findings[len(d.findings)-1].Joined = c.incident
+	}
 }

@@ -62,14 +62,6 @@ func (d *Detector) Components(use func(*ComponentSnapshot) bool) (more bool) {
 // Rewind makes the next call of Components begin with the first one.
 func (d *Detector) Rewind() { d.swept = 0 }
 
-// OutageOf returns the id of the open outage that a component is a member of; empty: of none.
-func (d *Detector) OutageOf(key string) string {
-	if o := d.outageOf(key); o != nil {
-		return o.id
-	}
-	return ""
-}
-
 func (d *Detector) saved(c *component) ComponentSnapshot {
 	s := c.snapshot()
 	s.Stop = d.stops[c.key]
