@@ -110,10 +110,12 @@ test: deps telegraf $(INFLUXD) ## Run all tests, on real parts, with the race de
 	$(GO) vet ./...
 	$(GO) test -race -parallel 8 -timeout 15m ./...
 
-soak: build telegraf ## Run N=100 random faults on one monitor and twice as many on three (SEED=1), and check every gap
+soak: build telegraf ## Run N=100 random faults on one monitor, twice as many on three (SEED=1), kill signals and maintenances
 	@$(GO) build -o $(BIN)/soak ./testutil/soak
 	$(BIN)/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
 	$(BIN)/soak -monitors -n $$((2 * $(N))) -seed $(SEED) -plugins $(BIN)
+	$(BIN)/soak -killsignal -n $$((($(N) + 1) / 2)) -stages 8 -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
+	$(BIN)/soak -maintenance -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
 
 bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth)
 	@$(GO) build -o $(BIN)/bench ./testutil/bench

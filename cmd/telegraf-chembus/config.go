@@ -107,7 +107,7 @@ func readTables(file string) ([]table, []problem) {
 			report(n.line, "%s belongs in Telegraf's own configuration; "+
 				"use a file with only %s", n.header(), allowedTables)
 		default:
-			report(n.line, "unknown table %s; allowed: %s", n.header(), allowedTables)
+			report(n.line, "%s", unknownTable(n))
 		}
 	}
 	if len(tables)+len(problems) == 0 {

@@ -22,12 +22,10 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 	}{
 		{"unknown option", "output",
 			"[[outputs.chembus]]\n\n  publish_endpiont = \"tcp://bus:5558\"\n",
-			`f.conf:3: unknown option "publish_endpiont" in [[outputs.chembus]]; ` +
-				`allowed: ` + allowedIn("output")},
+			`f.conf:3: unknown option "publish_endpiont" in [[outputs.chembus]]; did you mean "publish_endpoint"? telegraf-chembus sample shows all options`},
 		{"another spelling of an option", "output",
 			"[[outputs.chembus]]\nmaxPending = 5\n",
-			`f.conf:2: unknown option "maxPending" in [[outputs.chembus]]; ` +
-				`allowed: ` + allowedIn("output")},
+			`f.conf:2: unknown option "maxPending" in [[outputs.chembus]]; did you mean "max_pending"? telegraf-chembus sample shows all options`},
 		{"a field that is no option", "output",
 			"[[outputs.chembus]]\nLog = 5\n",
 			`f.conf:2: unknown option "Log" in [[outputs.chembus]]; ` +
@@ -47,8 +45,23 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 				`in Telegraf's configuration that runs this plugin`},
 		{"option of a nested table", "processor",
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\n[[processors.liveness.override]]\nthresold = \"5s\"\n",
-			`f.conf:5: unknown option "thresold" in [[processors.liveness.override]]; ` +
-				`allowed: zooid, niche, threshold, late_after, severity, actions, unit`},
+			`f.conf:5: unknown option "thresold" in [[processors.liveness.override]]; did you mean "threshold"? telegraf-chembus sample shows all options`},
+		{"option of another plugin", "input", "[[inputs.chembus]]\nprobe = true\nthreshold = \"1m\"\n",
+			`f.conf:3: option "threshold" belongs in [[processors.liveness]], not in [[inputs.chembus]]; move it there`},
+		{"option of two other plugins", "processor", "[[processors.liveness]]\npublish_endpoint = \"tcp://bus:5558\"\n",
+			`f.conf:2: option "publish_endpoint" belongs in [[inputs.chembus]] or in [[outputs.chembus]], not in [[processors.liveness]]; move it there`},
+		{"option of the nested table", "processor", "[[processors.liveness]]\nseverity = \"high\"\n",
+			`f.conf:2: option "severity" belongs in [[processors.liveness.override]], not in [[processors.liveness]]; move it there`},
+		{"option after a nested table", "processor",
+			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\nthreshold = \"1m\"\n\nignore = [\"b\"]\n",
+			`f.conf:6: option "ignore" belongs in [[processors.liveness]], not in [[processors.liveness.override]]; ` +
+				`move it above the first [[processors.liveness.override]]`},
+		{"variable that is not set in an endpoint", "input", "[[inputs.chembus]]\nsubscribe_endpoint = \"${UNSET_BUS}\"\n",
+			`f.conf:2: option "subscribe_endpoint": "${UNSET_BUS}" is not a transport that the bus uses; use "tcp://HOST:PORT" or "ipc://PATH"; ` +
+				`the environment variable UNSET_BUS is not set`},
+		{"variables that are not set in a duration", "processor", "[[processors.liveness]]\nthreshold = \"${UNSET_B}${UNSET_A}$UNSET_B\"\n",
+			`f.conf:2: option "threshold": "${UNSET_B}${UNSET_A}$UNSET_B" is not a duration; use a duration such as "500ms", "30s" or "1d"; ` +
+				`the environment variables UNSET_A, UNSET_B are not set`},
 		{"value in a nested table", "processor",
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = \"a\"\n",
 			`f.conf:3: option "zooid": "a" is not an array of strings; use an array of strings such as ["one", "two"]`},
@@ -98,7 +111,7 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			`f.conf:4: option "state_file": "/tmp/state" is also the state_file of [[processors.liveness]]; use a file for each plugin`},
 		{"option of an announced stop", "input",
 			"[[inputs.chembus]]\n[[inputs.chembus.stop]]\ntopic = \"A\"\nzooid = \"a\"\n[[inputs.chembus.stop]]\ntopic = \"B\"\nzooids = \"b\"\n",
-			`f.conf:7: unknown option "zooids" in [[inputs.chembus.stop]]; allowed: topic, zooid, zooid_fact`},
+			`f.conf:7: unknown option "zooids" in [[inputs.chembus.stop]]; did you mean "zooid"? telegraf-chembus sample shows all options`},
 		{"value in an announced stop", "input",
 			"[[inputs.chembus]]\n[[inputs.chembus.stop]]\ntopic = [\"A\"]\nzooid = \"a\"\n",
 			`f.conf:3: option "topic": ["A"] is not a string; use a string in quotes`},
@@ -148,10 +161,12 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"another encoding", "input", "[[inputs.chembus]]\nannounce_as = \"\xe9\"\n",
 			`f.conf:2: invalid UTF-8; save the file as UTF-8`},
 
-		{"misspelt table", "input", "[[inputs.chembuss]]\n", `f.conf:1: unknown table [[inputs.chembuss]]; allowed: ` + tablesAllowed},
+		{"misspelt table", "input", "[[inputs.chembuss]]\n", `f.conf:1: unknown table [[inputs.chembuss]]; did you mean [[inputs.chembus]]? allowed: ` + tablesAllowed},
+		{"section without its plural", "processor", "[[processor.liveness]]\n",
+			`f.conf:1: unknown table [processor]; did you mean [[processors.liveness]]? allowed: ` + tablesAllowed},
 		{"plugin of another section", "", "\n[[outputs.liveness]]\n", `f.conf:2: unknown table [[outputs.liveness]]; allowed: ` + tablesAllowed},
 		{"table of no section", "", "[chembus]\n", `f.conf:1: unknown table [chembus]; allowed: ` + tablesAllowed},
-		{"array of a section", "", "[[inputs]]\n", `f.conf:1: unknown table [[inputs]]; allowed: ` + tablesAllowed},
+		{"array of a section", "", "[[inputs]]\n", `f.conf:1: unknown table [[inputs]]; did you mean [[inputs.chembus]]? allowed: ` + tablesAllowed},
 		{"option above the table", "input", "probe = true\n[[inputs.chembus]]\n",
 			`f.conf:1: option "probe" is outside of any table; move it below one of ` + tablesAllowed},
 		{"option in the section", "input", "[inputs]\nchembus = true\n",
@@ -172,8 +187,8 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"empty file with a role", "input", "", `f.conf: no plugin is configured; add at least one of ` + tablesAllowed},
 		{"empty section", "input", "[inputs]\n", `f.conf: no plugin is configured; add at least one of ` + tablesAllowed},
 
-		{"control characters", "input", "[[inputs.chembus]]\n\"pro\\nbe\" = true\nkill_topic = [\n]\n",
-			`f.conf:2: unknown option "pro\nbe" in [[inputs.chembus]]; allowed: ` + allowedIn("input")},
+		{"control characters", "input", "[[inputs.chembus]]\n\"a\\nb\" = true\nkill_topic = [\n]\n",
+			`f.conf:2: unknown option "a\nb" in [[inputs.chembus]]; allowed: ` + allowedIn("input")},
 		{"value of many lines", "input", "[[inputs.chembus]]\nkill_topic = [\n  1, # one\n  2,\n]\nprobe = true\n",
 			`f.conf:2: option "kill_topic": [\n  1, \n  2,\n] is not a string; use a string in quotes`},
 	} {
@@ -250,10 +265,11 @@ func TestCheckWarnsOfSeverities(t *testing.T) {
 		`severity = "medium"`, `severity = "critical"`} {
 		fmt.Fprintf(&file, "[[processors.liveness.override]]\nzooid = [\"z%d\"]\n%s\n", i, line)
 	}
+	file.WriteString("[[inputs.chembus]]\n[[outputs.chembus]]\n")
 	writeConfig(t, file.String())
 	status, stdout, stderr := invoke(t, "check", "-config", "f.conf")
 	require.Zero(t, status)
-	require.Equal(t, "processors.liveness: ok\n", stdout)
+	require.Equal(t, "processors.liveness: ok\ninputs.chembus: ok\noutputs.chembus: ok\n", stdout)
 	require.Equal(t, `W! f.conf:7: option "severity": "Critical" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
 W! f.conf:16: option "severity": "urgent" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
 `, stderr)

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -27,13 +26,8 @@ func conflict(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber
 				err = cmp.Or(conflictWithTicks(p, in.TickInterval, in.BlindAfter), conflictWithAnnouncement(p, in))
 			}
 		case *output.ChemBus:
-			l, ok := other.(*liveness.Liveness)
-			if ok && p.StateFile != "" && filepath.Clean(p.StateFile) == filepath.Clean(l.StateFile) {
-				err = &option.Error{
-					Name:    "state_file",
-					Problem: fmt.Sprintf("%q is also the state_file of [[processors.liveness]]", p.StateFile),
-					Allowed: "use a file for each plugin",
-				}
+			if l, ok := other.(*liveness.Liveness); ok {
+				err = conflictWithState(p, l)
 			}
 		}
 		if err != nil {

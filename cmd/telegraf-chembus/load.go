@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/template"
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/logger"
@@ -34,11 +32,11 @@ func (t table) load(adjust ...func(telegraf.PluginDescriber)) (telegraf.PluginDe
 	models.SetLoggerOnPlugin(plugin, logger.New(t.role.section, t.role.plugin, ""))
 	if p, ok := plugin.(telegraf.Initializer); ok {
 		if err := p.Init(); err != nil {
-			return nil, []problem{{t.place, t.lineOfError(err), err.Error()}}
+			return nil, []problem{t.refusal(err)}
 		}
 	}
 	if err := conflict(plugin, t.neighbours()); err != nil {
-		return nil, []problem{{t.place, t.lineOfError(err), err.Error()}}
+		return nil, []problem{t.refusal(err)}
 	}
 	return plugin, nil
 }
@@ -67,24 +65,30 @@ func (t table) neighbours() []telegraf.PluginDescriber {
 	return plugins
 }
 
-// lineOfError returns the line of the option that the plugin rejected. If the option is not in the file, its value
-// comes from the environment or from another option; then it is the line of the table.
-func (t table) lineOfError(err error) int {
+// refusal returns the problem with an option that the plugin rejected.
+func (t table) refusal(err error) problem {
+	node, line := t.find(err)
+	return problem{t.place, line, withUnset(err.Error(), unsetIn(node))}
+}
+
+// find returns the option that an error is about, and its line. If the option is not in the file, its value comes from
+// the environment or from another option; then the node is nil, and the line that of the table.
+func (t table) find(err error) (node any, line int) {
 	var bad *option.Error
 	if !errors.As(err, &bad) {
-		return t.line
+		return nil, t.line
 	}
-	line := t.line
+	line = t.line
 	if tables, _ := t.options[bad.Table].([]*ast.Table); bad.Number < len(tables) {
 		if node, ok := tables[bad.Number].Fields[bad.Name]; ok {
-			return lineOf(node)
+			return node, lineOf(node)
 		}
 		line = tables[bad.Number].Line
 	}
 	if node, ok := t.options[bad.Name]; ok && bad.Name != bad.Table {
-		return lineOf(node)
+		return node, lineOf(node)
 	}
-	return line
+	return nil, line
 }
 
 // set sets the options of a plugin or of a nested table, and returns all problems.
@@ -149,28 +153,21 @@ func nestedHeader(header, name string) string {
 func setOption(target any, header, name string, node any) string {
 	known := options(target)
 	i := slices.IndexFunc(known, func(f reflect.StructField) bool { return key(f) == name })
-	if _, whole := target.(telegraf.PluginDescriber); i < 0 && whole && slices.Contains(optionsOfTelegraf, name) {
-		return fmt.Sprintf("option %q is Telegraf's own; move it from %s to the [[...execd]] block in Telegraf's configuration "+
-			"that runs this plugin", name, header)
-	}
 	if i < 0 {
-		allowed := make([]string, 0, len(known))
-		for _, field := range known {
-			allowed = append(allowed, key(field))
-		}
-		return fmt.Sprintf("unknown option %q in %s; allowed: %s", name, header, strings.Join(allowed, ", "))
+		return unknownOption(target, header, name)
 	}
+	var unset []string
 	if kv, ok := node.(*ast.KeyValue); ok {
-		value, err := expand(kv.Value)
+		value, names, err := expand(kv.Value)
 		if err != nil {
 			return (&option.Error{Name: name, Problem: err.Error(), Allowed: "set it, or give a default: ${NAME:-VALUE}"}).Error()
 		}
-		node = &ast.KeyValue{Key: kv.Key, Value: value, Line: kv.Line}
+		node, unset = &ast.KeyValue{Key: kv.Key, Value: value, Line: kv.Line}, names
 	}
 	// One option at a time: the decoder takes them in random order and stops at the first error.
 	if err := toml.UnmarshalTable(&ast.Table{Fields: map[string]any{name: node}}, target); err != nil {
 		noun, allowed := expected(known[i].Type)
-		return (&option.Error{Name: name, Problem: source(node) + " is not " + noun, Allowed: allowed}).Error()
+		return withUnset((&option.Error{Name: name, Problem: source(node) + " is not " + noun, Allowed: allowed}).Error(), unset)
 	}
 	return ""
 }
@@ -247,37 +244,4 @@ func lineOf(node any) int {
 		return n.Line - strings.Count(n.Value.Source(), "\n") // the parser records the last line of a long array
 	}
 	return 0
-}
-
-// expand replaces environment variables in the strings of a value as Telegraf's configuration does: a variable
-// that is not set is left as written.
-func expand(value ast.Value) (ast.Value, error) {
-	switch v := value.(type) {
-	case *ast.Array:
-		expanded := *v
-		expanded.Value = make([]ast.Value, len(v.Value))
-		for i, element := range v.Value {
-			var err error
-			if expanded.Value[i], err = expand(element); err != nil {
-				return nil, err
-			}
-		}
-		return &expanded, nil
-	case *ast.String:
-		expanded := *v
-		var err error
-		expanded.Value, err = template.SubstituteWithOptions(v.Value, os.LookupEnv, template.WithoutLogging,
-			template.WithReplacementFunction(replaceIfSet))
-		return &expanded, err
-	}
-	return value, nil
-}
-
-func replaceIfSet(reference string, lookup template.Mapping, cfg *template.Config) (string, error) {
-	replacement, applied, err := template.DefaultReplacementAppliedFunc(reference, lookup, cfg)
-	var invalid *template.InvalidTemplateError
-	if errors.As(err, &invalid) || err == nil && !applied {
-		return reference, nil
-	}
-	return replacement, err
 }

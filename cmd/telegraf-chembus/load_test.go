@@ -136,7 +136,7 @@ first = "a"
 
 	for content, complaint := range map[string]problem{
 		"[[outputs.chembus.stop]]\ntopic = \"a\"\n[[outputs.chembus.stop]]\n\ntopics = \"b\"\n": {"f.conf", 6,
-			`unknown option "topics" in [[outputs.chembus.stop]]; allowed: topic, names, for`},
+			`unknown option "topics" in [[outputs.chembus.stop]]; did you mean "topic"? telegraf-chembus sample shows all options`},
 		"[[outputs.chembus.stop]]\ntopic = 5\n": {"f.conf", 3,
 			`option "topic": 5 is not a string; use a string in quotes`},
 		"[[outputs.chembus.stop]]\ntopic = \"a\"\n[[outputs.chembus.stop]]\nfor = \"1s\"\n[[outputs.chembus.stop]]\n": {"f.conf", 4,

@@ -24,7 +24,33 @@ type lineLog struct {
 	info   io.Writer // for informational levels
 	warn   io.Writer // for warnings and errors
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	hold bool
+	held []func() // that write what was logged since Hold
+}
+
+// Hold keeps what is logged from now on until Release or Drop.
+func (l *lineLog) Hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hold = true
+}
+
+// Release writes what was kept, and what is logged from now on.
+func (l *lineLog) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, write := range l.held {
+		write()
+	}
+	l.hold, l.held = false, nil
+}
+
+// Drop forgets what was kept. What is logged from now on is written.
+func (l *lineLog) Drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hold, l.held = false, nil
 }
 
 // install makes l the only destination of Telegraf's loggers and of the standard library's, which Telegraf has
@@ -48,10 +74,16 @@ func (l *lineLog) print(level telegraf.LogLevel, _ time.Time, source string, _ m
 	if source == "" {
 		source = l.source
 	}
+	line := logLine(level, source, fmt.Sprint(args...))
+	// An error in writing the log cannot be reported anywhere.
+	write := func() { _, _ = io.WriteString(w, line) }
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// An error in writing the log cannot be reported anywhere.
-	_, _ = io.WriteString(w, logLine(level, source, fmt.Sprint(args...)))
+	if l.hold {
+		l.held = append(l.held, write)
+	} else {
+		write()
+	}
 }
 
 // logLine formats any message as one line of limited length. Line breaks and control characters are escaped.

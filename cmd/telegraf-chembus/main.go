@@ -37,10 +37,11 @@ Usage:
         wait until each of the components NAME has sent a heartbeat; exit with
         status 1 at the timeout and name those that have not
   telegraf-chembus check [-config FILE]
-        check every table in FILE, and the tables against each other
+        check every table in FILE, the tables against each other, and the
+        folders of state files
   telegraf-chembus sample
         print all tables with every option and its default
-  telegraf-chembus version
+  telegraf-chembus version (or --version)
         print the version
 
 Without -config, FILE is the file named by TELEGRAF_CHEMBUS_CONFIG, or if that
@@ -49,7 +50,8 @@ processor, output, watch and wait use the defaults.
 
 Metrics are read from stdin and written to stdout in line protocol. An input
 gathers at every newline on stdin and exits when stdin is closed. Log lines
-begin with Telegraf's log level (E! W! I! D!).
+begin with Telegraf's log level (E! W! I! D!). Under Telegraf, a plugin that
+cannot start says why once a minute, tries again, and reads stdin meanwhile.
 Exit status: 0 success, 1 invalid configuration or failure, 2 invalid usage.
 `
 
@@ -102,7 +104,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 			failures = []error{err}
 		}
 	case "check":
-		failures = check(a.file, stdout, stderr)
+		failures = check(a.file, a.file == unnamedFile(standardFile), stdout, stderr)
 	case "watch":
 		if err := runWatch(a, stdout, stderr); err != nil {
 			failures = []error{err}
@@ -113,6 +115,9 @@ func command(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	for _, err := range failures {
+		if isReported(err) {
+			continue
+		}
 		fmt.Fprint(stderr, logLine(telegraf.Error, "", err.Error()))
 	}
 	if len(failures) > 0 {
@@ -134,6 +139,9 @@ type arguments struct {
 // parseArguments reads the command line. The error is flag.ErrHelp if help was requested.
 func parseArguments(args []string) (arguments, error) {
 	var a arguments
+	if len(args) > 0 && (args[0] == "--version" || args[0] == "-version") {
+		args = append([]string{"version"}, args[1:]...)
+	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		a.verb, args = args[0], args[1:]
 	}
@@ -241,65 +249,6 @@ func unnamedFile(standard string) string {
 		return ""
 	}
 	return standard
-}
-
-// runRole runs the plugin of the role, or without a role the only plugin in the file.
-func runRole(name, file string, stdout, stderr io.Writer) error {
-	var t table
-	var err error
-	if r, ok := roleNamed(name); ok {
-		t, err = tableFor(r, file)
-	} else {
-		t, err = onlyTable(file)
-	}
-	if err != nil {
-		return err
-	}
-
-	log := lineLog{source: t.role.id(), info: stderr, warn: stderr}
-	if t.role.name == "output" {
-		// Telegraf logs an output's stderr as errors and its stdout as information.
-		log.info = stdout
-	}
-	uninstall, err := log.install()
-	if err != nil {
-		return err
-	}
-	defer uninstall()
-	plugin, problems := t.load()
-	if len(problems) > 0 {
-		return problems[0]
-	}
-	if err := run(plugin); err != nil {
-		return fmt.Errorf("%s: %w", t.role.id(), err)
-	}
-	return nil
-}
-
-// check loads every table in the file, prints which are valid, warns and returns all problems.
-func check(file string, stdout, stderr io.Writer) []error {
-	log := lineLog{info: stderr, warn: stderr}
-	uninstall, err := log.install()
-	if err != nil {
-		return []error{err}
-	}
-	defer uninstall()
-	tables, problems := readTables(file)
-	for _, t := range tables {
-		plugin, bad := t.load()
-		for _, w := range t.unusualSeverities(plugin) {
-			fmt.Fprint(stderr, logLine(telegraf.Warn, "", w.Error()))
-		}
-		if len(bad) == 0 {
-			fmt.Fprintf(stdout, "%s: ok\n", t.role.id())
-		}
-		problems = append(problems, bad...)
-	}
-	var failures []error
-	for _, p := range inOrder(problems) {
-		failures = append(failures, p)
-	}
-	return failures
 }
 
 func versionLine() string {

@@ -32,7 +32,7 @@ func (t table) unusualSeverities(plugin telegraf.PluginDescriber) []problem {
 			Table:   "override",
 			Number:  i,
 		}
-		unusual = append(unusual, problem{t.place, t.lineOfError(place), place.Error()})
+		unusual = append(unusual, t.refusal(place))
 	}
 	return unusual
 }

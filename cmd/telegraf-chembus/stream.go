@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -86,17 +83,10 @@ func (s *stream) write(out io.Writer) error {
 	return nil
 }
 
-// runInput runs an input until stdin ends or a signal arrives. It gathers at every line of stdin.
-func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, log telegraf.Logger) error {
+// runInput starts an input, calls started, and runs it until stdin ends. It gathers at every line of stdin.
+func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started func(), log telegraf.Logger) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	// Signals stay caught until the process exits: a second one must not kill it while it stops.
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		<-signals
-		stop()
-	}()
 	prompts := make(chan struct{}, 1)
 	go func() {
 		defer stop()
@@ -115,6 +105,7 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, log teleg
 			return fmt.Errorf("starting the input: %w", err)
 		}
 	}
+	started()
 	go func() {
 		for ctx.Err() == nil {
 			select {
@@ -131,12 +122,13 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, log teleg
 	return <-s.written
 }
 
-// runProcessor runs a processor on the metrics from stdin until stdin ends.
-func runProcessor(processor telegraf.StreamingProcessor, stdin io.Reader, stdout io.Writer, log telegraf.Logger) error {
+// runProcessor starts a processor, calls started, and runs it on the metrics from stdin until stdin ends.
+func runProcessor(processor telegraf.StreamingProcessor, stdin io.Reader, stdout io.Writer, started func(), log telegraf.Logger) error {
 	s, acc := newStream(stdout, log)
 	if err := processor.Start(acc); err != nil {
 		return fmt.Errorf("starting the processor: %w", err)
 	}
+	started()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

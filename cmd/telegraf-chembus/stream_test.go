@@ -33,7 +33,9 @@ func TestStreamWritesAllMetricsInOrder(t *testing.T) {
 	stdin, asking := io.Pipe()
 	written, stdout := io.Pipe()
 	ended := make(chan error)
-	go func() { ended <- runInput(&floodingInput{metrics: metrics}, stdin, stdout, testutil.Logger{}) }()
+	go func() {
+		ended <- runInput(&floodingInput{metrics: metrics}, stdin, stdout, func() {}, testutil.Logger{})
+	}()
 	_, err := io.WriteString(asking, "\n")
 	require.NoError(t, err)
 	lines := bufio.NewReader(written)
@@ -51,7 +53,7 @@ func TestProcessorSkipsInvalidLines(t *testing.T) {
 	processor := &fakeProcessor{fakePlugin{Log: log}}
 	var stdout bytes.Buffer
 	lines := "first value=1i 1\nno metric\nsecond value=2i 2\n"
-	require.NoError(t, runProcessor(processor, strings.NewReader(lines), &stdout, log))
+	require.NoError(t, runProcessor(processor, strings.NewReader(lines), &stdout, func() {}, log))
 	require.Equal(t, "first value=1i 1\nsecond value=2i 2\n", stdout.String())
 	require.Len(t, log.Errors(), 1)
 	require.Contains(t, log.Errors()[0], "no metric")
@@ -68,7 +70,7 @@ func TestBrokenStdoutEndsThePlugin(t *testing.T) {
 	defer asking.Close()
 	ended := make(chan error)
 	go func() {
-		ended <- runInput(&floodingInput{metrics: 3 * maxGathered}, stdin, brokenPipe{}, testutil.Logger{})
+		ended <- runInput(&floodingInput{metrics: 3 * maxGathered}, stdin, brokenPipe{}, func() {}, testutil.Logger{})
 	}()
 	_, err := io.WriteString(asking, "\n")
 	require.NoError(t, err)
@@ -77,5 +79,5 @@ func TestBrokenStdoutEndsThePlugin(t *testing.T) {
 	lines := strings.Repeat("m value=1i 1\n", 3*maxGathered)
 	log := testutil.Logger{}
 	processor := &fakeProcessor{fakePlugin{Log: log}}
-	require.EqualError(t, runProcessor(processor, strings.NewReader(lines), brokenPipe{}, log), "writing metrics: broken pipe")
+	require.EqualError(t, runProcessor(processor, strings.NewReader(lines), brokenPipe{}, func() {}, log), "writing metrics: broken pipe")
 }

@@ -74,13 +74,14 @@ func TestCurve(t *testing.T) {
 		return strings.Contains(accepted.input.Output(), "chembus_heartbeat,")
 	})
 	for name, client := range rejected {
-		client.input.write("\n") // gather
-		s.wait("the input with "+name+" reports", func() bool {
-			return strings.Contains(client.input.Output(), "chembus_bus,")
+		s.wait("the input with "+name+" reports that it is not connected", func() bool {
+			client.input.write("\n") // gather
+			return strings.Contains(client.input.Output(), "connected=false")
 		})
-		require.Contains(t, client.input.Output(), "connected=false", name)
+		require.NotContains(t, client.input.Output(), "connected=true", name)
 		require.Contains(t, client.input.Output(), "messages=0i", name)
 		require.NotContains(t, client.input.Output(), "chembus_heartbeat,", name)
+		require.NotContains(t, client.input.Output(), "was cut", name)
 		require.NotContains(t, client.output.Output(), "Published the gap", name)
 	}
 }

@@ -63,6 +63,37 @@ func TestProcessorIsKilledAfterKillSignal(t *testing.T) {
 	s.requireJudged()
 }
 
+// TestKillSignalThatNobodyHeard has the input be away when the kill signal comes. What ends then is one outage: the first
+// mass_count components have a gap each, the others are its members, and none is reported twice.
+func TestKillSignalThatNobodyHeard(t *testing.T) {
+	s := newScene(t, quick)
+	gaps := s.consumer()
+	c := s.colony(12)
+	s.waitSubscribed(c, colony.KillTopic)
+	all := c.Names()
+	since := time.Now()
+	waitRestarted := s.killPlugin("input")
+	require.NoError(t, c.KillSignal())
+	waitRestarted()
+	s.waitReported(since)
+	s.requireOneOutage(gaps, all)
+}
+
+// requireOneOutage requires that all components are reported, each once, and with one outage.
+func (s *scene) requireOneOutage(gaps *consumer.Consumer, all []string) {
+	s.Helper()
+	s.wait("all are reported", func() bool { return len(reportedIn(gaps.Received())) >= len(all) })
+	s.observe(2 * quickThreshold)
+	require.ElementsMatch(s, all, reportedIn(gaps.Received()))
+	outages := 0
+	for _, m := range gaps.Received() {
+		if _, many := m.Facts["members"]; many {
+			outages++
+		}
+	}
+	require.Equal(s, 1, outages)
+}
+
 // killSignalScene is a scene whose components end their heartbeats at a kill signal, but for one of ZooidRuntime.
 type killSignalScene struct {
 	*scene

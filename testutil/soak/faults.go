@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -180,26 +179,6 @@ func (c *campaign) unsaved(died time.Duration) time.Duration {
 	// A file's time is of the wall clock, which nothing steps here.
 	saved := time.Until(info.ModTime()) + c.now()
 	return min(max(died-saved, 0), saveInterval)
-}
-
-// awaitPlugins waits until Telegraf runs all its plugins, none of them in the former process.
-func (c *campaign) awaitPlugins(former int) error {
-	for limit := time.Now().Add(restartLimit); ; time.Sleep(poll) {
-		running := 0
-		var err error
-		for _, role := range wholeAgent {
-			var pid int
-			if pid, err = c.agent().Plugin(role); err == nil && pid != former {
-				running++
-			}
-		}
-		if running == len(wholeAgent) {
-			return nil
-		}
-		if time.Now().After(limit) {
-			return fmt.Errorf("telegraf runs only %d plugins after %v (%w)", running, restartLimit, err)
-		}
-	}
 }
 
 func (c *campaign) killAgent(_ string, d time.Duration) error {

@@ -4,6 +4,10 @@
 //
 // With -monitors it injects faults into three monitors of one bus: outputs with a proxy between them and a consumer, on
 // many buses at the same time. It fails if a failure was handled twice or not at all.
+//
+// With -killsignal it kills the input and the processor within a second after a kill signal, on several buses at the same
+// time. With -maintenance it does maintenances as the colony's script does them, with the default times. Both fail if a gap
+// follows that should not, or none that should.
 package main
 
 import (
@@ -27,19 +31,26 @@ func main() {
 	flag.StringVar(&o.plugins, "plugins", "bin", "`folder` of telegraf-chembus")
 	flag.StringVar(&o.dropIn, "drop-in", "sample.conf", "drop-in `file`")
 	monitors := flag.Bool("monitors", false, "inject faults into three monitors of one bus instead of one Telegraf")
-	stages := flag.Int("stages", 24, "with -monitors: number of buses at the same time")
+	killSignal := flag.Bool("killsignal", false, "kill the input, and the processor, -n times each within a second after a kill signal")
+	maintenance := flag.Bool("maintenance", false, "do maintenances with the default times")
+	stages := flag.Int("stages", 24, "with -monitors and -killsignal: number of buses at the same time")
 	flag.Parse()
 	o.zooids = 50
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if *monitors {
+	switch {
+	case *killSignal:
+		err = soakIn(&o, func() error { return soakKillSignal(ctx, o, *n, *seed, *stages, os.Stdout) })
+	case *maintenance:
+		err = soakIn(&o, func() error { return soakMaintenance(ctx, o, os.Stdout) })
+	case *monitors:
 		err = soakMonitors(ctx, monitorCampaign{
 			program: filepath.Join(o.plugins, "telegraf-chembus"), faults: *n, seed: *seed, stages: *stages,
 		})
-	} else {
-		err = soak(ctx, o, *n, *seed)
+	default:
+		err = soakIn(&o, func() error { return soak(ctx, o, *n, *seed) })
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
@@ -47,8 +58,8 @@ func main() {
 	}
 }
 
-// soak runs a campaign. If it fails, its folder is kept.
-func soak(ctx context.Context, o options, n int, seed uint64) error {
+// soakIn runs a campaign in a new folder, which is kept if it fails.
+func soakIn(o *options, campaign func() error) error {
 	for _, path := range []*string{&o.telegraf, &o.plugins, &o.dropIn} {
 		var err error
 		if *path, err = filepath.Abs(*path); err != nil {
@@ -59,6 +70,14 @@ func soak(ctx context.Context, o options, n int, seed uint64) error {
 	if o.dir, err = os.MkdirTemp("", "telegraf-chembus-soak"); err != nil {
 		return err
 	}
+	if err := campaign(); err != nil {
+		return fmt.Errorf("%w; see the files in %s", err, o.dir)
+	}
+	return os.RemoveAll(o.dir)
+}
+
+// soak runs a campaign of random faults.
+func soak(ctx context.Context, o options, n int, seed uint64) error {
 	r, err := run(ctx, o, n, seed, os.Stdout)
 	if r != nil {
 		r.print(os.Stdout)
@@ -66,10 +85,7 @@ func soak(ctx context.Context, o options, n int, seed uint64) error {
 			err = errors.New("gaps were missed, doubled or false")
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("%w; see the files in %s", err, o.dir)
-	}
-	return os.RemoveAll(o.dir)
+	return err
 }
 
 // run runs a campaign of n faults on a new stage and returns the report. It writes the log of Telegraf to the folder.

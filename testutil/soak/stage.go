@@ -43,8 +43,7 @@ const pluginOptions = `
   state_file = %q
 `
 
-// agentConfig makes Telegraf write the processor's metrics to a file: the stage waits for them, and they help to
-// investigate a failure.
+// agentConfig makes Telegraf write metrics to a file: the stage waits for them, and they help to investigate a failure.
 const agentConfig = `
 [agent]
   interval = "1s"
@@ -52,7 +51,7 @@ const agentConfig = `
   hostname = "soak"
 [[outputs.file]]
   files = [%q]
-  namepass = ["liveness", "liveness_gap"]
+  namepass = ["liveness", "liveness_gap", "chembus_bus", "chembus_kill"]
   data_format = "influx"
 `
 
@@ -76,8 +75,10 @@ type stage struct {
 // options are the programs and files for a campaign.
 type options struct {
 	telegraf, plugins, dropIn string
-	dir                       string // for all files of the campaign
-	zooids                    int
+	dir                       string                // for all files of the campaign
+	zooids                    int                   // of the real colony, with a beat in each beatInterval
+	members                   []colony.Zooid        // instead of them
+	config                    func(s *stage) string // of telegraf-chembus; nil: quickConfig
 }
 
 // newStage starts a stage and waits until the processor has reported every zooid. Close it after use, also after an error.
@@ -107,17 +108,19 @@ func (s *stage) setUp(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	if err := s.addZooids(o.zooids); err != nil {
+	if err := s.addZooids(o); err != nil {
 		return err
 	}
-	metrics := filepath.Join(s.dir, "metrics.influx")
+	if o.config == nil {
+		o.config = quickConfig
+	}
+	metrics := s.metricsFile()
 	s.config = telegraf.Config{
 		Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
-		Agent: fmt.Sprintf(agentConfig, metrics),
-		Options: fmt.Sprintf(pluginOptions, threshold,
-			s.processorState(), filepath.Join(s.disk.dir, "output.json")),
-		Dir: s.dir,
-		Env: []string{"KLR_CHEM_XSUB=" + s.bus.XSub(), "KLR_CHEM_XPUB=" + s.bus.XPub()},
+		Agent:   fmt.Sprintf(agentConfig, metrics),
+		Options: o.config(s),
+		Dir:     s.dir,
+		Env:     []string{"KLR_CHEM_XSUB=" + s.bus.XSub(), "KLR_CHEM_XPUB=" + s.bus.XPub()},
 	}
 	if err := s.startAgent(); err != nil {
 		return err
@@ -125,16 +128,29 @@ func (s *stage) setUp(ctx context.Context, o options) error {
 	return s.awaitAllUp(ctx, metrics)
 }
 
-func (s *stage) addZooids(n int) error {
+func (s *stage) addZooids(o options) error {
 	var err error
 	if s.colony, err = colony.New(colony.Config{XSub: s.bus.XSub()}); err != nil {
 		return err
 	}
+	if o.members == nil {
+		o.members = quickZooids(o.zooids)
+	}
+	return s.colony.Add(o.members...)
+}
+
+// quickZooids returns zooids of the real colony with a beat in each beatInterval.
+func quickZooids(n int) []colony.Zooid {
 	zooids := colony.Field(n)
 	for i := range zooids {
 		zooids[i].Interval = beatInterval
 	}
-	return s.colony.Add(zooids...)
+	return zooids
+}
+
+// quickConfig is a configuration with short times.
+func quickConfig(s *stage) string {
+	return fmt.Sprintf(pluginOptions, threshold, s.processorState(), s.outputState())
 }
 
 // awaitAllUp waits until the processor has reported every zooid and every consumer has received a ping.
@@ -188,6 +204,11 @@ func (s *stage) startPings() {
 // processorState returns the path of the processor's state file.
 func (s *stage) processorState() string { return filepath.Join(s.disk.dir, "liveness.json") }
 
+func (s *stage) outputState() string { return filepath.Join(s.disk.dir, "output.json") }
+
+// metricsFile returns the path of the file to which Telegraf writes metrics.
+func (s *stage) metricsFile() string { return filepath.Join(s.dir, "metrics.influx") }
+
 func (s *stage) now() time.Duration { return time.Since(s.start) }
 
 // agent returns the Telegraf that was started last.
@@ -206,6 +227,26 @@ func (s *stage) startAgent() error {
 	defer s.mu.Unlock()
 	s.agents = append(s.agents, a)
 	return nil
+}
+
+// awaitPlugins waits until Telegraf runs all its plugins, none of them in the former process.
+func (s *stage) awaitPlugins(former int) error {
+	for limit := time.Now().Add(restartLimit); ; time.Sleep(poll) {
+		running := 0
+		var err error
+		for _, role := range wholeAgent {
+			var pid int
+			if pid, err = s.agent().Plugin(role); err == nil && pid != former {
+				running++
+			}
+		}
+		if running == len(wholeAgent) {
+			return nil
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("telegraf runs only %d plugins after %v (%w)", running, restartLimit, err)
+		}
+	}
 }
 
 // log returns the logs of all Telegrafs.

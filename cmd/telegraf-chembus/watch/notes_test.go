@@ -78,3 +78,14 @@ func TestReady(t *testing.T) {
 	require.True(t, withoutState.reached(Bus{Observable: true, ObservedS: 10}, 11*time.Second))
 	require.True(t, withoutState.reached(Bus{Observable: true, ObservedS: 2}, 14*time.Second), "the bus was lost for some time")
 }
+
+// TestBusIsNotKnownAtFirst has the first picture of a live watch before anything could come.
+func TestBusIsNotKnownAtFirst(t *testing.T) {
+	r := readiness{interval: time.Second, blind: 3 * time.Second, observe: 10 * time.Second}
+	require.False(t, r.known(Bus{Connected: true}, 0))
+	require.False(t, r.known(Bus{Connected: true}, 3900*time.Millisecond))
+	require.True(t, r.known(Bus{Connected: true}, 4*time.Second), "nothing is received")
+	require.True(t, r.known(Bus{Observable: true}, time.Second))
+	require.True(t, r.known(Bus{ObservedS: 0.5}, time.Second), "it was lost again")
+	require.True(t, r.known(Bus{Disconnects: 1}, time.Second))
+}

@@ -22,6 +22,7 @@ type Snapshot struct {
 // Bus is the state of the input. Counts are totals since the start of the watch.
 type Bus struct {
 	Endpoint    string   `json:"endpoint"`
+	Known       bool     `json:"known"` // false: nothing was heard, and it is too early to say that the bus cannot be
 	Observable  bool     `json:"observable"`
 	Connected   bool     `json:"connected"`
 	Probing     bool     `json:"probing"` // false: a connected bus counts as observable

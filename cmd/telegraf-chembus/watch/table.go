@@ -128,6 +128,8 @@ func (s *Snapshot) header() []string {
 	b := s.Bus
 	health := "observable"
 	switch {
+	case !b.Known:
+		health = "not known yet: nothing was heard so far"
 	case !b.Observable && b.Connected:
 		health = "NOT OBSERVABLE: connected, but nothing is received"
 	case !b.Observable:

@@ -49,7 +49,7 @@ func sample() Snapshot {
 	saved := at.UTC()
 	return Snapshot{
 		Time:   at,
-		Bus:    Bus{Endpoint: "tcp://127.0.0.1:5559", Observable: true, Connected: true, Probing: true, Messages: 12, LagS: &lag, ProbeRTTS: &lag},
+		Bus:    Bus{Endpoint: "tcp://127.0.0.1:5559", Known: true, Observable: true, Connected: true, Probing: true, Messages: 12, LagS: &lag, ProbeRTTS: &lag},
 		Memory: Memory{File: "/var/lib/telegraf-chembus/liveness.json", Saved: &saved},
 		Notes:  []string{},
 		Zooids: []Zooid{
@@ -78,9 +78,10 @@ new                        up         0.0s         -      1  2.1ms
 
 func TestHeaderShowsTheBus(t *testing.T) {
 	for want, b := range map[string]Bus{
-		"NOT OBSERVABLE: connected, but nothing is received":                 {Connected: true, Probing: true},
-		"NOT OBSERVABLE: not connected":                                      {Probing: true},
-		"connected (without a probe it is unknown whether the bus forwards)": {Connected: true, Observable: true},
+		"NOT OBSERVABLE: connected, but nothing is received":                 {Known: true, Connected: true, Probing: true},
+		"not known yet: nothing was heard so far":                            {Connected: true, Probing: true},
+		"NOT OBSERVABLE: not connected":                                      {Known: true, Probing: true},
+		"connected (without a probe it is unknown whether the bus forwards)": {Known: true, Connected: true, Observable: true},
 	} {
 		s := Snapshot{Bus: b, Notes: []string{"A note."}}
 		header := strings.Join(s.header(), "\n")

@@ -119,7 +119,7 @@ func (v *view) zooidOf(m telegraf.Metric) Zooid {
 		Availability: *rounded(float(m, "availability", 0)),
 	}
 	z.State, _ = state.(string)
-	if mean := float(m, "interval_mean_s", 0); mean > 0 {
+	if mean := float(m, "interval_s", 0); mean > 0 {
 		z.IntervalS, z.IntervalStddev = rounded(mean), rounded(float(m, "interval_stddev_s", 0))
 	}
 	return z

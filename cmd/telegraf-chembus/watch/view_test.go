@@ -24,7 +24,7 @@ func status(zooid, state string, silence float64) telegraf.Metric {
 	}
 	return metric.New("liveness", map[string]string{"zooid": zooid, "niche": "n", "host": "h", "endpoint": endpoint}, map[string]any{
 		"state": state, "up": up, "silence_s": silence, "threshold_s": 30.0, "beats": int64(7), "gaps": int64(1),
-		"interval_mean_s": 10.0000004, "interval_stddev_s": 0.5, "availability": 0.75,
+		"interval_s": 10.0000004, "interval_stddev_s": 0.5, "availability": 0.75,
 	}, at)
 }
 

@@ -101,6 +101,7 @@ func (w *Watcher) Snapshot(now time.Time) (Snapshot, error) {
 	defer w.mu.Unlock()
 	w.processor.Report(w.found, now)
 	s := w.view.Snapshot(now)
+	s.Bus.Known = w.readiness().known(s.Bus, now.Sub(w.started))
 	s.Memory.File = w.state.Path
 	if saved := w.state.Saved.UTC(); !w.state.Saved.IsZero() {
 		s.Memory.Saved = &saved
@@ -171,6 +172,11 @@ func (r readiness) reached(b Bus, elapsed time.Duration) bool {
 	}
 	forwards := !b.Probing || b.ProbeRTTS != nil // received beats do not prove that the bus takes what is published
 	return b.Observable && forwards && elapsed >= r.interval && b.ObservedS >= r.observe.Seconds()
+}
+
+// known reports whether it can be said of the bus whether it is observable, that long after the start.
+func (r readiness) known(b Bus, elapsed time.Duration) bool {
+	return b.Observable || b.ObservedS > 0 || b.Disconnects > 0 || elapsed >= r.interval+r.blind
 }
 
 // Stop stops both plugins.

@@ -120,6 +120,10 @@ func TestOnceWithoutABus(t *testing.T) {
 	s, err := w.Once(t.Context())
 	require.NoError(t, err)
 	require.False(t, s.Bus.Observable)
+	require.True(t, s.Bus.Known)
+	s, err = w.Snapshot(w.started)
+	require.NoError(t, err)
+	require.Equal(t, s.Bus.ObservedS > 0, s.Bus.Known, "nothing was heard, and it is too early")
 }
 
 // TestWatchChangesNothing requires that a watch publishes nothing but the probe and leaves the processor's files alone.

@@ -4,19 +4,23 @@ package chembus
 #cgo pkg-config: libzmq
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zmq.h>
 
-enum { capacity = 512 };
+enum { capacity = 256, excerpt = 64 };
 
 struct message {
 	void *topic, *payload;
-	size_t topic_size, payload_size;
+	size_t topic_size, payload_size; // of what is kept
+	size_t size;                     // of both, whole
 	int frames;
 };
 
 struct batch {
 	int count;
-	int full; // so that more may wait
+	size_t size; // of the frames that are kept
+	int dropped; // messages for which there was no room
+	int full;    // so that more may wait
 	struct message messages[capacity];
 	zmq_msg_t kept[capacity][2]; // topic and payload of each message
 };
@@ -28,6 +32,7 @@ static void batch_release(struct batch *b)
 		zmq_msg_close(&b->kept[i][1]);
 	}
 	b->count = 0;
+	b->size = 0;
 }
 
 // Receives a frame without waiting. A signal that comes between changes nothing.
@@ -41,18 +46,34 @@ static int frame_receive(zmq_msg_t *frame, void *socket)
 	return size;
 }
 
-// Receives what waits until the batch is full or holds enough bytes. Returns -1, and sets errno, only where
-// it received nothing.
-static int batch_receive(struct batch *b, void *socket, size_t enough)
+// Keeps only the beginning of a frame that is longer than the limit. Returns its whole size.
+static size_t frame_cut(zmq_msg_t *frame, size_t limit)
+{
+	size_t size = zmq_msg_size(frame);
+	if (size > limit) {
+		zmq_msg_t beginning;
+		if (zmq_msg_init_size(&beginning, excerpt) != 0)
+			return size; // without memory it stays whole
+		memcpy(zmq_msg_data(&beginning), zmq_msg_data(frame), excerpt);
+		zmq_msg_move(frame, &beginning);
+		zmq_msg_close(&beginning);
+	}
+	return size;
+}
+
+// Receives what waits until the batch is full or has taken in enough bytes. What takes more than is left of the room is
+// dropped. Returns -1, and sets errno, only where it received nothing.
+static int batch_receive(struct batch *b, void *socket, size_t enough, size_t room, size_t limit)
 {
 	batch_release(b);
 	b->full = 0;
-	for (size_t held = 0; b->count < capacity && held < enough; b->count++) {
+	b->dropped = 0;
+	for (size_t taken = 0; b->count < capacity && taken < enough;) {
 		struct message *m = &b->messages[b->count];
 		zmq_msg_t *topic = &b->kept[b->count][0], *payload = &b->kept[b->count][1];
 		zmq_msg_t surplus, *last = topic;
 		if (frame_receive(topic, socket) < 0)
-			return b->count > 0 ? b->count : -1;
+			return b->count + b->dropped > 0 ? b->count : -1;
 		zmq_msg_init(payload);
 		zmq_msg_init(&surplus);
 		// The frames of a message arrive together, so only the first can be missing.
@@ -67,11 +88,21 @@ static int batch_receive(struct batch *b, void *socket, size_t enough)
 				break;
 		}
 		zmq_msg_close(&surplus);
+		m->size = frame_cut(topic, limit) + frame_cut(payload, limit);
 		m->topic = zmq_msg_data(topic);
 		m->topic_size = zmq_msg_size(topic);
 		m->payload = zmq_msg_data(payload);
 		m->payload_size = zmq_msg_size(payload);
-		held += m->topic_size + m->payload_size;
+		taken += m->size + sizeof(*m);
+		size_t takes = m->topic_size + m->payload_size;
+		if (b->size + takes > room) {
+			zmq_msg_close(topic);
+			zmq_msg_close(payload);
+			b->dropped++;
+			continue;
+		}
+		b->size += takes;
+		b->count++;
 	}
 	b->full = 1;
 	return b->count;
@@ -82,6 +113,7 @@ import "C"
 import (
 	"reflect"
 	"runtime"
+	"time"
 	"unsafe"
 
 	zmq "github.com/pebbe/zmq4"
@@ -92,47 +124,79 @@ const (
 	batchCapacity = int(C.capacity)
 	// enoughBytes ends a batch of large messages before it takes much memory.
 	enoughBytes = 1 << 20
+	// batchSize is what a Batch takes besides the frames that it holds, in bytes.
+	batchSize = int(C.sizeof_struct_batch)
+	// excerptLength is how much is kept of a frame that is too long, in bytes.
+	excerptLength = int(C.excerpt)
 )
 
-// Batch receives many messages with one call into libzmq, and without copying them. Frame by frame the calls
-// alone take longer than libzmq does. It belongs to the goroutine that owns the socket.
+// Frames is a message as it was received.
+type Frames struct {
+	Topic, Payload []byte // the first two frames; of one that is longer than the limit of the queue only the beginning
+	Count          int    // how many frames there were
+	Size           int    // of the first two, whole, in bytes
+}
+
+// Batch receives many messages with one call into libzmq, and without copying them. Frame by frame the calls alone take
+// longer than libzmq does. Batches come from a Queue.
 type Batch struct {
+	Arrived time.Time // when the messages were received, as whoever received them says
+
 	batch *C.struct_batch
 }
 
-// NewBatch returns an empty batch. Free it after use.
-func NewBatch() *Batch {
+func newBatch() *Batch {
 	b := &Batch{batch: (*C.struct_batch)(C.malloc(C.sizeof_struct_batch))} // ends the process rather than fail
-	b.batch.count, b.batch.full = 0, 0
+	b.batch.count, b.batch.size, b.batch.full = 0, 0, 0
 	return b
 }
 
-// Receive takes in what waits at the socket, without waiting, in the place of the messages from before. It
-// returns how many messages that are. The error is that of Connection.Receive.
-func (b *Batch) Receive(from *Connection) (int, error) {
-	n, err := C.batch_receive(b.batch, handle(from.socket), enoughBytes)
+// receive takes in what waits at the socket, without waiting, in the place of the messages from before. Of a frame
+// longer than limit only the beginning is kept, and what takes more than the room is dropped. The error is that of
+// Connection.Receive.
+func (b *Batch) receive(from *Connection, room, limit int) error {
+	n, err := C.batch_receive(b.batch, handle(from.socket), enoughBytes, C.size_t(max(room, 0)), C.size_t(limit))
 	runtime.KeepAlive(from)
 	if n < 0 {
-		return 0, err
+		return err
 	}
-	return int(n), nil
+	return nil
 }
 
-// Full reports whether the last call of Receive took in as much as a batch holds, so that more may wait.
+// Len returns how many messages the batch holds.
+func (b *Batch) Len() int {
+	return int(b.batch.count)
+}
+
+// Dropped returns how many messages there was no room for.
+func (b *Batch) Dropped() int {
+	return int(b.batch.dropped)
+}
+
+// Full reports whether the batch took in as much as it may, so that more may wait at the socket.
 func (b *Batch) Full() bool {
 	return b.batch.full != 0
 }
 
-// Message returns a message of the batch. Only the first two frames are kept; frames tells how many there
-// were. They are valid until the next Receive, or Free.
-func (b *Batch) Message(i int) (topic, payload []byte, frames int) {
+// Message returns a message of the batch. It is valid until the batch is released.
+func (b *Batch) Message(i int) Frames {
 	m := &b.batch.messages[i]
-	return unsafe.Slice((*byte)(m.topic), int(m.topic_size)), unsafe.Slice((*byte)(m.payload), int(m.payload_size)), int(m.frames)
+	return Frames{
+		Topic:   unsafe.Slice((*byte)(m.topic), int(m.topic_size)),
+		Payload: unsafe.Slice((*byte)(m.payload), int(m.payload_size)),
+		Count:   int(m.frames),
+		Size:    int(m.size),
+	}
 }
 
-// Free frees all that the batch holds.
-func (b *Batch) Free() {
+// clear releases the messages.
+func (b *Batch) clear() {
 	C.batch_release(b.batch)
+}
+
+// free frees all that the batch holds.
+func (b *Batch) free() {
+	b.clear()
 	C.free(unsafe.Pointer(b.batch))
 	b.batch = nil
 }

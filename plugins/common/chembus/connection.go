@@ -20,8 +20,12 @@ type Connection struct {
 	socket    *zmq.Socket
 	events    *zmq.Socket // what happens to the link
 	up        bool
+	since     time.Time // when the link was made last
 	losses    uint64
-	abandoned time.Time // when the link was lost and ZeroMQ did not try again; zero: it does
+	refusals  uint64
+	abandoned time.Time     // when the link was lost and ZeroMQ did not try again; zero: it does
+	pause     time.Duration // from then until it is made again
+	wasUp     bool          // it had been made; else a handshake failed
 }
 
 // NewSubscriber opens a SUB socket and connects it to an endpoint of the bus where subscribers connect. It receives
@@ -29,7 +33,7 @@ type Connection struct {
 // limit should leave room for what is to be counted and dropped. An error says that ZeroMQ cannot even try to connect.
 func NewSubscriber(ctx *zmq.Context, endpoint string, keys *Keys, maxMessageSize int64, topics ...string) (*Connection, error) {
 	return connect(ctx, zmq.SUB, endpoint, keys, func(socket *zmq.Socket) error {
-		if err := socket.SetRcvhwm(receiveHighWaterMark); err != nil {
+		if err := socket.SetRcvhwm(ReceiveHighWaterMark); err != nil {
 			return err
 		}
 		if err := socket.SetMaxmsgsize(maxMessageSize); err != nil {
@@ -51,8 +55,7 @@ func NewPublisher(ctx *zmq.Context, endpoint string, keys *Keys, topics ...strin
 		if err := socket.SetSndhwm(highWaterMark); err != nil {
 			return err
 		}
-		// A subscription that is too long makes ZeroMQ cut the link.
-		if err := socket.SetMaxmsgsize(subscriptionSize); err != nil {
+		if err := socket.SetMaxmsgsize(SubscriptionLimit); err != nil {
 			return err
 		}
 		// Without this the socket believes for as long as the bus is away that its former subscribers
@@ -130,12 +133,20 @@ func (c *Connection) Losses() uint64 {
 	return c.losses
 }
 
+// Refusals returns how often ZeroMQ itself cut the link, and did not try again. It does so when the bus breaks the
+// protocol, and what is longer than the socket takes is nothing else to it: a message for a subscriber, a subscription
+// for a publisher. A handshake that fails, as with a wrong key, is not counted. Other than a loss it is counted when the
+// link is made again.
+func (c *Connection) Refusals() uint64 {
+	return c.refusals
+}
+
 // NextUpdate returns when to call Update even if nothing comes; zero: not at all.
 func (c *Connection) NextUpdate() time.Time {
 	if c.abandoned.IsZero() {
 		return time.Time{}
 	}
-	return c.abandoned.Add(reconnectInterval)
+	return c.abandoned.Add(c.pause)
 }
 
 func (c *Connection) followLink(now time.Time) {
@@ -146,10 +157,14 @@ func (c *Connection) followLink(now time.Time) {
 		}
 		switch event {
 		case zmq.EVENT_HANDSHAKE_SUCCEEDED:
-			c.up, c.abandoned = true, time.Time{}
+			c.up, c.since, c.abandoned = true, now, time.Time{}
 		case zmq.EVENT_DISCONNECTED:
-			if c.up {
+			if c.wasUp = c.up; c.wasUp {
 				c.losses++
+			}
+			c.pause = reconnectInterval
+			if !c.up || now.Sub(c.since) < stableAfter {
+				c.pause = repeatInterval
 			}
 			c.up, c.abandoned = false, now
 		case zmq.EVENT_CONNECT_RETRIED: // follows at once where ZeroMQ tries again
@@ -173,8 +188,8 @@ func (c *Connection) receiveSubscriptions() error {
 	return nil
 }
 
-// reconnect connects again if ZeroMQ has given up and everything that came before was received. It gives up for good
-// when the peer breaks the protocol, and a message over the size limit is nothing else to it.
+// reconnect connects again if ZeroMQ has given up and everything that came before was received. ZeroMQ gives up for good
+// when the other end breaks the protocol, and it takes a message over the size limit for that.
 func (c *Connection) reconnect(now time.Time) error {
 	if c.abandoned.IsZero() || now.Before(c.NextUpdate()) {
 		return nil
@@ -191,6 +206,9 @@ func (c *Connection) reconnect(now time.Time) error {
 		return nil
 	}
 	c.abandoned = time.Time{}
+	if c.wasUp {
+		c.refusals++
+	}
 	_ = c.socket.Disconnect(c.endpoint) // what is left of the former link, if anything
 	return connectSocket(c.socket, c.endpoint)
 }
@@ -225,6 +243,16 @@ func (c *Connection) Publish(topic string, payload []byte) error {
 	}
 	_, err := c.socket.SendBytes(payload, zmq.DONTWAIT)
 	return err
+}
+
+// PublishMessage sends a message as Publish does, on the topic that its signal names. Facts that JSON cannot hold are
+// an error, too.
+func (c *Connection) PublishMessage(m Message) error {
+	payload, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	return c.Publish(m.Signal, payload)
 }
 
 // Close closes the connection. ZeroMQ goes on for up to linger to send what it has accepted, and the context cannot

@@ -12,7 +12,7 @@ import (
 // MaxNameLength is the longest name of a zooid or niche that is accepted, in bytes.
 const MaxNameLength = 256
 
-// maxUptime is the longest uptime that is taken for one, in seconds (31 years). Today's emitters put
+// maxUptime is the longest uptime that is taken for one, in seconds (31 years). Today's components put
 // the epoch time there, which is larger.
 const maxUptime = 1e9
 
@@ -22,36 +22,13 @@ type Heartbeat struct {
 	Zooid          string
 	Niche          string  // empty if missing or unusable
 	Sent           float64 // the payload's ts, epoch seconds; NaN if missing
-	ProcessedCount int64   // size of a 60 s window, no counter, or what the second dialect has for it; -1 if missing
+	ProcessedCount int64   // of a 60 s window, no counter; incidents_handled of ZooidRuntime; -1 if missing
 	Uptime         float64 // seconds; NaN if missing or impossible
-}
-
-// Reject is a reason why a message is not taken.
-type Reject string
-
-// The reasons; each is counted in a field of its own.
-const (
-	RejectTopic     Reject = "topic"      // matches the subscription's prefix only
-	RejectFrames    Reject = "frames"     // not exactly two frames
-	RejectOversize  Reject = "oversize"   // payload over max_message_size
-	RejectJSON      Reject = "json"       // not a JSON object in UTF-8
-	RejectNoZooid   Reject = "no_zooid"   // no facts, or no zooid in them
-	RejectBadName   Reject = "bad_name"   // zooid is no text, empty, too long, or has control characters
-	RejectMaxZooids Reject = "max_zooids" // a new zooid when the table is full
-	RejectBadSignal Reject = "bad_signal" // a signal lacks what it must say, or says it twice
-	RejectBounds    Reject = "bounds"     // a signal says too much
-	RejectMaxSeries Reject = "max_series" // a new combination of tags when the table is full
-)
-
-// Rejects lists every reason.
-var Rejects = []Reject{
-	RejectTopic, RejectFrames, RejectOversize, RejectJSON, RejectNoZooid, RejectBadName, RejectMaxZooids,
-	RejectBadSignal, RejectBounds, RejectMaxSeries,
 }
 
 // ParseHeartbeat reads the payload of a heartbeat. The reason is empty if it is one.
 //
-// The emitters are Python, whose JSON may hold the tokens NaN and Infinity: they count as missing
+// The components are written in Python, whose JSON may hold the tokens NaN and Infinity: they count as missing
 // values, not as an error, because a component that sends them is alive. Of a repeated key the last
 // one counts, as in Python.
 func ParseHeartbeat(payload string) (Heartbeat, Reject) {
@@ -73,7 +50,7 @@ func parseAny(payload string) (Heartbeat, Reject) {
 	}
 	beat := Heartbeat{Sent: math.NaN(), ProcessedCount: -1, Uptime: math.NaN()}
 	var facts, zooid gjson.Result
-	handled := int64(-1) // incidents, in the second dialect
+	handled := int64(-1) // incidents_handled
 	root.ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
 		case "ts":
@@ -155,6 +132,13 @@ func ValidName(name string) bool {
 		}
 	}
 	return true
+}
+
+// Unnamed reports whether a zooid has no name of its own: "zooid_" and the number of its process, which changes with
+// every start.
+func Unnamed(zooid string) bool {
+	number, found := strings.CutPrefix(zooid, "zooid_")
+	return found && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 // unprintable reports the characters that break a line: control characters, line and paragraph

@@ -10,7 +10,7 @@ const onTheWire = `{"signal":"HEARTBEAT","ecosystem":"colony","intensity":1.0,"f
 	`"niche":"consciousness","uptime_s":1795446803.878135,"processed_count":7},"incident_id":null,` +
 	`"trace":null,"ts":1795446803.8781514,"schema_version":1,"channel":"legacy"}`
 
-// BenchmarkParsePlain reads one as the emitters write it.
+// BenchmarkParsePlain reads one as the components write it.
 func BenchmarkParsePlain(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

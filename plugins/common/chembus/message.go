@@ -12,20 +12,20 @@ import (
 // SchemaVersion is the version of the message that this package writes.
 const SchemaVersion = 1
 
-// channel is what today's emitters write in the key of that name.
+// channel is what today's components write in the key of that name.
 const channel = "legacy"
 
 // Message is a message to publish, in the order in which its keys are written.
 type Message struct {
-	Signal        string         `json:"signal"` // equals the topic
-	Ecosystem     string         `json:"ecosystem"`
-	Intensity     Float          `json:"intensity"`
-	Facts         map[string]any `json:"facts"`
-	IncidentID    *string        `json:"incident_id"` // nil: consumers handle every copy of the message
-	Trace         *string        `json:"trace"`
-	TS            Float          `json:"ts"` // epoch seconds at which it was sent
-	SchemaVersion int            `json:"schema_version"`
-	Channel       string         `json:"channel"`
+	Signal        string  `json:"signal"` // equals the topic
+	Ecosystem     string  `json:"ecosystem"`
+	Intensity     Float   `json:"intensity"`
+	Facts         any     `json:"facts"`       // what makes a JSON object
+	IncidentID    *string `json:"incident_id"` // nil: consumers handle every copy of the message
+	Trace         *string `json:"trace"`
+	TS            Float   `json:"ts"` // epoch seconds at which it was sent
+	SchemaVersion int     `json:"schema_version"`
+	Channel       string  `json:"channel"`
 }
 
 // Encode returns the message's payload: compact UTF-8 JSON. It fails on facts that JSON cannot hold,

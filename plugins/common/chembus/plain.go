@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// parsePlain reads a heartbeat written as the emitters write almost all of them: compact JSON of ASCII
+// parsePlain reads a heartbeat written as the components write almost all of them: compact JSON of ASCII
 // without escapes, and no object in it but the facts. It looks at each byte once, which makes it several
 // times as fast as the general way. What it reads it reads as ParseHeartbeat does; for everything else,
 // good or bad, ok is false.

@@ -13,23 +13,28 @@ import (
 const (
 	// highWaterMark is the bus's own on every socket; past it ZeroMQ drops silently.
 	highWaterMark = 1000
-	// receiveHighWaterMark is larger: a subscriber that pauses for its garbage collector or the
-	// operating system must not lose what the bus has already delivered.
-	receiveHighWaterMark = 10_000
+	// ReceiveHighWaterMark is what waits in a subscriber's socket to be received at most, in messages. What is more waits
+	// in the buffers of the operating system, which are bounded in bytes, and in those of the bus.
+	ReceiveHighWaterMark = 1000
 
-	// subscriptionSize is the longest subscription that a publisher takes, in bytes. A longer one costs the
-	// connection, for as long as somebody insists on it.
-	subscriptionSize = 64 << 10
+	// SubscriptionLimit is the longest subscription that a publisher takes, in bytes. The bus passes on subscriptions of
+	// any length, and ZeroMQ keeps them at some 32 bytes for each of theirs. A longer one costs the connection, for as long
+	// as somebody insists on it.
+	SubscriptionLimit = 1 << 20
 	// subscriptionBurst bounds how many are taken in before something else gets its turn.
 	subscriptionBurst = 1000
 
-	// A lost bus is tried again at growing intervals, but at least once a second: it has to be
-	// usable soon after it is back.
-	reconnectInterval    = 100 * time.Millisecond
+	// A lost bus is tried again almost at once and then at growing intervals, but at least once a second: what it
+	// forwards meanwhile is not heard.
+	reconnectInterval    = 20 * time.Millisecond
 	reconnectIntervalMax = time.Second
+	// A link that ZeroMQ has cut before it has lasted for stableAfter is made again after repeatInterval, since each
+	// makes the bus renew the subscriptions.
+	stableAfter    = time.Second
+	repeatInterval = 100 * time.Millisecond
 
-	// ZMTP heartbeats find a peer whose host is gone without a word, for which TCP alone can take
-	// a quarter of an hour.
+	// ZMTP has heartbeats of its own, which are no messages of the bus. They find a proxy whose host is gone without
+	// closing the connection, for which TCP alone can take a quarter of an hour.
 	zmtpHeartbeatInterval = 5 * time.Second
 	zmtpHeartbeatTimeout  = 15 * time.Second
 )

@@ -10,8 +10,8 @@ import (
 // Subscriptions keeps track of who listens, from what an XPUB socket receives. It remembers only
 // what can cover its topics, so a subscriber cannot make it grow.
 type Subscriptions struct {
-	Family  string // if not empty, subscriptions to it with a UUID behind it are counted
-	Members int    // how many different ones there are
+	Family  string // if not empty, subscriptions to this prefix with a UUID behind it are counted
+	Members int    // how many of them there are
 	// OnEnd, if set, is called when the last subscriber to a prefix of one of the topics is gone.
 	OnEnd func(prefix string)
 

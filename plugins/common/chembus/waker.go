@@ -10,8 +10,8 @@ import (
 
 // Waker ends another goroutine's wait in a Poller.
 type Waker struct {
-	mu    sync.Mutex // a ZeroMQ socket may change hands only across a full fence
-	woken bool       // and not drained yet
+	mu    sync.Mutex // two goroutines may use a ZeroMQ socket in turn only with a memory barrier between
+	woken bool       // a wake was sent and not drained yet
 	push  *zmq.Socket
 	pull  *zmq.Socket
 }

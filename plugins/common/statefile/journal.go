@@ -203,7 +203,7 @@ func (j *Journal) Size() int64 { return j.size }
 func (j *Journal) Append(lines []byte) error {
 	if j.next == nil {
 		if err := j.begin(); err != nil {
-			return fmt.Errorf("beginning the state file %q: %w", j.path, err)
+			return fmt.Errorf("beginning the state file %q: %w", j.path, explain(j.path, err))
 		}
 	}
 	n, err := j.next.WriteAt(lines, j.size)
@@ -240,10 +240,12 @@ func (j *Journal) begin() error {
 			return err
 		}
 	}
-	next, err := os.OpenFile(j.path+nextSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC, mode)
+	_ = os.Remove(j.path + nextSuffix) // not followed or truncated: in a folder of somebody else it may be a link
+	next, err := os.OpenFile(j.path+nextSuffix, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
+	give(next, j.path)
 	head := firstLine(j.generation + 1)
 	if _, err := next.WriteAt(head, 0); err != nil {
 		next.Close()
@@ -277,10 +279,11 @@ func (j *Journal) Complete() error {
 func (j *Journal) Replace(write func(io.Writer) error) error {
 	pending, err := renameio.NewPendingFile(j.path, renameio.WithTempDir(filepath.Dir(j.path)), renameio.WithStaticPermissions(mode))
 	if err != nil {
-		return fmt.Errorf("replacing the state file %q: %w", j.path, err)
+		return fmt.Errorf("replacing the state file %q: %w", j.path, explain(j.path, err))
 	}
 	defer func() { _ = pending.Cleanup() }() // of what could not be renamed
-	number := j.generation + 2               // so that the present next generation is none of it
+	give(pending.File, j.path)
+	number := j.generation + 2 // so that the present next generation is none of it
 	w := bufio.NewWriterSize(pending, 1<<16)
 	_, err = w.Write(firstLine(number))
 	if err == nil {

@@ -36,7 +36,7 @@ func Place(configured, name string) (path string, given bool) {
 	if configured != "" {
 		return configured, true
 	}
-	// systemd separates several directories by colons; the first is ours as well as any.
+	// systemd separates several directories by colons; all are for this service, so the first will do.
 	if directories := filepath.SplitList(os.Getenv("STATE_DIRECTORY")); len(directories) > 0 {
 		return filepath.Join(directories[0], name), true
 	}
@@ -44,14 +44,16 @@ func Place(configured, name string) (path string, given bool) {
 }
 
 // Path returns where to keep the state: its place, if that is given or can be written; false if there is
-// no such place.
-func Path(configured, name string) (string, bool) {
+// no such place, which is logged.
+func Path(configured, name string, log telegraf.Logger) (string, bool) {
 	path, given := Place(configured, name)
 	if given {
 		return path, true
 	}
 	probe, err := os.CreateTemp(filepath.Dir(path), ".probe")
 	if err != nil {
+		log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
+			DefaultDirectory)
 		return "", false
 	}
 	_ = probe.Close()
@@ -95,18 +97,32 @@ func Open(path string) (*File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("the state file %q is no regular file; name a file in a directory that exists", path)
 	}
-	// The lock is a file of its own: the state file is replaced at each save.
-	lock := flock.New(path+".lock", flock.SetPermissions(mode))
-	locked, err := lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("locking the state file %q: %w; its directory must exist and be writable", path, err)
+	lock, err := lockFile(path)
+	if errors.Is(err, ErrLocked) {
+		return nil, err
 	}
-	if !locked {
-		return nil, ErrLocked
+	if err != nil {
+		return nil, fmt.Errorf("locking the state file %q: %w", path, explain(path, err))
+	}
+	// Set aside as damaged, it would be forgotten.
+	if err := errors.Join(readable(path), readable(path+nextSuffix)); err != nil {
+		_ = lock.Unlock()
+		return nil, fmt.Errorf("reading the state file %q: %w", path, explain(path, err))
 	}
 	f := &File{path: path, lock: lock}
 	f.clean(time.Now().Add(-staleAfter))
 	return f, nil
+}
+
+// lockFile locks the state file at a path. The lock is a file of its own: the state file is replaced at each save.
+func lockFile(path string) (*flock.Flock, error) {
+	giveLock(path + ".lock")
+	lock := flock.New(path+".lock", flock.SetPermissions(mode))
+	locked, err := lock.TryLock()
+	if err == nil && !locked {
+		err = ErrLocked
+	}
+	return lock, err
 }
 
 // TakeOver makes the file of a former name in the same folder this one, unless this one exists. A symbolic link keeps
@@ -133,13 +149,9 @@ func (f *File) TakeOver(former string) (bool, error) {
 // link gives the file at former this file's name, and makes former a link. A process that dies between the two leaves
 // one file with two names, and the next one goes on from there.
 func (f *File) link(from fs.FileInfo, former string) error {
-	lock := flock.New(former+".lock", flock.SetPermissions(mode))
-	locked, err := lock.TryLock()
+	lock, err := lockFile(former)
 	if err != nil {
 		return err
-	}
-	if !locked {
-		return ErrLocked
 	}
 	defer func() { _ = lock.Unlock() }()
 	if err := os.Link(former, f.path); err != nil {
@@ -150,8 +162,8 @@ func (f *File) link(from fs.FileInfo, former string) error {
 	return renameio.Symlink(filepath.Base(f.path), former)
 }
 
-// staleAfter is how old what a save writes has to be to be none that goes on, be it of another state file whose name
-// begins as this one's does.
+// staleAfter is the age from which a temporary file is taken to be of a save that was cut short. A younger one may be of
+// a save that goes on, of another state file whose name begins as this one's does.
 const staleAfter = time.Minute
 
 // clean removes what saves left behind that a SIGKILL cut short before a time.
@@ -202,7 +214,7 @@ func (f *File) Save(state any) error {
 		return fmt.Errorf("encoding the state: %w", err)
 	}
 	if err := f.replace(content); err != nil {
-		return fmt.Errorf("writing the state file %q: %w", f.path, err)
+		return fmt.Errorf("writing the state file %q: %w", f.path, explain(f.path, err))
 	}
 	return nil
 }
@@ -215,6 +227,7 @@ func (f *File) replace(content []byte) error {
 		return err
 	}
 	defer func() { _ = pending.Cleanup() }() // of what could not be renamed
+	give(pending.File, f.path)
 	if _, err := pending.Write(content); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package statefile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -138,7 +139,7 @@ func TestMissingDirectory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "state.json")
 	_, err := Open(path)
 	require.ErrorContains(t, err, path)
-	require.ErrorContains(t, err, "must exist and be writable")
+	require.ErrorContains(t, err, fmt.Sprintf("create the folder %q for the user that runs Telegraf, ", filepath.Dir(path)))
 }
 
 func TestDirectoryIsLeftAlone(t *testing.T) {

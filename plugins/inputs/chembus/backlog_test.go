@@ -1,13 +1,11 @@
 package chembus
 
 import (
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/influxdata/telegraf/config"
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 // probeReturns has the probe come back that was sent at the given time.
@@ -16,7 +14,7 @@ func (s testCollector) probeReturns(when, sent float64) {
 	if err != nil {
 		panic(err)
 	}
-	s.Receive([]byte(testProbe), payload, 2, at(when))
+	s.Receive(frames(testProbe, string(payload)), at(when))
 }
 
 // TestWhatWaitedIsNoEvidence has more come than is received.
@@ -69,27 +67,6 @@ func TestBacklogWithoutAProbe(t *testing.T) {
 	require.Equal(t, secs(14+7), s.clock.observed)
 }
 
-// TestMoreThanCanBeReceived floods a real bus with messages that take long to read.
-func TestMoreThanCanBeReceived(t *testing.T) {
-	b := startBus(t)
-	c := onBus(b)
-	c.AnnounceAs, c.Signals = "", []string{"SLOW"}
-	c.BlindAfter = config.Duration(40 * time.Millisecond)
-	start(t, c)
-	eventually(t, c, observable(c))
-	p := publisher(t, b, "SLOW")
-	slow := `{"facts":{"l":[0` + strings.Repeat(`,{"":0}`, 9000) + `]}}`
-	const waiting = 60 // more than are taken in at a time
-	sent := uint64(0)
-	require.True(t, holds(func() bool {
-		for taken := busReport(t, c)["rejected_bad_name"].(uint64); sent < taken+waiting; sent++ {
-			publish(t, p, "SLOW", slow)
-		}
-		return says(c, "forwards more than can be received")
-	}))
-	eventually(t, c, observable(c))
-}
-
 // TestBacklogOnABusWithFewProbes has the last probe be old when messages begin to wait, at which one goes out.
 func TestBacklogOnABusWithFewProbes(t *testing.T) {
 	s := newTestCollector()
@@ -106,4 +83,11 @@ func TestBacklogOnABusWithFewProbes(t *testing.T) {
 		s.beat(now, "a", wall(now))
 		require.False(t, s.clock.Behind(at(now)), "the probe says that what comes now waited for less")
 	}
+}
+
+// TestSocketThatMayHaveBeenFullIsABacklog has the socket be emptied, but more wait before it.
+func TestSocketThatMayHaveBeenFullIsABacklog(t *testing.T) {
+	require.False(t, (&hearing{received: bus.ReceiveHighWaterMark/2 - 1}).backlog())
+	require.True(t, (&hearing{received: bus.ReceiveHighWaterMark / 2}).backlog())
+	require.True(t, (&hearing{more: true}).backlog())
 }

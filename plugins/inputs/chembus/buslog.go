@@ -11,7 +11,7 @@ import (
 // busLog logs when the bus cannot be heard, and when it can be again.
 type busLog struct {
 	endpoint   string
-	blindAfter time.Duration // how long to wait for the first evidence after the start
+	blindAfter time.Duration
 	log        telegraf.Logger
 
 	heard bool
@@ -28,7 +28,7 @@ type busView struct {
 
 // Update takes the present view; it is to be called regularly.
 func (l *busLog) Update(v busView, now time.Time) {
-	blind := !v.observable && (v.maintenance || l.heard || now.Sub(v.evidence) >= l.blindAfter)
+	blind := !v.observable && (v.maintenance || now.Sub(v.evidence) >= l.blindAfter) // a shorter hole is none to report
 	change, _ := l.blind.Update(blind, now)
 	first := v.observable && !l.heard
 	l.heard = l.heard || v.observable

@@ -34,6 +34,8 @@ func TestEachChangeOfTheBusIsLoggedOnce(t *testing.T) {
 	require.Equal(t, []string{`I! [] The bus at "tcp://bus:1" can be heard again after 6s; that time is not counted as silence`},
 		lines(6, heard(6)))
 	require.Empty(t, lines(10, heard(10)))
+	require.Empty(t, lines(11, deaf(down)), "a connection that is back soon")
+	require.Empty(t, lines(12, heard(10)))
 
 	second := lines(14, deaf(up))
 	require.Len(t, second, 1)
@@ -44,7 +46,7 @@ func TestEachChangeOfTheBusIsLoggedOnce(t *testing.T) {
 	require.Contains(t, lines(71, busView{connected: up, maintenance: true, evidence: at(70)})[0], "W! [] The bus at \"tcp://bus:1\" is in maintenance")
 	require.Empty(t, lines(80, busView{connected: up, maintenance: true, evidence: at(70)}))
 	require.Contains(t, lines(90, heard(90))[0], "after 20s")
-	require.Contains(t, lines(91, busView{connected: up, behind: true, evidence: at(90)})[0], "forwards more than can be received")
+	require.Contains(t, lines(93, busView{connected: up, behind: true, evidence: at(90)})[0], "forwards more than can be received")
 }
 
 func TestDefaultEndpointsWithoutAConnection(t *testing.T) {

@@ -19,6 +19,13 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 )
 
+const (
+	// minPendingBytes is the smallest pending_bytes_limit.
+	minPendingBytes config.Size = 1 << 20
+	// furtherShare is which share of it is for signals and announced stops, if there are any.
+	furtherShare = 4
+)
+
 //go:embed sample.conf
 var sampleConfig string
 
@@ -38,6 +45,7 @@ type ChemBus struct {
 	TickInterval      config.Duration `toml:"tick_interval"`
 	MaxZooids         int             `toml:"max_zooids"`
 	MaxMessageSize    config.Size     `toml:"max_message_size"`
+	PendingBytesLimit config.Size     `toml:"pending_bytes_limit"`
 	MaintenanceFile   string          `toml:"maintenance_file"`
 	MaxSuspension     config.Duration `toml:"max_suspension"`
 	bus.Curve
@@ -55,12 +63,13 @@ type ChemBus struct {
 	done  chan struct{} // closed by Stop
 	wg    sync.WaitGroup
 
-	mu          sync.Mutex // guards what follows
-	due         *sync.Cond // signals that there is something to report, or that the plugin stops
-	collector   *collector
-	connected   bool
-	disconnects uint64
-	stopping    bool
+	mu                 sync.Mutex // guards what follows
+	due                *sync.Cond // signals that there is something to report, or that the plugin stops
+	collector          *collector
+	connected          bool
+	disconnects        uint64
+	signalsDisconnects uint64
+	stopping           bool
 }
 
 // SampleConfig returns the documented default configuration.
@@ -116,6 +125,13 @@ func (c *ChemBus) Init() error {
 	if c.MaxMessageSize < 1<<10 || c.MaxMessageSize > 1<<20 {
 		return &option.Error{Name: "max_message_size", Problem: fmt.Sprintf("%d bytes is out of range", c.MaxMessageSize), Allowed: "use 1KiB to 1MiB"}
 	}
+	if least := max(minPendingBytes, 2*furtherShare*c.MaxMessageSize); c.PendingBytesLimit < least {
+		return &option.Error{
+			Name:    "pending_bytes_limit",
+			Problem: fmt.Sprintf("%d bytes is too few", c.PendingBytesLimit),
+			Allowed: fmt.Sprintf("use at least %d, %d times max_message_size, or 1MiB if that is more", least, 2*furtherShare),
+		}
+	}
 	return nil
 }
 
@@ -149,13 +165,13 @@ func (c *ChemBus) Start(acc telegraf.Accumulator) error {
 	return nil
 }
 
-// Gather reports on the bus. Heartbeats and ticks are reported as they come.
+// Gather adds chembus_bus. The emitter adds all other metrics, as they come.
 func (c *ChemBus) Gather(acc telegraf.Accumulator) error {
 	c.addBus(acc, time.Now())
 	return nil
 }
 
-// Stop ends the listening. What was not reported yet is lost with the process's clock.
+// Stop ends the listening. What was not reported yet is lost, as is the clock of this run.
 func (c *ChemBus) Stop() {
 	c.mu.Lock()
 	c.stopping = true
@@ -174,18 +190,19 @@ func (c *ChemBus) Stop() {
 func init() {
 	inputs.Add("chembus", func() telegraf.Input {
 		return &ChemBus{
-			HeartbeatTopic:  "HEARTBEAT",
-			KillTopic:       "governance.kill",
-			SuspendTopic:    "MAINTENANCE_SUSPEND",
-			ResumeTopic:     "MAINTENANCE_RESUME",
-			MaintenanceFile: defaultMarker,
-			MaxSuspension:   config.Duration(2 * time.Hour),
-			AnnounceAs:      "heartbeat_monitor",
-			Probe:           true,
-			BlindAfter:      config.Duration(3 * time.Second),
-			TickInterval:    config.Duration(time.Second),
-			MaxZooids:       100_000,
-			MaxMessageSize:  config.Size(64 << 10),
+			HeartbeatTopic:    "HEARTBEAT",
+			KillTopic:         "governance.kill",
+			SuspendTopic:      "MAINTENANCE_SUSPEND",
+			ResumeTopic:       "MAINTENANCE_RESUME",
+			MaintenanceFile:   defaultMarker,
+			MaxSuspension:     config.Duration(2 * time.Hour),
+			AnnounceAs:        "heartbeat_monitor",
+			Probe:             true,
+			BlindAfter:        config.Duration(3 * time.Second),
+			TickInterval:      config.Duration(time.Second),
+			MaxZooids:         100_000,
+			MaxMessageSize:    config.Size(64 << 10),
+			PendingBytesLimit: config.Size(64 << 20),
 		}
 	})
 }

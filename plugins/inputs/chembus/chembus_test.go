@@ -103,6 +103,8 @@ func TestInitRefuses(t *testing.T) {
 		`option "max_zooids": allows no zooid at all; use at least 1`:                                                          func(c *ChemBus) { c.MaxZooids = 0 },
 		`option "maintenance_file": "~/maintenance" is no absolute path; use one such as`:                                      func(c *ChemBus) { c.MaintenanceFile = "~/maintenance" },
 		`option "max_message_size": 1048577 bytes is out of range; use 1KiB to 1MiB`:                                           func(c *ChemBus) { c.MaxMessageSize = 1<<20 + 1 },
+		`option "pending_bytes_limit": 1048575 bytes is too few; use at least 1048576`:                                         func(c *ChemBus) { c.PendingBytesLimit = 1<<20 - 1 },
+		`option "pending_bytes_limit": 1048576 bytes is too few; use at least 8388608, 8 times max_message_size`:               func(c *ChemBus) { c.MaxMessageSize, c.PendingBytesLimit = 1<<20, 1<<20 },
 		`option "max_message_size": 1023 bytes is out of range; use 1KiB`:                                                      func(c *ChemBus) { c.MaxMessageSize = 1<<10 - 1 },
 	} {
 		c := newPlugin()

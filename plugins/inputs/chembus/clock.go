@@ -15,9 +15,11 @@ const maxHoles = 64
 //   - without a probe, once in each tick_interval, that the connection is up.
 //
 // What does not move it is a hole:
-//   - more than blind_after without evidence, as when the bus stops forwarding, this host is paused or the connection
-//     is lost;
+//   - more than blind_after without evidence, as when the bus stops forwarding, or this host is paused;
 //   - the time from the start to the first evidence;
+//   - a lost connection: however short, from the last evidence before Lose to the first after Regain;
+//   - an overflow, when messages were dropped since more came than could be read: from Overflow to the first evidence
+//     after CaughtUp;
 //   - a suspension, during maintenance: whatever is heard, from Suspend to the first evidence after Resume;
 //   - being behind: when messages have been waiting for more than blind_after, and no probe has come back that was
 //     sent since, what is received now is of the past, and no evidence.
@@ -34,7 +36,10 @@ type observationClock struct {
 	last      time.Time     // last evidence; at first the start
 	broken    bool          // the time since last counts as a hole, however short
 	suspended bool
+	lost      bool // the connection is, or what was received on the former one is not read yet
+	overflown bool
 	holes     []hole // the latest, oldest first
+	holeCount int    // of all that ended
 
 	backlogSince time.Time // when more began to wait than was received; zero: nothing waits
 	probeSent    time.Time // when the last probe that came back was sent; at first the start
@@ -53,7 +58,7 @@ func newObservationClock(start time.Time, blindAfter, tickInterval time.Duration
 // Evidence says that the bus forwarded something.
 func (c *observationClock) Evidence(now time.Time) {
 	elapsed := now.Sub(c.last)
-	if c.suspended || elapsed < 0 || c.Behind(now) {
+	if c.suspended || c.lost || c.overflown || elapsed < 0 || c.Behind(now) {
 		return
 	}
 	if c.broken || elapsed > c.blindAfter {
@@ -62,6 +67,7 @@ func (c *observationClock) Evidence(now time.Time) {
 			c.holes = append(c.holes[:0], c.holes[1:]...)
 		}
 		c.holes = append(c.holes, hole{start: c.last, end: now, observed: c.observed})
+		c.holeCount++
 		c.broken = false
 	} else {
 		c.observed += elapsed
@@ -80,6 +86,27 @@ func (c *observationClock) Resume() {
 	c.suspended = false
 }
 
+// Lose says that the connection was lost: what was forwarded since the last evidence may not have been received. What is
+// received until Regain may be of before.
+func (c *observationClock) Lose() {
+	c.lost, c.broken = true, true
+}
+
+// Regain says that what is received from now on was forwarded on a new connection.
+func (c *observationClock) Regain() {
+	c.lost = false
+}
+
+// Overflow says that a message was dropped, which may have been a beat.
+func (c *observationClock) Overflow() {
+	c.overflown, c.broken = true, true
+}
+
+// CaughtUp says that everything that was received has been read.
+func (c *observationClock) CaughtUp() {
+	c.overflown = false
+}
+
 // Backlog says whether more messages wait behind what is received at this time.
 func (c *observationClock) Backlog(more bool, now time.Time) {
 	switch {
@@ -93,6 +120,11 @@ func (c *observationClock) Backlog(more bool, now time.Time) {
 // ProbeReturned says that a probe came back that was sent at this time.
 func (c *observationClock) ProbeReturned(sent time.Time) {
 	c.probeSent = sent
+}
+
+// Overloaded reports whether more comes than is received or read.
+func (c *observationClock) Overloaded(now time.Time) bool {
+	return c.overflown || c.Behind(now)
 }
 
 // Behind reports whether what is received now may have waited for so long that it says nothing about now.

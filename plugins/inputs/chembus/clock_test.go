@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -105,4 +106,52 @@ func TestClockStandsStillWhileSuspended(t *testing.T) {
 	evidence(c, 5)
 	require.Equal(t, secs(2), c.observed)
 	require.Equal(t, secs(1+2), c.Blind(at(5)))
+}
+
+func TestLostConnectionIsAHoleHoweverShort(t *testing.T) {
+	c := newObservationClock(at(0), secs(3), secs(1))
+	evidence(c, 1, 2)
+	c.Lose()
+	require.False(t, c.Observable(at(2)))
+	evidence(c, 2.1)
+	require.Equal(t, secs(1), c.observed, "it may have been forwarded before the loss")
+	c.Regain()
+	require.False(t, c.Observable(at(2.2)), "until something is heard on the new connection")
+	evidence(c, 2.3, 2.5)
+	require.Equal(t, secs(1.2), c.observed)
+	require.Equal(t, 2, c.holeCount)
+	require.Equal(t, hole{start: at(2), end: at(2.3), observed: secs(1)}, c.holes[1])
+	require.Equal(t, secs(1), c.At(at(2.2)))
+}
+
+func TestOverflowIsAHoleUntilEverythingIsRead(t *testing.T) {
+	c := newObservationClock(at(0), secs(3), secs(1))
+	evidence(c, 1, 2)
+	c.Overflow()
+	require.True(t, c.Overloaded(at(2)))
+	evidence(c, 2.1, 2.2)
+	c.Overflow()
+	evidence(c, 2.3)
+	c.CaughtUp()
+	require.False(t, c.Overloaded(at(2.3)))
+	evidence(c, 2.4, 2.5)
+	require.Equal(t, secs(1.1), c.observed)
+	require.Equal(t, 2, c.holeCount, "one, however many messages were dropped")
+}
+
+func TestHolesAreListedWithWhatTheClockShowed(t *testing.T) {
+	c := newObservationClock(at(0), secs(3), secs(1))
+	require.Empty(t, holeList(c.holes))
+	evidence(c, 0.25, 1.2507, 2)
+	c.Lose()
+	c.Regain()
+	evidence(c, 2.0001, 3, 7)
+	require.Equal(t, "0.000:0.250 1.750:0.001 2.749:4.000", holeList(c.holes), "none is ahead of its tick, and none is 0")
+	for n := range 20 {
+		c.Suspend()
+		c.Resume()
+		evidence(c, 8+float64(n))
+	}
+	require.Equal(t, 23, c.holeCount)
+	require.Len(t, strings.Fields(holeList(c.holes)), 8, "the last eight")
 }

@@ -13,12 +13,8 @@ import (
 )
 
 const (
-	// evictAfter is how long a zooid, or a series, must not have been heard to make room in a full table.
-	evictAfter = time.Hour
 	// extraTickInterval is the shortest time between two ticks that follow beats, by the observation clock.
 	extraTickInterval = 100 * time.Millisecond
-	// sweepInterval bounds how often a full table is searched for room.
-	sweepInterval = time.Minute
 )
 
 // collector turns what comes from the bus into what is to be reported: beats, ticks, kills and signals. It knows
@@ -26,20 +22,24 @@ const (
 type collector struct {
 	heartbeatTopic, killTopic, probeTopic string
 	suspendTopic, resumeTopic             string
-	maxMessageSize, maxZooids             int
+	maxMessageSize                        int
 	tickInterval                          time.Duration
 
 	start  time.Time
 	clock  *observationClock
-	zooids map[string]*zooid
-	swept  time.Time
+	zooids zooids
 	seed   maphash.Seed
 	counts counts
+
+	announced uint64    // hash of the own heartbeat that was published last
+	returned  time.Time // when a probe or an own heartbeat came back last; zero: none did
 
 	signals     *signals
 	stops       stops
 	maintenance maintenance
-	copies      signalCopies // of the messages about stops and maintenance
+	copies      signalCopies  // of the messages about stops and maintenance
+	resumed     time.Duration // what the observation clock showed when the last maintenance ended; -1: there was none
+	suspended   time.Duration // how long that lasted
 
 	// What waits to be reported: zooids that have not been reported in this tick interval, which go
 	// at once, and those that have, which wait for the next tick.
@@ -58,6 +58,7 @@ type collector struct {
 type counts struct {
 	messages, bytes        uint64
 	heartbeats, duplicates uint64
+	dropped                uint64 // by an overflow of the queue
 	rejected               map[bus.Reject]uint64
 	probes                 uint64        // that came back
 	probeRoundTrip         time.Duration // of the last probe; negative before the first
@@ -65,15 +66,21 @@ type counts struct {
 
 // report is everything that has to go out, in this order: beats, stops, kill, tick, signals.
 type report struct {
-	beats    []zooid // in the order to report them; their recent and lag are not set
+	beats    []zooid // in the order to report them; their recent, lag and place are not set
 	stops    []stop
 	kill     bool          // a kill signal came since the last report
 	killed   time.Duration // what the observation clock showed at the last one
 	killedAt time.Time     // zero: there was none
 	tick     bool
 	observed time.Duration
+	holes    int
+	holeList string
 	at       time.Time // of the last evidence
-	signals  []signal
+
+	resumed   time.Duration // what the clock showed when the last maintenance ended; -1: there was none
+	suspended time.Duration // how long that lasted
+
+	signals []signal
 }
 
 func newCollector(c *ChemBus, probeTopic string, start time.Time) *collector {
@@ -84,32 +91,47 @@ func newCollector(c *ChemBus, probeTopic string, start time.Time) *collector {
 		suspendTopic:   c.SuspendTopic,
 		resumeTopic:    c.ResumeTopic,
 		maxMessageSize: int(c.MaxMessageSize),
-		maxZooids:      c.MaxZooids,
 		tickInterval:   time.Duration(c.TickInterval),
 		start:          start,
 		clock:          newObservationClock(start, time.Duration(c.BlindAfter), time.Duration(c.TickInterval)),
-		zooids:         make(map[string]*zooid),
+		zooids:         newZooids(c.MaxZooids),
 		signals:        newSignals(c),
 		stops:          newStops(c.Stops),
 		maintenance:    maintenance{limit: time.Duration(c.MaxSuspension)},
 		copies:         newSignalCopies(),
+		resumed:        -1,
 		seed:           maphash.MakeSeed(),
 		counts:         counts{rejected: make(map[bus.Reject]uint64), probeRoundTrip: -1},
 		nextTick:       start.Add(time.Duration(c.TickInterval)),
 	}
 }
 
-// Receive takes one message of the bus, which is valid during the call only. The reason tells why it was
-// rejected; empty if it was not.
-func (c *collector) Receive(topic, payload []byte, frames int, now time.Time) bus.Reject {
+// Receive takes one message of the connection of the heartbeats, which is valid during the call only. The reason tells
+// why it was rejected; empty if it was not.
+func (c *collector) Receive(m bus.Frames, now time.Time) bus.Reject {
 	c.Evidence(now)
+	return c.count(m, c.accept(m, now))
+}
+
+// ReceiveFurther takes one message of the other connection, that of signals and announced stops. It is no evidence: it
+// says nothing about the connection of the heartbeats.
+func (c *collector) ReceiveFurther(m bus.Frames, now time.Time) bus.Reject {
+	return c.count(m, c.acceptFurther(m, now))
+}
+
+func (c *collector) count(m bus.Frames, reject bus.Reject) bus.Reject {
 	c.counts.messages++
-	c.counts.bytes += uint64(len(topic) + len(payload))
-	reject := c.accept(topic, payload, frames, now)
+	c.counts.bytes += uint64(m.Size)
 	if reject != "" {
 		c.counts.rejected[reject]++
 	}
 	return reject
+}
+
+// Dropped says that messages of the connection of the heartbeats were dropped, since there was no room for them.
+func (c *collector) Dropped(n int) {
+	c.counts.dropped += uint64(n)
+	c.clock.Overflow()
 }
 
 // Evidence says that the bus can be heard. The first of each tick interval makes a tick due.
@@ -122,57 +144,80 @@ func (c *collector) Evidence(now time.Time) {
 	}
 }
 
-func (c *collector) accept(topic, payload []byte, frames int, now time.Time) bus.Reject {
+// malformed returns why a message is none whatever its topic.
+func (c *collector) malformed(m bus.Frames) bus.Reject {
 	switch {
-	case frames != 2:
+	case m.Count != 2:
 		return bus.RejectFrames
-	case string(topic) == c.heartbeatTopic:
-		if len(payload) > c.maxMessageSize {
-			return bus.RejectOversize
-		}
-		return c.heartbeat(payload, now)
-	case c.probeTopic != "" && string(topic) == c.probeTopic:
-		if len(payload) > c.maxMessageSize {
-			return bus.RejectOversize
-		}
-		c.probeReturned(string(payload), now)
-	case c.killTopic != "" && string(topic) == c.killTopic:
-		if len(payload) > c.maxMessageSize {
-			return bus.RejectOversize
-		}
-		if _, ok := bus.ProperJSON(string(payload)); !ok {
-			return bus.RejectJSON
-		}
-		c.killDue, c.killed, c.killedAt = true, c.clock.At(now), now
-	case c.signals.topics[string(topic)]:
-		reject, copied := c.signals.Receive(string(topic), payload, now)
-		if copied {
-			c.counts.duplicates++
-		}
-		return reject
-	case c.suspendTopic != "" && string(topic) == c.suspendTopic:
-		return c.maintenanceSignal(topic, payload, now, func() { c.maintenance.Announce(now) })
-	case c.resumeTopic != "" && string(topic) == c.resumeTopic:
-		return c.maintenanceSignal(topic, payload, now, c.maintenance.Resume)
-	default:
-		return c.stop(topic, payload, now)
+	case m.Size-len(m.Topic) > c.maxMessageSize:
+		return bus.RejectOversize
 	}
 	return ""
 }
 
+func (c *collector) accept(m bus.Frames, now time.Time) bus.Reject {
+	if reject := c.malformed(m); reject != "" {
+		return reject
+	}
+	topic, payload := m.Topic, m.Payload // a conversion to compare costs nothing
+	switch {
+	case string(topic) == c.heartbeatTopic:
+		return c.heartbeat(payload, now)
+	case c.probeTopic != "" && string(topic) == c.probeTopic:
+		c.probeReturned(string(payload), now)
+	case c.killTopic != "" && string(topic) == c.killTopic:
+		if _, ok := bus.ProperJSON(string(payload)); !ok {
+			return bus.RejectJSON
+		}
+		c.killDue, c.killed, c.killedAt = true, c.clock.At(now), now
+	case c.suspendTopic != "" && string(topic) == c.suspendTopic:
+		return c.maintenanceSignal(string(topic), payload, now, func() { c.maintenance.Announce(now) })
+	case c.resumeTopic != "" && string(topic) == c.resumeTopic:
+		return c.maintenanceSignal(string(topic), payload, now, c.maintenance.Resume)
+	case !c.isFurther(string(topic)): // else it begins like one of these topics, and comes on the other connection, too
+		return bus.RejectTopic
+	}
+	return ""
+}
+
+// isFurther reports whether a topic belongs to the other connection.
+func (c *collector) isFurther(topic string) bool {
+	_, subscribed := c.stops.Matching(topic)
+	return subscribed || c.signals.topics[topic]
+}
+
+func (c *collector) acceptFurther(m bus.Frames, now time.Time) bus.Reject {
+	if reject := c.malformed(m); reject != "" {
+		return reject
+	}
+	topic := string(m.Topic)
+	switch topic {
+	case c.heartbeatTopic, c.killTopic, c.suspendTopic, c.resumeTopic:
+		return "" // begins like one of these topics, and comes on the other connection, too
+	}
+	if c.signals.topics[topic] {
+		reject, copied := c.signals.Receive(topic, m.Payload, now)
+		if copied {
+			c.counts.duplicates++
+		}
+		return reject
+	}
+	return c.stop(topic, m.Payload, now)
+}
+
 // maintenanceSignal takes a signal that begins or ends maintenance.
-func (c *collector) maintenanceSignal(topic, payload []byte, now time.Time, apply func()) bus.Reject {
+func (c *collector) maintenanceSignal(topic string, payload []byte, now time.Time, apply func()) bus.Reject {
 	_, copied, reject := c.announcement(topic, payload, now)
 	if reject == "" && !copied {
 		apply()
-		c.followMaintenance()
+		c.followMaintenance(now)
 	}
 	return reject
 }
 
 // stop takes a message by which a component announces its stop, or that no subscription is meant for.
-func (c *collector) stop(topic, payload []byte, now time.Time) bus.Reject {
-	blocks, subscribed := c.stops.Matching(string(topic))
+func (c *collector) stop(topic string, payload []byte, now time.Time) bus.Reject {
+	blocks, subscribed := c.stops.Matching(topic)
 	if len(blocks) == 0 {
 		if subscribed {
 			return "" // the subscription of a glob brings along whatever begins like it
@@ -187,15 +232,12 @@ func (c *collector) stop(topic, payload []byte, now time.Time) bus.Reject {
 }
 
 // announcement reads a message that says what will happen. Its second copy must not be taken for a new one.
-func (c *collector) announcement(topic, payload []byte, now time.Time) (m bus.Received, copied bool, reject bus.Reject) {
-	if len(payload) > c.maxMessageSize {
-		return m, false, bus.RejectOversize
-	}
+func (c *collector) announcement(topic string, payload []byte, now time.Time) (m bus.Received, copied bool, reject bus.Reject) {
 	m, ok := bus.ParseMessage(string(payload))
 	if !ok {
 		return m, false, bus.RejectJSON
 	}
-	if copied = c.copies.Copied(string(topic), payload, !math.IsNaN(m.TS), now); copied {
+	if copied = c.copies.Copied(topic, payload, !math.IsNaN(m.TS), now); copied {
 		c.counts.duplicates++
 	}
 	return m, copied, ""
@@ -206,16 +248,18 @@ func (c *collector) announcement(topic, payload []byte, now time.Time) (m bus.Re
 func (c *collector) Marker(exists bool, now time.Time) (expired bool) {
 	c.maintenance.Mark(exists, now)
 	expired = c.maintenance.Expire(now)
-	c.followMaintenance()
+	c.followMaintenance(now)
 	return expired
 }
 
 // followMaintenance makes the clock stand still during maintenance.
-func (c *collector) followMaintenance() {
-	if c.maintenance.Active() {
+func (c *collector) followMaintenance(now time.Time) {
+	switch {
+	case c.maintenance.Active():
 		c.clock.Suspend()
-	} else {
+	case c.clock.suspended:
 		c.clock.Resume()
+		c.resumed, c.suspended = c.clock.observed, now.Sub(c.maintenance.since)
 	}
 }
 
@@ -226,16 +270,15 @@ func (c *collector) heartbeat(payload []byte, now time.Time) bus.Reject {
 	if reject != "" {
 		return reject
 	}
-	z, known := c.zooids[beat.Zooid]
-	if !known {
-		if len(c.zooids) >= c.maxZooids && !c.makeRoom(now) {
-			return bus.RejectMaxZooids
-		}
-		z = &zooid{name: strings.Clone(beat.Zooid)}
-		c.zooids[z.name] = z
+	z := c.zooids.Hear(beat.Zooid, now)
+	if z == nil {
+		return bus.RejectMaxZooids
 	}
-	z.heard = now
-	if z.recent.IsCopy(maphash.Bytes(c.seed, payload), beat.Sent, now.Sub(c.start)) {
+	hash := maphash.Bytes(c.seed, payload)
+	if hash == c.announced {
+		c.returned = now
+	}
+	if z.recent.IsCopy(hash, beat.Sent, now.Sub(c.start)) {
 		c.counts.duplicates++
 		z.starts++
 	} else {
@@ -258,18 +301,9 @@ func (c *collector) heartbeat(payload []byte, now time.Time) bus.Reject {
 	return ""
 }
 
-// makeRoom removes zooids that have not been heard for long. One that comes back is new.
-func (c *collector) makeRoom(now time.Time) bool {
-	if !c.swept.IsZero() && now.Sub(c.swept) < sweepInterval {
-		return false
-	}
-	c.swept = now
-	for name, z := range c.zooids {
-		if !z.dirty && now.Sub(z.heard) > evictAfter {
-			delete(c.zooids, name)
-		}
-	}
-	return len(c.zooids) < c.maxZooids
+// Announced says that this own heartbeat was published.
+func (c *collector) Announced(payload []byte) {
+	c.announced = maphash.Bytes(c.seed, payload)
 }
 
 // probeFacts is what a probe carries.
@@ -298,6 +332,7 @@ func (c *collector) probeReturned(payload string, now time.Time) {
 	if roundTrip := now.Sub(c.start) - sent; sent >= 0 && roundTrip >= 0 {
 		c.counts.probes++
 		c.counts.probeRoundTrip = roundTrip
+		c.returned = now
 		c.clock.ProbeReturned(c.start.Add(sent))
 	}
 }
@@ -322,14 +357,18 @@ func (c *collector) Take() report {
 	extra := len(due) > 0 && len(c.coalesced) == 0 && c.clock.observed-c.ticked >= extraTickInterval
 	r := report{
 		beats: make([]zooid, len(due)),
-		stops: c.stops.Take(c.zooids),
+		stops: c.stops.Take(c.zooids.known),
 		kill:  c.killDue, killed: c.killed, killedAt: c.killedAt,
 		tick: c.tickDue || c.killDue || extra, observed: c.clock.observed, at: c.clock.last,
+		resumed: c.resumed, suspended: c.suspended,
 		signals: c.signals.Take(),
+	}
+	if r.tick {
+		r.holes, r.holeList = c.clock.holeCount, holeList(c.clock.holes)
 	}
 	for i, z := range due {
 		r.beats[i] = *z
-		r.beats[i].recent, r.beats[i].lag = recentBeats{}, lagEstimate{}
+		r.beats[i].recent, r.beats[i].lag, r.beats[i].place = recentBeats{}, lagEstimate{}, nil
 		z.beats, z.starts, z.dirty = 0, 0, false
 		z.reportedIn = c.interval + 1
 	}

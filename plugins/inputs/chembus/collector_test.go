@@ -31,9 +31,14 @@ func newTestCollector() testCollector {
 	return testCollector{newCollector(newPlugin(), testProbe, epoch)}
 }
 
+// frames returns a message of two frames as it is received.
+func frames(topic, payload string) bus.Frames {
+	return bus.Frames{Topic: []byte(topic), Payload: []byte(payload), Count: 2, Size: len(topic) + len(payload)}
+}
+
 // send delivers a heartbeat's payload so many seconds after the start.
 func (s testCollector) send(when float64, payload string) bus.Reject {
-	return s.Receive([]byte("HEARTBEAT"), []byte(payload), 2, at(when))
+	return s.Receive(frames("HEARTBEAT", payload), at(when))
 }
 
 // beat delivers a heartbeat with the given ts.
@@ -44,7 +49,7 @@ func (s testCollector) beat(when float64, name string, sent float64) {
 }
 
 func (s testCollector) kill(when float64) bus.Reject {
-	return s.Receive([]byte("governance.kill"), []byte(`{"reason":"test"}`), 2, at(when))
+	return s.Receive(frames("governance.kill", `{"reason":"test"}`), at(when))
 }
 
 func heartbeat(name string, sent float64) string {
@@ -248,7 +253,7 @@ func TestKillOfAnyJSON(t *testing.T) {
 		`"` + strings.Repeat("x", 64<<10) + `"`: bus.RejectOversize,
 	} {
 		s := newTestCollector()
-		require.Equal(t, expected, s.Receive([]byte("governance.kill"), []byte(payload), 2, at(0.5)), payload)
+		require.Equal(t, expected, s.Receive(frames("governance.kill", payload), at(0.5)), payload)
 		require.Equal(t, expected == "", s.Take().kill, payload)
 	}
 }
@@ -333,8 +338,8 @@ func TestStalledPipeline(t *testing.T) {
 
 func TestEvidenceIsAnyMessage(t *testing.T) {
 	s := newTestCollector()
-	s.Receive([]byte(testProbe), nil, 2, at(1))
-	s.Receive([]byte("HEARTBEAT_X"), nil, 1, at(2))
+	s.Receive(frames(testProbe, ""), at(1))
+	s.Receive(frames("HEARTBEAT_X", ""), at(2))
 	require.Equal(t, secs(1), s.clock.observed)
 	require.EqualValues(t, 2, s.counts.messages)
 	require.EqualValues(t, len(testProbe)+len("HEARTBEAT_X"), s.counts.bytes)
@@ -345,18 +350,18 @@ func TestProbe(t *testing.T) {
 	require.Negative(t, s.counts.probeRoundTrip, "none yet")
 	payload, err := s.probePayload(at(1))
 	require.NoError(t, err)
-	require.Empty(t, s.Receive([]byte(testProbe), payload, 2, at(1.25)))
+	require.Empty(t, s.Receive(frames(testProbe, string(payload)), at(1.25)))
 	require.Equal(t, secs(0.25), s.counts.probeRoundTrip)
 	for _, forged := range []string{
 		"", "x", "1s", "{}", `{"facts":[]}`, `{"facts":{}}`, `{"facts":{"sent_ns":null}}`, `{"facts":{"sent_ns":"1"}}`,
 		`{"facts":{"sent_ns":-5}}`, `{"facts":{"sent_ns":3600000000000}}`, `{"facts":{"sent_ns":1e30}}`, `{"facts":{"sent_ns":NaN}}`,
 	} {
-		require.Empty(t, s.Receive([]byte(testProbe), []byte(forged), 2, at(2)))
+		require.Empty(t, s.Receive(frames(testProbe, forged), at(2)))
 		require.Equal(t, secs(0.25), s.counts.probeRoundTrip, forged)
 	}
-	require.Equal(t, bus.RejectTopic, s.Receive([]byte(testProbe+"2"), payload, 2, at(2)))
-	brackets := []byte(strings.Repeat("[", 16<<20)) // to read these would take more stack than there is
-	require.Equal(t, bus.RejectOversize, s.Receive([]byte(testProbe), brackets, 2, at(2)))
+	require.Equal(t, bus.RejectTopic, s.Receive(frames(testProbe+"2", string(payload)), at(2)))
+	brackets := strings.Repeat("[", 16<<20) // to read these would take more stack than there is
+	require.Equal(t, bus.RejectOversize, s.Receive(frames(testProbe, brackets), at(2)))
 }
 
 // TestProbeIsAMessageOfTheBus has somebody read it who subscribes to everything.
@@ -377,7 +382,7 @@ func TestTopicsThatAreOff(t *testing.T) {
 	c := newPlugin()
 	c.KillTopic = ""
 	s := newCollector(c, "", epoch)
-	require.Equal(t, bus.RejectTopic, s.Receive(nil, []byte("{}"), 2, at(0)))
+	require.Equal(t, bus.RejectTopic, s.Receive(frames("", "{}"), at(0)))
 	require.False(t, s.Due())
 }
 
@@ -389,10 +394,10 @@ func TestFullTableRejectsNewZooidsAndKeepsTheOld(t *testing.T) {
 		s.beat(0, fmt.Sprintf("old_%d", n), wall(0))
 	}
 	for n := range 1000 {
-		require.Equal(t, bus.RejectMaxZooids, s.send(1, heartbeat(fmt.Sprintf("zooid_%d", n), wall(1))))
+		require.Equal(t, bus.RejectMaxZooids, s.send(1, heartbeat(fmt.Sprintf("other_%d", n), wall(1))))
 	}
 	require.EqualValues(t, 1000, s.counts.rejected[bus.RejectMaxZooids])
-	require.Len(t, s.zooids, 3)
+	require.Len(t, s.zooids.known, 3)
 	s.beat(3500, "old_0", wall(3500))
 	s.beat(3500, "old_1", wall(3500))
 	s.Evidence(at(3501))
@@ -401,8 +406,8 @@ func TestFullTableRejectsNewZooidsAndKeepsTheOld(t *testing.T) {
 	// An hour after its last beat one has to make room.
 	later := evictAfter.Seconds() + 1
 	s.beat(later, "new", wall(later))
-	require.NotContains(t, s.zooids, "old_2")
-	require.Contains(t, s.zooids, "old_0")
+	require.NotContains(t, s.zooids.known, "old_2")
+	require.Contains(t, s.zooids.known, "old_0")
 	require.Equal(t, bus.RejectMaxZooids, s.send(later, heartbeat("newer", wall(later))))
 }
 

@@ -1,26 +1,33 @@
 package chembus
 
 import (
+	"hash/maphash"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
-	// doubleTapWindow is how far apart, by ts or by arrival, the two copies of a stream's first
-	// heartbeat can be. The emitters leave 150 ms.
+	// doubleTapWindow is how far apart, by ts or by arrival, a stream's first heartbeat and its copy can be. Publishers
+	// send the copy after 150 ms.
 	doubleTapWindow = 5 * time.Second
 	// untimedTapWindow replaces it for heartbeats without ts, whose regular beats are all alike.
 	untimedTapWindow = time.Second
-	// maxRecent bounds the beats remembered to recognise copies, a zooid: one for each stream that
-	// may have started within the window.
+	// maxRecent bounds the beats of one zooid that are remembered to recognise copies: one for each stream that may have
+	// started within the window.
 	maxRecent = 64
+	// maxKept is for how many of them a zooid keeps the memory.
+	maxKept = 8
+	// maxRecentSignals bounds the signals remembered to recognise copies.
+	maxRecentSignals = 4096
 )
 
 // recentBeats are the beats of a zooid whose copy may still come.
 type recentBeats struct {
-	beats  []recentBeat // oldest first, but for
-	oldest int          // where the oldest is; not 0 only while there are maxRecent
+	beats  []recentBeat // a ring, in the order in which they came
+	oldest int          // index of the oldest; 0 unless there are maxRecent
 	latest float64      // no ts of theirs is later; 0 at first
 }
 
@@ -32,11 +39,11 @@ type recentBeat struct {
 }
 
 // IsCopy reports whether a beat is the copy of one that was heard within the window, and remembers it
-// otherwise. A beat has one copy: a third one with the same bytes comes from an emitter whose clock
+// otherwise. A beat has one copy: a third one with the same bytes comes from a component whose clock
 // stands still, and is a beat again.
 func (r *recentBeats) IsCopy(hash uint64, sent float64, now time.Duration) bool {
-	// A copy has the ts of the other. So one that is later than them all is none, and a component that
-	// floods need not be searched for one.
+	// A copy has the ts of the first one. So a beat whose ts is later than all of theirs is no copy, and the search is
+	// saved for a component that sends very many.
 	if !(sent > r.latest) {
 		i := slices.IndexFunc(r.beats, func(b recentBeat) bool {
 			return b.hash == hash && !(math.IsNaN(sent) && now-b.arrived > untimedTapWindow)
@@ -63,13 +70,16 @@ func (r *recentBeats) IsCopy(hash uint64, sent float64, now time.Duration) bool 
 	return false
 }
 
-// expire removes the beats whose copy cannot come any more.
+// expire removes the beats whose copy cannot come any more, as of a beat that was sent and came at these times.
 func (r *recentBeats) expire(sent float64, now time.Duration) {
 	r.straighten(0)
 	r.beats = slices.DeleteFunc(r.beats, func(b recentBeat) bool {
 		// Both must be old: after a pause of the bus copies come late, but close by ts.
 		return now-b.arrived > doubleTapWindow && !(math.Abs(sent-b.sent) <= doubleTapWindow.Seconds())
 	})
+	if len(r.beats) == 0 && cap(r.beats) > maxKept {
+		r.beats = nil // so that no burst takes memory for good
+	}
 }
 
 // straighten puts the oldest first, and returns where the beat at i is then.
@@ -81,4 +91,30 @@ func (r *recentBeats) straighten(i int) int {
 	r.beats = slices.Concat(r.beats[r.oldest:], r.beats[:r.oldest])
 	r.oldest = 0
 	return i
+}
+
+// signalCopies recognises the copy that publishers on the bus send of the first message of a topic, for all messages but
+// heartbeats.
+type signalCopies struct {
+	seed  maphash.Seed
+	heard *simplelru.LRU[uint64, time.Time]
+}
+
+func newSignalCopies() signalCopies {
+	return signalCopies{seed: maphash.MakeSeed(), heard: newLRU[uint64](maxRecentSignals)}
+}
+
+// Copied reports whether the message was heard before, and remembers it otherwise. What is dated and was
+// heard byte for byte is the same event, however late; what is not dated may happen again.
+func (c *signalCopies) Copied(topic string, payload []byte, dated bool, now time.Time) bool {
+	var hash maphash.Hash
+	hash.SetSeed(c.seed)
+	_, _ = hash.WriteString(topic + "\x00") // never fails
+	_, _ = hash.Write(payload)
+	id := hash.Sum64()
+	if heard, known := c.heard.Peek(id); known && (dated || now.Sub(heard) <= untimedTapWindow) {
+		return true
+	}
+	c.heard.Add(id, now)
+	return false
 }

@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -78,4 +79,28 @@ func hashes(beats []recentBeat) []uint64 {
 		list = append(list, b.hash)
 	}
 	return list
+}
+
+func TestSignalCopies(t *testing.T) {
+	c := newSignals(newPlugin()).copies
+	copied := func(seconds float64, topic, payload string, dated bool) bool {
+		return c.Copied(topic, []byte(payload), dated, at(seconds))
+	}
+	require.False(t, copied(0, "A", "x", true))
+	require.True(t, copied(0.15, "A", "x", true))
+	require.True(t, copied(500, "A", "x", true), "held up by the bus")
+	require.False(t, copied(500, "B", "x", true), "another topic")
+	require.False(t, copied(500, "A", "y", true), "another event")
+
+	require.False(t, copied(0, "A", "undated", false))
+	require.True(t, copied(0.15, "A", "undated", false))
+	require.False(t, copied(10, "A", "undated", false), "it happened again")
+	require.True(t, copied(10.15, "A", "undated", false))
+
+	for n := range 10 * maxRecentSignals {
+		require.False(t, copied(20, "A", fmt.Sprint(n), true))
+		require.True(t, copied(20, "A", fmt.Sprint(n), true))
+	}
+	require.Equal(t, maxRecentSignals, c.heard.Len())
+	require.False(t, copied(20, "A", "x", true), "forgotten")
 }

@@ -2,7 +2,6 @@ package chembus
 
 import (
 	"math"
-	"time"
 
 	"github.com/influxdata/telegraf"
 
@@ -13,7 +12,7 @@ import (
 // Telegraf does; what is heard meanwhile is merged in the collector.
 func (c *ChemBus) emit(acc telegraf.Accumulator) {
 	// Before any beat the processor has to know that a new run of the clock begins.
-	c.addClock(acc, "chembus_tick", 0, c.collector.start)
+	c.addTick(acc, report{at: c.collector.start, resumed: -1})
 	for {
 		c.mu.Lock()
 		for !c.collector.Due() && !c.stopping {
@@ -33,7 +32,7 @@ func (c *ChemBus) emit(acc telegraf.Accumulator) {
 			c.addStop(acc, s)
 		}
 		if r.kill {
-			c.addClock(acc, "chembus_kill", r.killed, r.killedAt)
+			c.addKill(acc, r)
 		}
 		if r.tick {
 			c.addTick(acc, r)
@@ -44,16 +43,22 @@ func (c *ChemBus) emit(acc telegraf.Accumulator) {
 	}
 }
 
-// addClock adds a metric that holds nothing but what the observation clock showed.
-func (c *ChemBus) addClock(acc telegraf.Accumulator, measurement string, observed time.Duration, at time.Time) {
-	acc.AddFields(measurement, map[string]any{"observed_s": observed.Seconds(), "run": c.run}, c.tags(), at)
+func (c *ChemBus) addKill(acc telegraf.Accumulator, r report) {
+	acc.AddFields("chembus_kill", map[string]any{"observed_s": r.killed.Seconds(), "run": c.run}, c.tags(), r.killedAt)
 }
 
-// addTick adds a tick. The last kill signal is in each of them, for whoever lost what came before.
+// addTick adds a tick. The holes, the last kill signal and the end of the last maintenance are in each of them, for
+// whoever lost what came before.
 func (c *ChemBus) addTick(acc telegraf.Accumulator, r report) {
-	fields := map[string]any{"observed_s": r.observed.Seconds(), "run": c.run}
+	fields := map[string]any{"observed_s": r.observed.Seconds(), "run": c.run, "holes": r.holes}
+	if r.holeList != "" {
+		fields["hole_list"] = r.holeList
+	}
 	if !r.killedAt.IsZero() {
 		fields["killed_s"] = r.killed.Seconds()
+	}
+	if r.resumed >= 0 {
+		fields["resumed_s"], fields["suspended_s"] = r.resumed.Seconds(), r.suspended.Seconds()
 	}
 	acc.AddFields("chembus_tick", fields, c.tags(), r.at)
 }
@@ -94,33 +99,4 @@ func (c *ChemBus) addHeartbeat(acc telegraf.Accumulator, z *zooid) {
 	// Not the time of the beat: after a mere copy that would be the metric before once more, and a
 	// database would overwrite it.
 	acc.AddFields("chembus_heartbeat", fields, tags, z.heard)
-}
-
-// addBus reports on the bus and on the input itself.
-func (c *ChemBus) addBus(acc telegraf.Accumulator, now time.Time) {
-	c.mu.Lock()
-	s := c.collector
-	fields := map[string]any{
-		"observable":  s.clock.Observable(now),
-		"connected":   c.connected,
-		"probing":     s.probeTopic != "",
-		"suspended":   s.maintenance.Active(),
-		"observed_s":  s.clock.observed.Seconds(),
-		"blind_s":     s.clock.Blind(now).Seconds(),
-		"messages":    s.counts.messages,
-		"bytes":       s.counts.bytes,
-		"heartbeats":  s.counts.heartbeats,
-		"duplicates":  s.counts.duplicates,
-		"zooids":      len(s.zooids),
-		"disconnects": c.disconnects,
-	}
-	for _, reason := range bus.Rejects {
-		fields["rejected_"+string(reason)] = s.counts.rejected[reason]
-	}
-	if s.counts.probeRoundTrip >= 0 {
-		fields["probe_rtt_s"] = s.counts.probeRoundTrip.Seconds()
-	}
-	s.signals.addCounts(fields)
-	c.mu.Unlock()
-	acc.AddFields("chembus_bus", fields, c.tags(), now)
 }

@@ -101,11 +101,11 @@ func TestVeryFirstMetricIsATickOfZero(t *testing.T) {
 	acc.Wait(3)
 	metrics := acc.GetTelegrafMetrics()
 	require.Equal(t, "chembus_tick", metrics[0].Name())
-	require.Equal(t, map[string]any{"observed_s": 0.0, "run": testRun}, metrics[0].Fields())
+	require.Equal(t, map[string]any{"observed_s": 0.0, "run": testRun, "holes": int64(0)}, metrics[0].Fields())
 	require.Equal(t, map[string]string{"endpoint": "tcp://bus:1"}, metrics[0].Tags())
 	require.Equal(t, "chembus_heartbeat", metrics[1].Name())
 	require.Equal(t, "chembus_tick", metrics[2].Name())
-	require.Equal(t, map[string]any{"observed_s": 1.0, "run": testRun}, metrics[2].Fields())
+	require.Equal(t, map[string]any{"observed_s": 1.0, "run": testRun, "holes": int64(1), "hole_list": "0.000:0.500"}, metrics[2].Fields())
 	require.True(t, metrics[2].Time().Equal(at(1.5)))
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 )
 
@@ -55,7 +56,7 @@ func (c *load) beat() {
 	c.now = c.now.Add(c.step)
 	payload := c.payloads[c.next]
 	stamp(payload, c.now)
-	if reject := c.Receive(c.topic, payload, 2, c.now); reject != "" {
+	if reject := c.Receive(bus.Frames{Topic: c.topic, Payload: payload, Count: 2, Size: len(c.topic) + len(payload)}, c.now); reject != "" {
 		panic(reject)
 	}
 	if c.next++; c.next == len(c.payloads) {
@@ -117,7 +118,7 @@ func BenchmarkMemory(b *testing.B) {
 				c.Evidence(c.now.Add(time.Second))
 				c.Take()
 				with := heapInUse()
-				zooids := len(c.zooids)
+				zooids := len(c.zooids.known)
 				c.collector = nil
 				b.ReportMetric(float64(with-heapInUse())/float64(zooids), "B/zooid")
 				runtime.KeepAlive(c)

@@ -1,16 +1,24 @@
 package chembus
 
-import "time"
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/influxdata/telegraf/config"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/option"
+)
 
 // maintenance decides whether the bus is in maintenance. Its signs are a signal, which another signal ends, and a file,
 // which is there for as long as it lasts: it is in maintenance from the first sign to the last. Time is passed in.
 type maintenance struct {
 	limit time.Duration // how long it lasts at most
 
-	announced bool // a suspend signal was received, and no resume signal since
-	marked    bool // the file exists
-	ignored   bool // the file has existed for longer than the limit
-	since     time.Time
+	announced bool      // a suspend signal was received, and no resume signal since
+	marked    bool      // the file exists
+	ignored   bool      // the file has existed for longer than the limit
+	since     time.Time // when the last maintenance began
 }
 
 // Active reports whether the bus is in maintenance.
@@ -29,7 +37,7 @@ func (m *maintenance) Resume() {
 	m.announced = false
 }
 
-// Mark takes whether the file exists. One that has existed for longer than the limit is a new sign once it was gone.
+// Mark takes whether the file exists. A file that has existed for longer than the limit is ignored until it was removed.
 func (m *maintenance) Mark(exists bool, now time.Time) {
 	switch {
 	case !exists:
@@ -55,4 +63,19 @@ func (m *maintenance) Expire(now time.Time) bool {
 	m.ignored = m.ignored || m.marked
 	m.announced, m.marked = false, false
 	return true
+}
+
+// checkMaintenance checks the options for maintenance, apart from their topics, which checkTopics checks.
+func (c *ChemBus) checkMaintenance() error {
+	if c.MaintenanceFile != "" && !filepath.IsAbs(c.MaintenanceFile) {
+		return &option.Error{
+			Name:    "maintenance_file",
+			Problem: fmt.Sprintf("%q is no absolute path", c.MaintenanceFile),
+			Allowed: `use one such as "/home/NAME/.kloros/maintenance_mode", with the folder written out`,
+		}
+	}
+	if c.MaxSuspension < config.Duration(time.Second) {
+		return option.TooSmall("max_suspension", time.Duration(c.MaxSuspension), time.Second)
+	}
+	return nil
 }

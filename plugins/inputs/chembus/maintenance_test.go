@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf/config"
-	"github.com/influxdata/telegraf/testutil"
 	"github.com/stretchr/testify/require"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
@@ -106,6 +105,32 @@ func TestClockStandsStillBetweenTheSignals(t *testing.T) {
 	require.Equal(t, secs(3.5), s.clock.observed)
 }
 
+// TestTicksSayWhenTheLastMaintenanceWasOver has a maintenance by signals, then one by the file that is forgotten.
+func TestTicksSayWhenTheLastMaintenanceWasOver(t *testing.T) {
+	s := newTestCollector()
+	s.maintenance.limit = 100 * time.Second
+	s.Evidence(at(0))
+	s.Evidence(at(1))
+	require.Equal(t, time.Duration(-1), s.Take().resumed)
+	s.signal(2, "MAINTENANCE_SUSPEND", sentAt(2))
+	s.Evidence(at(30))
+	require.Equal(t, time.Duration(-1), s.Take().resumed, "it is not over")
+	s.signal(60, "MAINTENANCE_RESUME", sentAt(60))
+	s.Marker(false, at(61))
+	s.signal(62, "MAINTENANCE_RESUME", sentAt(62))
+	r := s.Take()
+	require.Equal(t, []time.Duration{secs(2), secs(58)}, []time.Duration{r.resumed, r.suspended}, "not of a second resume signal")
+
+	s.Evidence(at(63))
+	require.Equal(t, secs(3), s.clock.observed)
+	s.Marker(true, at(63))
+	s.Marker(true, at(162))
+	require.Equal(t, secs(2), s.Take().resumed)
+	require.True(t, s.Marker(true, at(163)))
+	r = s.Take()
+	require.Equal(t, []time.Duration{secs(3), secs(100)}, []time.Duration{r.resumed, r.suspended})
+}
+
 // TestCopiesOfMaintenanceSignals has the second copy of each signal come after the other signal, since publishers
 // repeat the first message of a topic.
 func TestCopiesOfMaintenanceSignals(t *testing.T) {
@@ -150,7 +175,7 @@ func TestMaintenanceOfARealBus(t *testing.T) {
 	c := onBus(b)
 	c.SuspendTopic, c.ResumeTopic = "PAUSE", "GO_ON" // the options count
 	c.MaintenanceFile = filepath.Join(t.TempDir(), "maintenance_mode")
-	start(t, c)
+	acc := start(t, c)
 	p := publisher(t, b, "PAUSE", "GO_ON")
 	eventually(t, c, observable(c))
 	require.True(t, holds(func() bool { return says(c, "can be heard") }))
@@ -169,6 +194,12 @@ func TestMaintenanceOfARealBus(t *testing.T) {
 	require.NoError(t, os.Remove(c.MaintenanceFile))
 	eventually(t, c, map[string]any{"suspended": false, "observable": true})
 	requireLines(t, c, []string{"Listening for", "can be heard", "is in maintenance", "can be heard again"})
+	require.True(t, holds(func() bool {
+		ticks := acc.named("chembus_tick")
+		resumed, found := ticks[len(ticks)-1].GetField("resumed_s")
+		lasted, _ := ticks[len(ticks)-1].GetField("suspended_s")
+		return found && resumed == before["observed_s"] && lasted.(float64) > 0.2
+	}), "each tick says when it was over")
 }
 
 func announced(c *ChemBus) bool {
@@ -195,44 +226,4 @@ func TestMaintenanceThatIsForgottenOnARealBus(t *testing.T) {
 	})
 	publish(t, p, "MAINTENANCE_SUSPEND", `{"again":1}`)
 	eventually(t, c, map[string]any{"suspended": true, "observable": false})
-}
-
-func TestFolderOfTheMarkerThatIsNotThere(t *testing.T) {
-	var log testutil.CaptureLogger
-	m := marker{file: filepath.Join(t.TempDir(), "home", ".kloros", "maintenance_mode"), isDefault: true, log: &log}
-	require.False(t, m.Exists(at(0)))
-	m.isDefault = false
-	require.False(t, m.Exists(at(1)))
-	require.Empty(t, log.Messages(), "nobody has to create it")
-}
-
-func TestMarkerThatCannotBeLookedAtIsSaidOnce(t *testing.T) {
-	for isDefault, expected := range map[bool]string{true: "I! ", false: "E! "} {
-		var log testutil.CaptureLogger
-		folder := filepath.Join(t.TempDir(), "folder")
-		require.NoError(t, os.WriteFile(folder, nil, 0o600)) // a file where the folder should be
-		m := marker{file: filepath.Join(folder, "maintenance_mode"), isDefault: isDefault, log: &log}
-		for now := range 100 {
-			require.False(t, m.Exists(at(float64(now))))
-		}
-		require.Len(t, log.Messages(), 1)
-		require.Contains(t, log.Messages()[0].String(), expected)
-		require.Contains(t, log.Messages()[0].String(), "Maintenance is noticed by its signals only")
-		require.NoError(t, os.Remove(folder))
-		require.False(t, m.Exists(at(200)))
-		require.Len(t, log.Messages(), 2)
-	}
-}
-
-func TestMarkerInAFolderThatIsClosed(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("root may search every folder")
-	}
-	var log testutil.CaptureLogger
-	folder := t.TempDir()
-	require.NoError(t, os.Chmod(folder, 0))
-	m := marker{file: filepath.Join(folder, ".kloros", "maintenance_mode"), isDefault: true, log: &log}
-	require.False(t, m.Exists(at(0)))
-	require.Empty(t, log.Errors())
-	require.Contains(t, log.Messages()[0].String(), "I! ")
 }

@@ -11,33 +11,35 @@ import (
 
 const (
 	// gather is how long messages gather on a busy bus before they are taken in: to be woken for each by itself
-	// takes much longer than to take it in. Busy is a bus on which less than busyGap passes between them.
+	// takes much longer than to take it in. Busy is a bus on which less than busyGap passes between them. When enough
+	// come at a time they need not gather.
 	gather  = 5 * time.Millisecond
 	busyGap = 50 * time.Millisecond
+	enough  = 250
 	// retryAfter is the pause before sockets that failed are opened again.
 	retryAfter = time.Second
-	// socketSizeFactor is how much more than max_message_size a socket accepts. What is between is
-	// counted and dropped; what is larger still makes ZeroMQ cut the connection before it can take
-	// memory, and it has to be made again.
-	socketSizeFactor = 64
+	// reprobe is how long after a connection was made again a probe is sent. The bus has its subscription then.
+	reprobe = 50 * time.Millisecond
 )
 
 // receiver owns the sockets of the plugin. Everything in it belongs to the goroutine in run.
 type receiver struct {
-	plugin   *ChemBus
-	context  *zmq.Context
-	busLog   busLog
-	rejects  rejectLog
-	announce announcer
-	marker   marker
-	probes   probeSchedule
-	ports    portHint
+	plugin     *ChemBus
+	context    *zmq.Context
+	busLog     busLog
+	publishLog publishLog
+	rejects    rejectLog
+	announce   announcer
+	marker     marker
+	probes     probeSchedule
+	ports      portHint
 
-	in           *bus.Connection
-	losses       uint64          // of connections that were closed since
+	// Heartbeats have a connection of their own, with what must keep its order with them: the kill signal, maintenance
+	// and the probe. So no message on a topic that is freely configured can cut it.
+	beats        *hearing
+	further      *hearing        // signals and announced stops; nil: there are none
 	out          *bus.Connection // nil: nothing is published
 	poller       *zmq.Poller
-	batch        *bus.Batch
 	received     int       // messages, in the last step
 	receivedAt   time.Time // when there were some last
 	busy         bool      // hardly any time passed between them
@@ -46,26 +48,40 @@ type receiver struct {
 }
 
 func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver {
-	return &receiver{
+	r := &receiver{
 		plugin:     c,
 		context:    context,
 		busLog:     busLog{endpoint: c.subscribeEndpoint, blindAfter: time.Duration(c.BlindAfter), log: c.Log},
+		publishLog: publishLog{endpoint: c.publishEndpoint, log: c.Log},
 		rejects:    rejectLog{log: c.Log},
 		announce:   announcer{name: c.AnnounceAs, topic: c.HeartbeatTopic},
-		marker:     marker{file: c.MaintenanceFile, isDefault: c.MaintenanceFile == defaultMarker, log: c.Log},
+		marker:     newMarker(c),
 		probes:     probeSchedule{interval: time.Duration(c.TickInterval)},
 		ports:      portHint{subscribe: c.defaultSubscribe, publish: c.defaultPublish, started: c.collector.start, log: c.Log},
-		batch:      bus.NewBatch(),
 		probeTopic: probeTopic,
 
 		nextInterval: c.collector.start,
 	}
+	limit := int(c.PendingBytesLimit)
+	further := slices.Clone(c.Signals)
+	for _, block := range c.Stops {
+		further = append(further, block.prefix)
+	}
+	if len(further) > 0 {
+		r.further = newHearing(c, "signals", "heartbeats are not affected", limit/furtherShare, further...)
+		limit -= limit / furtherShare
+	}
+	r.beats = newHearing(c, "heartbeats", "that time is not counted as silence", limit,
+		c.HeartbeatTopic, c.KillTopic, c.SuspendTopic, c.ResumeTopic, probeTopic)
+	return r
 }
 
 // run listens until the plugin stops.
 func (r *receiver) run() {
 	defer r.plugin.waker.CloseReceiver()
-	defer r.batch.Free()
+	for _, h := range r.hearings() {
+		defer h.queue.Free()
+	}
 	for {
 		err := r.open()
 		for err == nil && !r.stopped() {
@@ -97,28 +113,18 @@ func (r *receiver) stopped() bool {
 
 func (r *receiver) open() error {
 	c := r.plugin
-	topics := []string{c.HeartbeatTopic}
-	topics = append(topics, c.Signals...)
-	for _, block := range c.Stops {
-		topics = append(topics, block.prefix)
-	}
-	for _, topic := range []string{c.KillTopic, c.SuspendTopic, c.ResumeTopic, r.probeTopic} {
-		if topic != "" {
-			topics = append(topics, topic)
-		}
-	}
-	slices.Sort(topics)
-	topics = slices.Compact(topics) // blocks may share a prefix
-	var err error
-	if r.in, err = bus.NewSubscriber(r.context, c.subscribeEndpoint, c.keys, socketSizeFactor*int64(c.MaxMessageSize), topics...); err != nil {
-		return err
-	}
 	r.poller = zmq.NewPoller()
 	r.poller.Add(c.waker.Socket(), zmq.POLLIN)
-	r.in.AddTo(r.poller)
+	for _, h := range r.hearings() {
+		if err := h.open(c, r.context); err != nil {
+			return err
+		}
+		h.connection.AddTo(r.poller)
+	}
 	if c.publishEndpoint == "" {
 		return nil
 	}
+	var err error
 	if r.out, err = bus.NewPublisher(r.context, c.publishEndpoint, c.keys, c.HeartbeatTopic, r.probeTopic); err != nil {
 		return err
 	}
@@ -127,36 +133,42 @@ func (r *receiver) open() error {
 }
 
 func (r *receiver) close() {
-	if r.in != nil {
-		r.losses += r.in.Losses()
-		r.in.Close(0)
+	for _, h := range r.hearings() {
+		h.close()
 	}
 	if r.out != nil {
 		r.out.Close(0)
+		r.out = nil
 	}
-	r.in, r.out = nil, nil
 	r.plugin.mu.Lock()
 	r.plugin.connected = false
+	r.plugin.collector.clock.Lose()
 	r.plugin.mu.Unlock()
 }
 
 // step waits for the bus or for the time to do something, and does it.
 func (r *receiver) step() error {
-	if !r.batch.Full() { // else more may wait
-		if r.received > 0 && r.busy {
+	if !r.ready(time.Now()) {
+		if r.busy && r.received > 0 && r.received < enough {
 			time.Sleep(gather)
 		}
 		if _, err := r.poller.Poll(r.wait(time.Now())); err != nil && !bus.Again(err) {
 			return err
 		}
 	}
+	r.received = 0
+	for _, h := range r.hearings() {
+		if err := h.receive(); err != nil {
+			return err
+		}
+		r.received += h.received
+	}
 	now := time.Now()
-	if err := r.in.Update(now); err != nil {
-		return err
+	if r.received > 0 {
+		r.busy = now.Sub(r.receivedAt) < busyGap
+		r.receivedAt = now
 	}
-	if err := r.receive(now); err != nil {
-		return err
-	}
+	r.read(now)
 	if r.out != nil {
 		if err := r.out.Update(now); err != nil {
 			return err
@@ -184,7 +196,11 @@ func (r *receiver) wait(now time.Time) time.Duration {
 	if due := r.probes.Due(); r.probing() && due.Before(next) {
 		next = due
 	}
-	for _, connection := range []*bus.Connection{r.in, r.out} {
+	connections := []*bus.Connection{r.out}
+	for _, h := range r.hearings() {
+		connections = append(connections, h.connection)
+	}
+	for _, connection := range connections {
 		if connection == nil {
 			continue
 		}
@@ -192,40 +208,13 @@ func (r *receiver) wait(now time.Time) time.Duration {
 			next = due
 		}
 	}
-	// Poll counts in whole milliseconds; rounding up keeps it from spinning through the last one.
-	return max(next.Sub(now)+time.Millisecond-1, 0)
-}
-
-// receive takes in what waits, up to one batch: then others get the lock.
-func (r *receiver) receive(now time.Time) error {
-	n, err := r.batch.Receive(r.in)
-	if err != nil && !bus.Again(err) {
-		return err
-	}
-	if r.received = n; n > 0 {
-		r.busy = now.Sub(r.receivedAt) < busyGap
-		r.receivedAt = now
-	}
-	c := r.plugin
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.connected, c.disconnects = r.in.Up(), r.losses+r.in.Losses()
-	c.collector.clock.Backlog(r.batch.Full(), now)
-	r.probes.backlog = r.batch.Full()
-	probes := c.collector.counts.probes
-	for i := range n {
-		topic, payload, frames := r.batch.Message(i)
-		if reject := c.collector.Receive(topic, payload, frames, now); reject != "" {
-			r.rejects.Add(reject, topic, payload)
+	if r.further != nil && r.further.queue.Head() != nil {
+		if due := r.further.queue.Head().Arrived.Add(settle); due.Before(next) {
+			next = due
 		}
 	}
-	if uint64(n) > c.collector.counts.probes-probes {
-		r.probes.heard = now
-	}
-	if c.collector.Due() {
-		c.due.Signal()
-	}
-	return nil
+	// Poll counts in whole milliseconds; rounding up keeps it from spinning through the last one.
+	return max(next.Sub(now)+time.Millisecond-1, 0)
 }
 
 // everyInterval does what is done once in each tick interval.
@@ -234,16 +223,17 @@ func (r *receiver) everyInterval(now time.Time) error {
 	marked := r.marker.Exists(now)
 	c.mu.Lock()
 	expired := c.collector.Marker(marked, now)
-	if r.probeTopic == "" && r.in.Up() {
-		// Without a probe being connected has to pass for evidence.
+	if r.probeTopic == "" && r.beats.connection.Up() && r.beats.empty() {
+		// Without a probe being connected has to pass for evidence. It would be ahead of what is not read yet.
 		c.collector.Evidence(now)
 		c.due.Signal()
 	}
 	clock := c.collector.clock
 	view := busView{
-		observable: clock.Observable(now), connected: r.in.Up(), maintenance: c.collector.maintenance.Active(), behind: clock.Behind(now),
-		evidence: clock.last,
+		observable: clock.Observable(now), connected: r.beats.connection.Up(), maintenance: c.collector.maintenance.Active(),
+		behind: clock.Overloaded(now) || !r.beats.empty(), evidence: clock.last,
 	}
+	works, known := c.collector.publishing(now)
 	c.mu.Unlock()
 
 	if expired {
@@ -252,7 +242,16 @@ func (r *receiver) everyInterval(now time.Time) error {
 			c.subscribeEndpoint, time.Duration(c.MaxSuspension), c.ResumeTopic, c.MaintenanceFile, c.SuspendTopic)
 	}
 	r.busLog.Update(view, now)
-	r.ports.Update(r.in.Up(), r.out == nil || r.out.Up(), now)
+	r.ports.Update(view.connected, r.out == nil || r.out.Up(), now)
+	for _, h := range r.hearings() {
+		losses, refusals := h.totals()
+		h.log.Update(losses, refusals, h.droppedTotal, now)
+	}
+	if r.out != nil {
+		r.publishLog.Update(publishView{
+			hears: view.connected && !view.maintenance, fails: known && !works, up: r.out.Up(), refusals: r.out.Refusals(),
+		}, now)
+	}
 	r.rejects.Flush(now)
 	return nil
 }
@@ -291,6 +290,9 @@ func (r *receiver) announceDue(now time.Time) error {
 	if payload == nil {
 		return nil
 	}
+	r.plugin.mu.Lock()
+	r.plugin.collector.Announced(payload)
+	r.plugin.mu.Unlock()
 	return r.publish(r.plugin.HeartbeatTopic, payload)
 }
 

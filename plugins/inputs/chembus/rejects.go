@@ -24,12 +24,12 @@ type rejectLog struct {
 }
 
 // Add takes a rejected message.
-func (l *rejectLog) Add(reason bus.Reject, topic, payload []byte) {
+func (l *rejectLog) Add(reason bus.Reject, m bus.Frames) {
 	if l.counts == nil {
 		l.counts, l.examples = make(map[bus.Reject]uint64), make(map[bus.Reject]string)
 	}
 	if l.counts[reason]++; l.counts[reason] == 1 {
-		l.examples[reason] = fmt.Sprintf("topic %q, %d bytes: %q", excerpt(topic), len(payload), excerpt(payload))
+		l.examples[reason] = fmt.Sprintf("topic %q, %d bytes: %q", excerpt(m.Topic), m.Size-len(m.Topic), excerpt(m.Payload))
 	}
 }
 

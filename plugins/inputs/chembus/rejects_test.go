@@ -1,7 +1,6 @@
 package chembus
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
@@ -14,12 +13,12 @@ import (
 func TestRejectsAreLoggedOnceAMinute(t *testing.T) {
 	var log testutil.CaptureLogger
 	l := rejectLog{log: &log}
-	huge := bytes.Repeat([]byte("x"), 1<<20)
+	huge := strings.Repeat("x", 1<<20)
 	for second := range 150 {
 		for range 100 {
-			l.Add(bus.RejectJSON, []byte("HEARTBEAT"), []byte("evil\n2026-01-01T00:00:00Z E! forged \x1b[31m"))
+			l.Add(bus.RejectJSON, frames("HEARTBEAT", "evil\n2026-01-01T00:00:00Z E! forged \x1b[31m"))
 		}
-		l.Add(bus.RejectTopic, []byte("HEARTBEAT_X"), huge)
+		l.Add(bus.RejectTopic, frames("HEARTBEAT_X", huge))
 		l.Flush(at(float64(second)))
 	}
 	lines := log.Messages()

@@ -44,8 +44,9 @@ func TestRecordingOfTheRealBus(t *testing.T) {
 			continue
 		}
 		now = line.T
+		require.Len(t, line.Frames, 2)
 		topic, payload := line.Frames[0], line.Frames[1]
-		require.Empty(t, s.Receive([]byte(topic), []byte(payload), len(line.Frames), at(now)), payload)
+		require.Empty(t, s.Receive(frames(topic, payload), at(now)), payload)
 		if s.Due() {
 			take()
 		}
@@ -79,7 +80,7 @@ func TestRecordingOfTheRealBus(t *testing.T) {
 	require.Empty(t, s.counts.rejected)
 	require.NotEmpty(t, acc.named("chembus_heartbeat"))
 	for _, m := range acc.named("chembus_heartbeat") {
-		require.False(t, m.HasField("uptime_s"), "today's emitters put the epoch time there")
+		require.False(t, m.HasField("uptime_s"), "today's components put the epoch time there")
 		require.True(t, m.HasField("processed_count"))
 	}
 }

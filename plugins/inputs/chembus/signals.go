@@ -22,7 +22,7 @@ const (
 	maxSignalAhead = 24 * time.Hour
 )
 
-// signal is one that waits to be reported.
+// signal is a message of a topic in the option signals, which waits to be reported.
 type signal struct {
 	tags   map[string]string
 	fields map[string]any
@@ -119,27 +119,27 @@ func (s *signals) Receive(topic string, payload []byte, now time.Time) (reject b
 	case err != nil:
 		return bus.RejectJSON, false // nested too deeply
 	}
-	heard, dated := signal{at: now}, false
+	received, dated := signal{at: now}, false
 	if sent, ok := epochTime(m.TS); ok && sent.After(now.Add(-maxSignalAge)) && sent.Before(now.Add(maxSignalAhead)) {
-		heard.at, dated = sent, true
+		received.at, dated = sent, true
 	}
 	_, isTelemetry := telemetryFields[topic]
 	if isTelemetry {
-		heard.tags, heard.fields, reject = telemetry(topic, facts)
+		received.tags, received.fields, reject = telemetry(topic, facts)
 	} else {
-		heard.tags, heard.fields, reject = plainSignal(topic, m, facts)
+		received.tags, received.fields, reject = plainSignal(topic, m, facts)
 	}
 	switch {
 	case reject != "":
 		return reject, false
 	case s.copies.Copied(topic, payload, dated, now):
 		return "", true
-	case !s.series.Admit(heard.tags, now):
+	case !s.series.Admit(received.tags, now):
 		return bus.RejectMaxSeries, false
 	}
 	s.heard++
 	if isTelemetry && s.timers != nil {
-		for _, timer := range s.timers.Event(topic, heard.tags["name"], heard.at) {
+		for _, timer := range s.timers.Event(topic, received.tags["name"], received.at) {
 			s.wait(signal{
 				tags:   map[string]string{"signal": signalUnmatched, "name": timer.name},
 				fields: map[string]any{"unmatched": 1.0},
@@ -147,18 +147,18 @@ func (s *signals) Receive(topic string, payload []byte, now time.Time) (reject b
 			})
 		}
 	}
-	s.wait(heard)
+	s.wait(received)
 	return "", false
 }
 
 // wait keeps a signal until it is taken, if there is room.
-func (s *signals) wait(heard signal) {
-	size := heard.size()
+func (s *signals) wait(received signal) {
+	size := received.size()
 	if s.waitingSize+size > maxSignalsSize {
 		s.dropped++
 		return
 	}
-	s.waiting = append(s.waiting, heard)
+	s.waiting = append(s.waiting, received)
 	s.waitingSize += size
 }
 

@@ -9,13 +9,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-const (
-	// maxSignalSeries bounds the combinations of tags that signals have; each of them is a series in
-	// a database.
-	maxSignalSeries = 10_000
-	// maxRecentSignals bounds the signals remembered to recognise copies.
-	maxRecentSignals = 4096
-)
+// maxSignalSeries bounds the combinations of tags that signals have; each of them is a series in a database.
+const maxSignalSeries = 10_000
 
 // newLRU returns a table of times that removes the oldest entry when there are more than size.
 func newLRU[Key comparable](size int) *simplelru.LRU[Key, time.Time] {
@@ -52,29 +47,4 @@ func (s *signalSeries) Admit(tags map[string]string, now time.Time) bool {
 	}
 	s.heard.Add(id, now)
 	return true
-}
-
-// signalCopies recognises the second copy that publishers on the bus send of the first message of a topic.
-type signalCopies struct {
-	seed  maphash.Seed
-	heard *simplelru.LRU[uint64, time.Time]
-}
-
-func newSignalCopies() signalCopies {
-	return signalCopies{seed: maphash.MakeSeed(), heard: newLRU[uint64](maxRecentSignals)}
-}
-
-// Copied reports whether the message was heard before, and remembers it otherwise. What is dated and was
-// heard byte for byte is the same event, however late; what is not dated may happen again.
-func (c *signalCopies) Copied(topic string, payload []byte, dated bool, now time.Time) bool {
-	var hash maphash.Hash
-	hash.SetSeed(c.seed)
-	_, _ = hash.WriteString(topic + "\x00") // never fails
-	_, _ = hash.Write(payload)
-	id := hash.Sum64()
-	if heard, known := c.heard.Peek(id); known && (dated || now.Sub(heard) <= untimedTapWindow) {
-		return true
-	}
-	c.heard.Add(id, now)
-	return false
 }

@@ -37,27 +37,3 @@ func TestSignalSeriesAreTheTags(t *testing.T) {
 	}
 	require.Equal(t, 5, s.heard.Len())
 }
-
-func TestSignalCopies(t *testing.T) {
-	c := newSignals(newPlugin()).copies
-	copied := func(seconds float64, topic, payload string, dated bool) bool {
-		return c.Copied(topic, []byte(payload), dated, at(seconds))
-	}
-	require.False(t, copied(0, "A", "x", true))
-	require.True(t, copied(0.15, "A", "x", true))
-	require.True(t, copied(500, "A", "x", true), "held up by the bus")
-	require.False(t, copied(500, "B", "x", true), "another topic")
-	require.False(t, copied(500, "A", "y", true), "another event")
-
-	require.False(t, copied(0, "A", "undated", false))
-	require.True(t, copied(0.15, "A", "undated", false))
-	require.False(t, copied(10, "A", "undated", false), "it happened again")
-	require.True(t, copied(10.15, "A", "undated", false))
-
-	for n := range 10 * maxRecentSignals {
-		require.False(t, copied(20, "A", fmt.Sprint(n), true))
-		require.True(t, copied(20, "A", fmt.Sprint(n), true))
-	}
-	require.Equal(t, maxRecentSignals, c.heard.Len())
-	require.False(t, copied(20, "A", "x", true), "forgotten")
-}

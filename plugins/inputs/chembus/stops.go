@@ -19,7 +19,8 @@ const stopTable = "stop"
 // maxStops bounds the announced stops that wait for Telegraf.
 const maxStops = 10_000
 
-// stopGrace is how long after a component announced its stop a beat can still be one that was on its way.
+// stopGrace is how long after a component announced its stop a beat can still be one that was on its way. The detector
+// has the same in killGrace.
 const stopGrace = 5 * time.Second
 
 // StopTopic is the configuration of messages by which components announce that they stop.
@@ -159,8 +160,8 @@ func (s *stops) Due() bool {
 	return len(s.waiting) > 0
 }
 
-// Take returns what waits, in the order in which it came. A stop before which another beat would be reported that was
-// sent after it is left out: the component runs again.
+// Take returns what waits, in the order in which it came. Beats are reported before stops. So a stop is left out if a
+// beat of its component came more than stopGrace after it: the component runs again.
 func (s *stops) Take(zooids map[string]*zooid) []stop {
 	if len(s.waiting) == 0 {
 		return nil

@@ -78,7 +78,7 @@ func TestAnnouncedStop(t *testing.T) {
 	require.True(t, s.Due(), "at once")
 	r := s.Take()
 	require.Equal(t, []string{"kloros-voice-gateway"}, names(r), "every beat heard before goes first")
-	require.Equal(t, []stop{{zooid: "kloros-voice-gateway", observed: secs(0.4), at: at(0.5)}}, r.stops)
+	require.Equal(t, []stop{{zooid: "kloros-voice-gateway", observed: secs(0.3), at: at(0.5)}}, r.stops)
 	require.False(t, s.Due())
 
 	require.Empty(t, s.signal(0.65, "VOICE.GATEWAY.SHUTDOWN", payload))

@@ -13,14 +13,14 @@ const (
 	timerPatience = time.Hour
 )
 
-// timer is one that was started.
+// timer is a timer of D-REAM that was started, as a timer_start said.
 type timer struct {
 	name    string
 	started time.Time
 }
 
-// timers finds starts that have no stop. Its time is that of the events, so that a file of them gives the
-// same as the bus.
+// timers finds a timer_start that has no timer_stop, among the signals of D-REAM's telemetry. Its time is that of the
+// signals, so that a file of them gives the same as the bus.
 type timers struct {
 	running *simplelru.LRU[string, time.Time] // when each was started, in the order in which the starts came
 }
@@ -29,7 +29,7 @@ func newTimers() *timers {
 	return &timers{running: newLRU[string](maxTimers)}
 }
 
-// Event takes an event. It returns the starts that are known by it to have no stop.
+// Event takes a signal of a timer. It returns the timers that are found by it to have no stop.
 func (t *timers) Event(signal, name string, at time.Time) (unmatched []timer) {
 	for {
 		oldest, started, running := t.running.GetOldest()

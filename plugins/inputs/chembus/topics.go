@@ -2,10 +2,6 @@ package chembus
 
 import (
 	"fmt"
-	"path/filepath"
-	"time"
-
-	"github.com/influxdata/telegraf/config"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 )
@@ -48,21 +44,6 @@ func (c *ChemBus) checkTopics() error {
 				}
 			}
 		}
-	}
-	return nil
-}
-
-// checkMaintenance checks the options for maintenance, but for their topics.
-func (c *ChemBus) checkMaintenance() error {
-	if c.MaintenanceFile != "" && !filepath.IsAbs(c.MaintenanceFile) {
-		return &option.Error{
-			Name:    "maintenance_file",
-			Problem: fmt.Sprintf("%q is no absolute path", c.MaintenanceFile),
-			Allowed: `use one such as "/home/NAME/.kloros/maintenance_mode", with the folder written out`,
-		}
-	}
-	if c.MaxSuspension < config.Duration(time.Second) {
-		return option.TooSmall("max_suspension", time.Duration(c.MaxSuspension), time.Second)
 	}
 	return nil
 }

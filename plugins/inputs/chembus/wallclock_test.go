@@ -42,7 +42,8 @@ func TestSteppedWallClock(t *testing.T) {
 			c.addHeartbeat(&acc, &z)
 		}
 		if r.tick {
-			c.addClock(&acc, "chembus_tick", r.observed, shifted(r.at))
+			r.at = shifted(r.at)
+			c.addTick(&acc, r)
 		}
 		for _, m := range acc.GetTelegrafMetrics() {
 			require.NoError(t, p.Add(m, &found))

@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"container/list"
 	"math"
 	"time"
 
@@ -10,21 +11,22 @@ import (
 const (
 	// lagTolerance is by how much a beat's lag varies without any waiting.
 	lagTolerance = time.Second
-	// shiftConfirmation is how long a higher lag must last, without falling, to be the emitter's
-	// clock rather than a queue: a queue that is let go delivers at once what took long to fill it.
+	// shiftConfirmation is how long a higher lag must last, without falling, to come from the component's clock rather
+	// than from a queue: a queue that moves again delivers at once what waited in it.
 	shiftConfirmation = 2 * time.Second
 )
 
 // zooid is what the input knows of one component.
 type zooid struct {
-	name string
+	name  string
+	place *list.Element // among the unnamed ones; nil: it has a name
 
 	heard time.Time // when the last message came, copies included
 
 	// Of the last beat.
 	niche          string
 	arrived        time.Time
-	sent           float64       // epoch seconds by the emitter's clock; NaN if it did not say
+	sent           float64       // epoch seconds by the component's clock; NaN if it did not say
 	observed       time.Duration // what the observation clock showed when it was sent
 	processedCount int64         // -1 if it did not say
 	uptime         float64       // seconds; NaN if it did not say
@@ -51,14 +53,14 @@ func (z *zooid) beat(beat bus.Heartbeat, clock *observationClock, now, start tim
 	z.observed = max(z.observed, clock.At(now.Add(-waited)))
 }
 
-// lagEstimate tells from a zooid's own ts how long a beat waited on its way. Absolute lags mean
-// nothing, since the clocks of two hosts differ; only the excess over the smallest counts.
+// lagEstimate tells from a zooid's own ts how long a beat waited on its way. A lag by itself means nothing, since the
+// clocks of two hosts differ; only its excess over the smallest lag counts.
 type lagEstimate struct {
 	known    bool
 	smallest float64 // seconds; arrival on this host's monotonic clock less ts
 	sent     float64 // ts of the last beat
 
-	// The last beat in a row of late ones.
+	// Whether the last beat waited; since when the excess has not fallen, and how much it was then, in seconds.
 	raised   bool
 	raisedAt time.Time
 	raisedBy float64
@@ -83,14 +85,14 @@ func (l *lagEstimate) Waited(sent float64, now, start time.Time) time.Duration {
 	}
 	switch {
 	case !l.raised && sent <= before:
-		// The bus keeps the order of one sender, and the beat before had not waited: the emitter's
+		// The bus keeps the order of one sender, and the beat before had not waited: the component's
 		// clock was set back, or stands still.
 		l.smallest = lag
 		return 0
 	case !l.raised || excess < l.raisedBy-lagTolerance.Seconds():
 		l.raised, l.raisedAt, l.raisedBy = true, now, excess
 	case now.Sub(l.raisedAt) >= shiftConfirmation:
-		// The emitter's clock was set back, or its way became longer for good.
+		// The component's clock was set back, or its way became longer for good.
 		l.smallest, l.raised = lag, false
 		return 0
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wall is the emitters' clock, an epoch time, when the tests' clock shows so many seconds.
+// wall is the components' clock, an epoch time, when the tests' clock shows so many seconds.
 func wall(seconds float64) float64 {
 	return 1.8e9 + seconds
 }
@@ -51,7 +51,7 @@ func TestLagOfWildTimes(t *testing.T) {
 	}
 }
 
-// Whatever an emitter's clock does, a component that beats regularly shows less silence than three of
+// Whatever its clock does, a component that beats regularly shows less silence than three of
 // its intervals.
 func TestEmitterClockSteps(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
@@ -90,13 +90,13 @@ func requireNeverSilent(t *testing.T, random *rand.Rand, name string, interval, 
 		now = next
 		s.Evidence(at(now))
 		if n > 0 {
-			if silence := s.clock.observed - s.zooids[z].observed; silence.Seconds() >= 3*interval {
+			if silence := s.clock.observed - s.zooids.known[z].observed; silence.Seconds() >= 3*interval {
 				require.Fail(t, "looks silent", "%s: %v before beat %d", name, silence, n)
 			}
 		}
 		s.beat(now, z, wall(now+step))
 	}
-	silence := s.clock.observed - s.zooids[z].observed
+	silence := s.clock.observed - s.zooids.known[z].observed
 	require.LessOrEqual(t, silence.Seconds(), 1.0, "%s: at last its clock is understood", name)
 }
 
@@ -109,7 +109,7 @@ func TestEmitterWhoseClockStandsStill(t *testing.T) {
 		}
 		s.Evidence(at(now))
 		if n > 0 {
-			require.Less(t, s.clock.observed-s.zooids["z"].observed, secs(30), "before beat %d", n)
+			require.Less(t, s.clock.observed-s.zooids.known["z"].observed, secs(30), "before beat %d", n)
 		}
 		s.beat(now, "z", 0)
 	}
@@ -133,11 +133,11 @@ func TestMaintenanceBurst(t *testing.T) {
 		}
 	}
 	require.Equal(t, secs(19), s.clock.observed, "the hole adds nothing")
-	require.Equal(t, secs(19), s.zooids["alive"].observed)
-	require.Equal(t, secs(19), s.zooids["dead"].observed)
-	require.Equal(t, 8, s.zooids["alive"].beats, "late beats are beats")
+	require.Equal(t, secs(19), s.zooids.known["alive"].observed)
+	require.Equal(t, secs(19), s.zooids.known["dead"].observed)
+	require.Equal(t, 8, s.zooids.known["alive"].beats, "late beats are beats")
 	s.beat(90, "alive", wall(90))
-	require.Equal(t, secs(19), s.zooids["alive"].observed, "nothing came for 9 s: a hole")
+	require.Equal(t, secs(19), s.zooids.known["alive"].observed, "nothing came for 9 s: a hole")
 }
 
 // One component's way to the bus is held up while the bus itself forwards: its beats prove life when they
@@ -168,10 +168,10 @@ func TestBurstOfOneComponent(t *testing.T) {
 			round(late, start)
 		}
 		last := 60 + 0.1*float64(streams-1)
-		require.InDelta(t, last, s.zooids["z"].observed.Seconds(), 0.01, "%d streams", streams)
+		require.InDelta(t, last, s.zooids.known["z"].observed.Seconds(), 0.01, "%d streams", streams)
 		run(101, 110)
 		round(prompt, 110)
-		require.InDelta(t, 110+0.1*float64(streams-1), s.zooids["z"].observed.Seconds(), 0.01, "prompt again")
+		require.InDelta(t, 110+0.1*float64(streams-1), s.zooids.known["z"].observed.Seconds(), 0.01, "prompt again")
 	}
 }
 
@@ -183,7 +183,7 @@ func TestObservedNeverGoesBack(t *testing.T) {
 	}
 	s.beat(40, "z", wall(25))
 	s.beat(40, "z", wall(24)) // another stream's
-	require.InDelta(t, 25, s.zooids["z"].observed.Seconds(), 0.001)
+	require.InDelta(t, 25, s.zooids.known["z"].observed.Seconds(), 0.001)
 }
 
 func TestDoubleTapOfOneStream(t *testing.T) {
@@ -191,7 +191,7 @@ func TestDoubleTapOfOneStream(t *testing.T) {
 	s.beat(0, "z", wall(0))
 	s.beat(0.15, "z", wall(0))
 	s.beat(10, "z", wall(10))
-	z := s.zooids["z"]
+	z := s.zooids.known["z"]
 	require.Equal(t, 2, z.beats)
 	require.Equal(t, 1, z.starts)
 	require.EqualValues(t, 2, s.counts.heartbeats)
@@ -235,7 +235,7 @@ func TestDoubleTapsOfInterleavedStreams(t *testing.T) {
 					s.beat(when, "meta_agent", wall(when))
 				}
 			}
-			z := s.zooids["meta_agent"]
+			z := s.zooids.known["meta_agent"]
 			require.Equal(t, streams, z.starts, "%s, %s", name, order)
 			require.Equal(t, 4*streams, z.beats, "%s, %s", name, order)
 		}
@@ -250,7 +250,7 @@ func TestBeatsWithoutTime(t *testing.T) {
 	for n := range 10 {
 		s.send(float64(10*(n+1)), payload)
 	}
-	z := s.zooids["z"]
+	z := s.zooids.known["z"]
 	require.Equal(t, 11, z.beats, "the regular beats are all alike, and all beats")
 	require.Equal(t, 1, z.starts)
 }
@@ -261,7 +261,7 @@ func TestMemoryOfBeatsIsBounded(t *testing.T) {
 		now := float64(n) / 1000
 		s.beat(now, "flood", wall(now))
 	}
-	require.Len(t, s.zooids["flood"].recent.beats, maxRecent)
-	require.LessOrEqual(t, cap(s.zooids["flood"].recent.beats), 2*maxRecent)
-	require.Equal(t, 2_000, s.zooids["flood"].beats)
+	require.Len(t, s.zooids.known["flood"].recent.beats, maxRecent)
+	require.LessOrEqual(t, cap(s.zooids.known["flood"].recent.beats), 2*maxRecent)
+	require.Equal(t, 2_000, s.zooids.known["flood"].beats)
 }

@@ -5,11 +5,13 @@
 //   - outbox.go: what is to be published, and what waits for its ack
 //   - deliverylog.go: what consumers are known to have been told
 //   - peers.go: who publishes what several monitors of a bus find
+//   - investigate.go: which gaps are to be investigated
 //   - publisher.go: the connections; dispatcher.go decides what goes out on them, and when
 package chembus
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -51,6 +53,10 @@ type ChemBus struct {
 	ConfirmTimeout    config.Duration `toml:"confirm_timeout"`
 	MaxPending        int             `toml:"max_pending"`
 	StateFile         string          `toml:"state_file"`
+
+	Investigate         bool   `toml:"investigate"`
+	InvestigateSeverity string `toml:"investigate_severity"`
+	InvestigateLimit    int    `toml:"investigate_limit"`
 	bus.Curve
 	Log telegraf.Logger `toml:"-"`
 
@@ -73,6 +79,7 @@ type ChemBus struct {
 	mu                 sync.Mutex // guards what follows
 	outbox             *outbox
 	idle               chan struct{} // closed when nothing is pending; nil: nobody waits
+	otherMonitor       bool          // was noticed
 	malformed, dropped logging.RateLimit
 }
 
@@ -113,8 +120,10 @@ func (c *ChemBus) Init() error {
 	if problem.Name != "" {
 		return problem
 	}
-	c.outbox, err = newOutbox(c.MaxPending, timeout)
-	return err
+	if c.outbox, err = newOutbox(c.MaxPending, timeout); err != nil {
+		return err
+	}
+	return c.initInvestigations()
 }
 
 // Connect begins to connect to the bus. A bus that is not there is no error: ZeroMQ keeps trying, and
@@ -123,6 +132,10 @@ func (c *ChemBus) Connect() error {
 	if err := c.openState(); err != nil {
 		return err
 	}
+	if c.Investigate && c.state == nil {
+		return errors.New("investigate = true needs a state file, without which investigations could be asked for twice: set state_file")
+	}
+	c.logLostInvestigations()
 	p, err := c.newPublisher()
 	if err != nil {
 		c.closeState()
@@ -180,6 +193,7 @@ func (c *ChemBus) Close() error {
 	c.waker.Wake()
 	c.wg.Wait()
 	c.waker.Close()
+	c.outbox.investigations.Interrupt()
 	c.closeState()
 	// Waits for what the publisher's socket still sends, until the deadline at most.
 	return c.zmq.Term()
@@ -209,6 +223,9 @@ func init() {
 			ConfirmTimeout: config.Duration(5 * time.Second),
 			MaxPending:     10_000,
 			closeTimeout:   closeTimeout,
+
+			InvestigateSeverity: "high",
+			InvestigateLimit:    10,
 		}
 	})
 }

@@ -92,6 +92,12 @@ func TestMessageOnTheWire(t *testing.T) {
 			"last_seen":       1795446803.8781514,
 			"missing_seconds": 31.0,
 			"severity":        "critical",
+
+			"detection_method":    "heartbeat_silence: no heartbeat for more than 30 s of the time in which the bus could be heard",
+			"recommended_actions": []any{"Check that the process of the component runs", "Look at the last lines of its log"},
+			"niche":               "voice",
+			"host":                "h",
+			"threshold_seconds":   30.0,
 		}, m.Facts)
 		require.Equal(t, topic, m.Signal)
 		require.Equal(t, "monitoring", m.Ecosystem)
@@ -108,6 +114,26 @@ func TestMessageOnTheWire(t *testing.T) {
 		compact, err := json.Marshal(json.RawMessage(m.Payload))
 		require.NoError(t, err)
 		require.Equal(t, string(compact), string(m.Payload))
+	}
+}
+
+// TestFactsThatMayBeAbsent publishes what an override says of a component, and a metric that says as little as is allowed.
+func TestFactsThatMayBeAbsent(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	v := connect(t, b.XSub())
+	v.write(t,
+		gapMetric("much", map[string]any{"actions": `["Restart the \"sound\" server"]`, "unit": "audio.service", "severity": "odd"}),
+		gapMetric("little", map[string]any{"niche": nil, "host": nil, "threshold_s": nil, "severity": nil, "actions": "[]"}))
+	received(t, c, "little")
+	much, little := c.Received()[0].Facts, c.Received()[1].Facts
+	require.Equal(t, []any{`Restart the "sound" server`}, much["recommended_actions"])
+	require.Equal(t, "audio.service", much["unit"])
+	require.Equal(t, "odd", much["severity"])
+	require.Equal(t, "heartbeat_silence", little["detection_method"])
+	require.Len(t, little["recommended_actions"], 2)
+	for _, fact := range []string{"niche", "host", "threshold_seconds", "severity", "unit"} {
+		require.NotContains(t, little, fact)
 	}
 }
 

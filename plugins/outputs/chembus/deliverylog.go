@@ -37,12 +37,14 @@ type incidentState struct {
 type silence struct {
 	Component string  `json:"component"`
 	Incident  string  `json:"incident"`
-	Until     float64 `json:"until"` // epoch seconds by the component's clock: it was silent up to then
+	Since     float64 `json:"since,omitempty"` // epoch seconds by the component's clock: its last beat; 0: not known
+	Until     float64 `json:"until"`           // likewise: it was silent up to then
 }
 
 // usable reports whether a silence can be kept and sent.
 func (s *silence) usable() bool {
-	return usableName(s.Component) && usableName(s.Incident) && !math.IsNaN(s.Until) && !math.IsInf(s.Until, 0)
+	sum := s.Since + s.Until
+	return usableName(s.Component) && usableName(s.Incident) && !math.IsNaN(sum) && !math.IsInf(sum, 0)
 }
 
 func usableName(name string) bool {
@@ -68,7 +70,7 @@ func (l *deliveryLog) Add(g *gap) {
 		return
 	}
 	for _, component := range g.components() {
-		l.put(silence{Component: component, Incident: g.incident, Until: g.until()})
+		l.put(silence{Component: component, Incident: g.incident, Since: g.lastSeen, Until: g.until()})
 	}
 }
 
@@ -148,8 +150,9 @@ func (l *deliveryLog) Opened(g *gap) {
 	}
 }
 
-// Ended takes the level of a gap that is closed: its component is back. Whatever was said of it before is history, and
-// its clock may have been set back meanwhile. It reports whether that is new.
+// Ended takes the level of a gap that is closed: its component is back. Whatever was said of a silence that began before
+// is history, and its clock may have been set back meanwhile. A silence that began later is none of this gap: the level may
+// come late. It reports whether the end is new.
 func (l *deliveryLog) Ended(g *gap) bool {
 	state, _ := l.incidents.Peek(g.incident)
 	if state.ended {
@@ -165,7 +168,9 @@ func (l *deliveryLog) Ended(g *gap) bool {
 		return true
 	}
 	for _, component := range g.components() {
-		l.silences.Remove(component)
+		if s, ok := l.silences.Peek(component); ok && (s.Incident == g.incident || !g.precedes(s.Since)) {
+			l.silences.Remove(component)
+		}
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -294,6 +295,45 @@ func TestClosedLevelIsRepeated(t *testing.T) {
 	o.Offer(over(first))
 	o.Offer(silenceOf("x", "a", 130, 30))
 	require.Zero(t, o.Pending(), "it is known to be silent")
+}
+
+// TestEndOfAFormerFailureComesLate has the end of a component's former failure come, three times, when other monitors have
+// told of its next one. This monitor knows nothing of before.
+func TestEndOfAFormerFailureComesLate(t *testing.T) {
+	former, neverSeen := silenceOf("former", "a", 100, 30.1), ofKind("heartbeat_never_seen", silenceOf("never", "a", 0, 60))
+	former.threshold, neverSeen.at = 30, 130
+	nothingMissing := *former
+	nothingMissing.missing = 0
+	for _, test := range []struct {
+		name   string
+		theirs silence
+		end    *gap
+		known  bool
+	}{
+		{"the next one", silence{Since: 140, Until: 170}, former, true},
+		{"the next one, after the beat that ended the former", silence{Since: 130, Until: 170}, former, true},
+		{"the next one, of a component that was never seen", silence{Since: 140, Until: 170}, neverSeen, true},
+		{"the same, by who heard a beat more", silence{Since: 110, Until: 170}, former, false},
+		{"the same, that this monitor has never seen", silence{Since: 100, Until: 170}, neverSeen, false},
+		{"the same, under its id, and nothing is missing any more", silence{Incident: "former", Since: 100, Until: 170}, &nothingMissing, false},
+		{"by a monitor that does not say since when", silence{Until: 170}, former, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := newTestOutbox(t, 10)
+			test.theirs.Component, test.theirs.Incident = "a", cmp.Or(test.theirs.Incident, "theirs")
+			learn(o, test.theirs)
+			for range 3 {
+				o.Offer(over(test.end))
+			}
+			o.Offer(silenceOf("mine", "a", 150, 30))
+			require.Equal(t, test.known, o.Pending() == 0)
+		})
+	}
+	o := newTestOutbox(t, 10)
+	next := silenceOf("next", "a", 130, 30)
+	o.Offer(next)
+	o.Offer(over(former))
+	require.Equal(t, []gap{*next}, publishAll(o), "what waits is not over, either")
 }
 
 // TestDeliveryLogIsBounded has another monitor send more than anybody could mean.

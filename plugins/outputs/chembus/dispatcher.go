@@ -13,8 +13,6 @@ const (
 	// the bus everybody connects again, libzmq's clients every 100 ms, and the bus tells a publisher of
 	// the first one only.
 	settle = 500 * time.Millisecond
-	// fullRetry is the pause after the bus took no more.
-	fullRetry = 100 * time.Millisecond
 	// probeInterval is the time between two probes while gaps wait for other monitors, and probeLost how long one may be
 	// on its way before another is sent.
 	probeInterval = time.Second
@@ -50,7 +48,7 @@ type dispatcher struct {
 	plugin *ChemBus
 	topics topics
 	peers  *peers
-	send   func(topic string, payload []byte) error // an error that bus.Again reports: the bus takes no more at present
+	send   func(bus.Message) error // an error that bus.Again reports: the bus takes no more at present
 
 	listenedSince time.Time // when somebody began to listen; zero: nobody does
 	probe         uint64    // number of the last one
@@ -63,9 +61,10 @@ func (s *dispatcher) Hear(topic string, payload []byte, now time.Time) {
 	o := s.plugin.outbox
 	switch topic {
 	case s.topics.signal:
-		if g := heardGap(payload); g != nil {
+		if g := heardGap(payload); g == nil {
+			s.plugin.noticeOtherMonitor(payload)
+		} else if !o.Repeats(g.incident, now) {
 			o.log.Add(g)
-			s.peers.Published(g)
 		}
 	case s.topics.peers:
 		s.peers.Hear(payload, o, now)
@@ -92,8 +91,8 @@ func (s *dispatcher) Follow(listened, connected bool, others int, now time.Time)
 	} else if listened && s.listenedSince.IsZero() {
 		s.listenedSince = now
 	}
-	if s.peers.Connected(connected, others, now); !connected {
-		s.plugin.outbox.VoidClaims()
+	if s.peers.connected, s.peers.others = connected, others; !connected {
+		s.MessagesMissed()
 	}
 }
 
@@ -105,48 +104,32 @@ func (s *dispatcher) ConnectionLost() {
 
 // MessagesMissed takes that messages of the bus may not have been heard.
 func (s *dispatcher) MessagesMissed() {
-	s.peers.Disconnected()
+	s.peers.Missed()
 	s.plugin.outbox.VoidClaims()
 }
 
-// Dispatch sends what is due. It returns when to call it again by itself; zero: when something happens.
-func (s *dispatcher) Dispatch(now time.Time) (time.Time, error) {
+// Dispatch sends what is due. An error that bus.Again reports says that the bus takes no more at present.
+func (s *dispatcher) Dispatch(now time.Time) error {
 	o := s.plugin.outbox
 	o.DropCovered()
-	messages, next := s.peers.Talk(o, now)
-	if err := s.say(messages, now); err != nil && !bus.Again(err) {
-		return next, err // what is not said is asked for again
+	if err := s.say(s.peers.Talk(o.log), now); err != nil {
+		return err
 	}
-	if s.listenedSince.IsZero() || o.Pending() == 0 {
-		s.nextProbe = time.Time{}
-		return next, nil
-	}
-	if settled := s.listenedSince.Add(settle); now.Before(settled) {
-		return earlier(next, settled), nil
-	}
-	due, later := o.Due(now)
 	decided := make(map[verdict][]*delivery)
-	for _, d := range due {
-		v := s.peers.Decide(d, now)
-		decided[v] = append(decided[v], d)
+	if !s.listenedSince.IsZero() && now.Sub(s.listenedSince) >= settle {
+		for _, d := range o.Due(now) {
+			v := s.peers.Decide(d, now)
+			decided[v] = append(decided[v], d)
+		}
 	}
-	err := s.say(s.peers.Claim(decided[sendClaim], now), now)
-	if bus.Again(err) {
+	if err := s.say(s.peers.Claim(decided[sendClaim], now), now); err != nil {
 		o.VoidClaims()
+		return err
 	}
-	if err == nil {
-		err = s.publish(decided[publish], now)
+	if err := s.publish(decided[publish], now); err != nil {
+		return err
 	}
-	if err == nil {
-		err = s.keepProbing(len(decided[wait])+len(decided[sendClaim]) > 0, now)
-	}
-	if bus.Again(err) {
-		return now.Add(fullRetry), nil
-	}
-	if len(decided[publish]) > 0 {
-		_, later = o.Due(now) // the deadlines for the acks of what was sent just now
-	}
-	return earlier(earlier(next, later), s.nextProbe), err
+	return s.keepProbing(len(decided[wait])+len(decided[sendClaim]) > 0, now)
 }
 
 // publish sends gaps, and a probe behind them: the bus keeps the order of one connection.
@@ -156,7 +139,7 @@ func (s *dispatcher) publish(ready []*delivery, now time.Time) error {
 	}
 	c := s.plugin
 	for _, d := range ready {
-		if err := s.sendMessage(c.message(&d.gap, now)); err != nil {
+		if err := s.send(c.message(&d.gap, now)); err != nil {
 			return err
 		}
 		c.outbox.Sent(d, s.probe+1, now)
@@ -184,30 +167,14 @@ func (s *dispatcher) keepProbing(waiting bool, now time.Time) error {
 func (s *dispatcher) sendProbe(now time.Time) error {
 	s.probe++
 	s.probed, s.nextProbe = now, now.Add(probeLost)
-	return s.sendMessage(s.plugin.privateMessage(s.topics.probe, map[string]any{"number": s.probe}, now))
+	return s.send(s.plugin.privateMessage(s.topics.probe, map[string]any{"number": s.probe}, now))
 }
 
 func (s *dispatcher) say(messages []peerMessage, now time.Time) error {
 	for i := range messages {
-		if err := s.sendMessage(s.plugin.privateMessage(s.topics.peers, messages[i].facts(), now)); err != nil {
+		if err := s.send(s.plugin.privateMessage(s.topics.peers, &messages[i], now)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (s *dispatcher) sendMessage(m bus.Message) error {
-	payload, err := m.Encode()
-	if err != nil {
-		return err
-	}
-	return s.send(m.Signal, payload)
-}
-
-// earlier returns the earlier of two times; zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

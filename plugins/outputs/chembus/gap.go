@@ -6,15 +6,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/influxdata/telegraf"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
-
-// gapCategory is what the consumers file these gaps under.
-const gapCategory = "liveness"
 
 // The types of the gaps of processors.liveness, which say that components are silent.
 const (
@@ -38,6 +34,11 @@ type gap struct {
 	reason    string
 	members   []string // of an outage; nil: it is none
 	count     int64    // of members, which may be more than are named
+
+	niche, host string   // empty: not known, as those below
+	threshold   float64  // seconds; 0: not known
+	actions     []string // that are recommended
+	unit        string   // of systemd that runs the component
 }
 
 // gapOf reads a metric with the fields of liveness_gap; the problem is empty if it is one.
@@ -74,6 +75,13 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 		if count, ok := number(m, "member_count"); ok {
 			g.count = int64(count)
 		}
+	}
+	g.niche, _ = m.GetTag("niche")
+	g.host, _ = m.GetTag("host")
+	g.threshold, _ = number(m, "threshold_s")
+	g.unit = text(m, "unit")
+	if actions := text(m, "actions"); actions != "" && json.Unmarshal([]byte(actions), &g.actions) != nil {
+		return nil, `has no JSON array of texts in field "actions"`
 	}
 	return g, ""
 }
@@ -117,9 +125,20 @@ func (g *gap) components() []string {
 
 // until is up to when a gap says that there was silence, in epoch seconds.
 func (g *gap) until() float64 {
-	// Time in which the monitor was down, or deaf, is not in what it observed, but the silence lasts until now.
+	// Time in which the monitor did not run, or did not hear the bus, is not in what it observed, but the silence lasts
+	// until now.
 	// Where the component's clock is ahead of the monitor's, what was observed says more.
 	return max(g.lastSeen+g.missing, g.at)
+}
+
+// precedes reports whether the silence of a gap that is closed was over when another one of its component began: after a
+// beat at a time, in epoch seconds by the component's clock.
+func (g *gap) precedes(since float64) bool {
+	if g.neverSeen() {
+		return since > g.at
+	}
+	// That beat may be the one that ended the gap, and what was observed is not exactly the time between two beats.
+	return since > g.lastSeen+g.missing-g.threshold/2
 }
 
 // neverSeen reports whether the incident is that nothing was ever heard.
@@ -154,44 +173,4 @@ func number(m telegraf.Metric, field string) (float64, bool) {
 		return float64(n), true
 	}
 	return 0, false
-}
-
-// message returns what goes out on the bus. Its facts serve both readers: the monitor's own (zooid,
-// last_seen, missing_seconds, ecosystem) and those every consumer of gaps relies on (gap_*).
-func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
-	facts := map[string]any{
-		"gap_type":        g.kind,
-		"gap_name":        "heartbeat_" + g.zooid,
-		"gap_category":    gapCategory,
-		"gap_reason":      g.reason,
-		"ecosystem":       c.Ecosystem,
-		"zooid":           g.zooid,
-		"last_seen":       bus.Float(g.lastSeen),
-		"missing_seconds": bus.Float(g.missing),
-	}
-	if g.component != g.zooid {
-		facts["component"] = g.component
-	}
-	if g.severity != "" {
-		facts["severity"] = g.severity
-	}
-	if g.members != nil {
-		facts["members"] = g.members
-		facts["member_count"] = g.count
-	}
-	return bus.Message{
-		Signal:     c.Signal,
-		Ecosystem:  c.Ecosystem,
-		Intensity:  bus.Float(c.Intensity),
-		Facts:      facts,
-		IncidentID: &g.incident,
-		TS:         bus.Float(bus.EpochSeconds(now)),
-	}
-}
-
-// privateMessage returns a message on a topic of the monitors' own, which whoever hears everything can read, too.
-func (c *ChemBus) privateMessage(topic string, facts map[string]any, now time.Time) bus.Message {
-	return bus.Message{
-		Signal: topic, Ecosystem: c.Ecosystem, Intensity: 1, Facts: facts, TS: bus.Float(bus.EpochSeconds(now)),
-	}
 }

@@ -52,10 +52,12 @@ func TestGapOf(t *testing.T) {
 		at:       1795446835,
 		severity: "critical",
 		reason:   `no heartbeat from "audio_io" for 31.2 s, threshold 30 s`,
+		niche:    "voice", host: "h", threshold: 30,
 	}, g)
 
 	g, problem = gapOf(gapMetric("i", map[string]any{
 		"last_seen": int64(5), "missing_seconds": uint64(7), "severity": nil, "reason": nil, "open": false,
+		"niche": nil, "host": nil, "threshold_s": nil, "actions": `["a", "b"]`, "unit": "u.service",
 	}))
 	require.Empty(t, problem)
 	require.Equal(t, &gap{
@@ -66,6 +68,7 @@ func TestGapOf(t *testing.T) {
 		missing:  7,
 		at:       1795446835,
 		reason:   `no heartbeat from "of i" for 7.0 s`,
+		actions:  []string{"a", "b"}, unit: "u.service",
 	}, g)
 }
 
@@ -89,6 +92,7 @@ func TestGapOfMalformed(t *testing.T) {
 		{"missing_seconds", nil, `"missing_seconds"`},
 		{"missing_seconds", math.Inf(1), `"missing_seconds"`},
 		{"missing_seconds", true, `"missing_seconds"`},
+		{"actions", "[1]", `"actions"`},
 	} {
 		_, problem := gapOf(gapMetric("i", map[string]any{test.name: test.value}))
 		require.Contains(t, problem, test.want, "%s = %v", test.name, test.value)

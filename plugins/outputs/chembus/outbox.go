@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -11,7 +12,9 @@ const (
 	slowestRetry = time.Minute
 	// ackGrace is how long after its ack a gap still counts as lost if the last subscriber is found to have left. The
 	// bus forwards both at about the same moment, over two connections.
-	ackGrace = 100 * time.Millisecond
+	ackGrace = 500 * time.Millisecond
+	// consumersRemember is how long consumers know an incident by its id.
+	consumersRemember = time.Minute
 )
 
 // outbox holds what is to be published: every incident until its ack, and then never again, however often its level
@@ -25,6 +28,8 @@ type outbox struct {
 	pending *simplelru.LRU[string, *delivery]
 	silent  map[string]*delivery // of pending: the last that says that one component, its key, is silent
 	counts  counts
+
+	investigations investigations
 }
 
 // delivery is a gap on its way.
@@ -32,6 +37,7 @@ type delivery struct {
 	gap
 	claim    claim
 	attempts int
+	sent     time.Time // last
 	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent
 	deadline time.Time // for the ack
 	acked    time.Time // when the ack came; zero: not yet
@@ -74,80 +80,75 @@ func (o *outbox) Offer(g *gap) *gap {
 		o.covered(g)
 		return nil
 	}
-	added := &delivery{gap: *g}
 	// The component may be silent under another id already: the processor has forgotten that one and will not close it.
 	if before := o.silent[g.component]; before != nil && before.open && g.ofOneSilence() {
-		switch {
-		case before.attempts == 0:
-			added.claim.held, added.claim.since = before.claim.held, before.claim.since
-		case g.lastSeen <= before.until():
+		if before.attempts > 0 && g.lastSeen <= before.until() {
 			return nil // until the fate of the other is known; this level will be repeated
 		}
 		o.expire(before)
 	}
-	return o.add(added)
-}
-
-// add makes room at the expense of what is over, else of the oldest.
-func (o *outbox) add(added *delivery) (dropped *gap) {
-	if o.pending.Len() == o.maxPending {
-		_, victim, _ := o.pending.GetOldest()
-		for _, d := range o.pending.Values() {
-			if !d.open {
-				victim = d
-				break
-			}
-		}
-		o.remove(victim)
-		o.counts.Dropped++
-		dropped = &victim.gap
-	}
-	o.pending.Add(added.incident, added)
-	if added.ofOneSilence() {
-		o.silent[added.component] = added
+	dropped := o.makeRoom()
+	added := &delivery{gap: *g}
+	o.pending.Add(g.incident, added)
+	if g.ofOneSilence() {
+		o.silent[g.component] = added
 	}
 	return dropped
 }
 
-// close takes the level of an incident that is over. Whatever else waits and says that its component is silent is over,
-// too.
+// makeRoom drops what is over, else the oldest, if there is no room for one more. It returns what it has dropped.
+func (o *outbox) makeRoom() *gap {
+	if o.pending.Len() < o.maxPending {
+		return nil
+	}
+	all := o.pending.Values()
+	victim := all[max(slices.IndexFunc(all, func(d *delivery) bool { return !d.open }), 0)]
+	o.remove(victim)
+	o.counts.Dropped++
+	return &victim.gap
+}
+
+// close takes the level of an incident that is over. Whatever else waits and says that its component was silent before
+// is over, too.
 func (o *outbox) close(g *gap) {
 	if !o.log.Ended(g) {
 		return
 	}
-	closed, _ := o.pending.Peek(g.incident)
-	for _, d := range []*delivery{closed, o.silent[g.component]} {
-		if d == nil || d != closed && !g.ofOneSilence() {
-			continue
-		}
-		if d.open = false; d.probe == 0 {
-			o.expire(d)
-		}
+	if closed, waits := o.pending.Peek(g.incident); waits {
+		o.end(closed)
+	}
+	if other := o.silent[g.component]; other != nil && g.ofOneSilence() && !g.precedes(other.lastSeen) {
+		o.end(other)
+	}
+}
+
+// end takes that a delivery is over. What is on its way may still get its ack.
+func (o *outbox) end(d *delivery) {
+	if d.open = false; d.probe == 0 {
+		o.expire(d)
 	}
 }
 
 // Due returns what is to be sent now: what has not been sent yet, or not with success. What is over and got no ack in
-// time is given up: it may have been heard, and there is nothing left to heal. Next is when to ask again by itself;
-// zero: when something happens.
-func (o *outbox) Due(now time.Time) (due []*delivery, next time.Time) {
+// time is given up: it may have been heard, and the component is back.
+func (o *outbox) Due(now time.Time) (due []*delivery) {
 	for _, d := range o.pending.Values() {
-		switch settled := d.acked.Add(ackGrace); {
-		case !d.acked.IsZero() && now.Before(settled):
-			next = earlier(next, settled)
+		switch {
+		case !d.acked.IsZero() && now.Before(d.acked.Add(ackGrace)):
 		case !d.acked.IsZero():
 			o.log.Add(&d.gap)
 			o.log.Count(&d.gap)
 			o.remove(d)
 			o.counts.Acked++
+			o.investigations.Acked(&d.gap, now)
 		case d.probe != 0 && now.Before(d.deadline):
-			next = earlier(next, d.deadline)
 		case !d.open:
 			o.expire(d)
 		default:
 			due = append(due, d)
 		}
 	}
-	return due, next
+	return due
 }
 
 // Sent says that a delivery was sent, with a probe of that number behind it.
@@ -158,7 +159,7 @@ func (o *outbox) Sent(d *delivery, probe uint64, now time.Time) {
 		o.counts.Repeated++
 	}
 	d.claim = claim{}
-	d.probe = probe
+	d.sent, d.probe = now, probe
 	// Twice as long each time. The shift is bounded, since it would overflow.
 	d.deadline = now.Add(min(o.ackTimeout<<min(d.attempts-1, 10), max(slowestRetry, o.ackTimeout)))
 }
@@ -174,8 +175,8 @@ func (o *outbox) Returned(probe uint64, now time.Time) {
 
 // Lost says that what was sent and has no ack may be lost, since the connection was lost or nobody listens any more.
 func (o *outbox) Lost() {
+	o.VoidClaims()
 	for _, d := range o.pending.Values() {
-		d.claim.Void()
 		if d.probe == 0 {
 			continue
 		}
@@ -187,10 +188,17 @@ func (o *outbox) Lost() {
 	}
 }
 
+// Repeats reports whether an incident is to be sent again, whoever has heard it: the consumers may not have, and those that
+// have will still know its id. Claims can hold it back for longestWait.
+func (o *outbox) Repeats(incident string, now time.Time) bool {
+	d, waits := o.pending.Peek(incident)
+	return waits && d.attempts > 0 && d.probe == 0 && now.Sub(d.sent) < consumersRemember-longestWait
+}
+
 // VoidClaims says that others' messages before the claims that come back may be missing.
 func (o *outbox) VoidClaims() {
 	for _, d := range o.pending.Values() {
-		d.claim.Void()
+		d.claim.number, d.claim.won = 0, false
 	}
 }
 
@@ -211,7 +219,7 @@ func (o *outbox) Pending() int {
 
 // Totals returns the counters.
 func (o *outbox) Totals() totals {
-	return totals{counts: o.counts, Pending: o.Pending()}
+	return totals{counts: o.counts, investigationCounts: o.investigations.Counts(), Pending: o.Pending()}
 }
 
 func (o *outbox) covered(g *gap) {

@@ -28,8 +28,7 @@ func newTestOutbox(t *testing.T, maxPending int) *outbox {
 // send sends what is due and returns it.
 func send(o *outbox, probe uint64, at time.Time) []gap {
 	var sent []gap
-	due, _ := o.Due(at)
-	for _, d := range due {
+	for _, d := range o.Due(at) {
 		sent = append(sent, d.gap)
 		o.Sent(d, probe, at)
 	}
@@ -40,12 +39,6 @@ func send(o *outbox, probe uint64, at time.Time) []gap {
 func ack(o *outbox, probe uint64) {
 	o.Returned(probe, now)
 	o.Due(now.Add(ackGrace))
-}
-
-// due returns what is to be sent now.
-func due(o *outbox, at time.Time) []*delivery {
-	due, _ := o.Due(at)
-	return due
 }
 
 // publishAll empties the outbox and returns what was in it.
@@ -110,12 +103,10 @@ func TestOutboxTriesAgain(t *testing.T) {
 	at := now
 	for i, pause := range []time.Duration{5, 10, 20, 40, 60, 60} {
 		require.Len(t, send(o, uint64(i+1), at), 1)
-		early, next := o.Due(at.Add(pause*time.Second - 1))
-		require.Empty(t, early)
-		require.Equal(t, at.Add(pause*time.Second), next)
+		require.Empty(t, o.Due(at.Add(pause*time.Second-1)))
 		at = at.Add(pause * time.Second)
 	}
-	require.Len(t, due(o, at), 1)
+	require.Len(t, o.Due(at), 1)
 	require.Equal(t, 1, o.Pending())
 	ack(o, 3)
 	require.Equal(t, 1, o.Pending(), "that one was sent before the last attempt")
@@ -134,7 +125,7 @@ func TestOutboxAfterALostConnection(t *testing.T) {
 	ack(o, 2)
 	require.Zero(t, o.Pending())
 	o.Lost()
-	require.Empty(t, due(o, now.Add(time.Hour)), "what was acked is not lost")
+	require.Empty(t, o.Due(now.Add(time.Hour)), "what was acked is not lost")
 }
 
 func TestOutboxGivesUpWhatIsOver(t *testing.T) {
@@ -143,9 +134,14 @@ func TestOutboxGivesUpWhatIsOver(t *testing.T) {
 	require.Len(t, send(o, 1, now), 1)
 	o.Offer(level("a", false, 41))
 	require.Equal(t, 1, o.Pending(), "the ack may still come")
-	require.Empty(t, due(o, now.Add(timeout)))
+	require.Empty(t, o.Due(now.Add(timeout)))
 	require.Zero(t, o.Pending())
 	require.EqualValues(t, 1, o.counts.Expired)
+
+	o.Offer(level("b", true, 31))
+	o.Offer(level("b", false, 41))
+	require.Zero(t, o.Pending(), "nobody has heard of it")
+	require.EqualValues(t, 2, o.counts.Expired)
 }
 
 func TestOutboxMakesRoom(t *testing.T) {
@@ -234,17 +230,43 @@ func TestStateOfVersion1(t *testing.T) {
 }
 
 // TestListenerLeavesBeforeTheAck has the last consumer leave when a gap was sent: it is sent again under the same id, also
-// if the bus has given back both the gap and its probe.
+// if the bus has given back both the gap and its probe within half a second before.
 func TestListenerLeavesBeforeTheAck(t *testing.T) {
 	o := newTestOutbox(t, 10)
 	o.Offer(level("a", true, 31))
 	send(o, 1, now)
 	o.log.Add(level("a", true, 31)) // heard
 	o.Returned(1, now)
-	require.Empty(t, due(o, now.Add(ackGrace-1)))
+	require.Empty(t, o.Due(now.Add(500*time.Millisecond-1)))
 	require.Equal(t, 1, o.Pending())
 	o.Lost()
 	require.Len(t, send(o, 2, now.Add(ackGrace)), 1)
 	ack(o, 2)
 	require.Equal(t, counts{Published: 1, Acked: 1, Repeated: 1}, o.counts)
+}
+
+// TestLostGapIsSentAgainWhoeverHasHeardIt has the last consumer leave before the ack, or the bus die: another monitor may have
+// heard the gap, and the consumers not. That ends before consumers forget its id.
+func TestLostGapIsSentAgainWhoeverHasHeardIt(t *testing.T) {
+	m := newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	send(m.outbox, 1, now)
+	m.Lost()
+	hear := func(incident string, at time.Time) {
+		m.hear(t, at, peerMessage{Monitor: "x", Log: []silence{{Component: "a", Incident: incident, Until: 130}}})
+		m.DropCovered()
+	}
+	hear("1", now.Add(40*time.Second-1))
+	require.Equal(t, 1, m.Pending())
+	require.Len(t, send(m.outbox, 2, now.Add(40*time.Second-1)), 1)
+	m.Lost()
+	hear("1", now.Add(80*time.Second))
+	require.Zero(t, m.Pending())
+
+	m = newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	send(m.outbox, 1, now)
+	m.Lost()
+	hear("2", now)
+	require.Zero(t, m.Pending(), "consumers know it by that id")
 }

@@ -18,6 +18,9 @@ const (
 	// monitors, in bytes. Whoever sends more costs the connection on which it comes, so that there is one for each.
 	probeSize = 1 << 10
 	hearSize  = 1 << 20
+	// tick is how long the publisher waits for something to happen while gaps or investigations wait, and idleTick else.
+	tick     = 100 * time.Millisecond
+	idleTick = time.Second
 	// burst bounds how many messages are taken before something else gets its turn.
 	burst = 100
 )
@@ -90,7 +93,7 @@ func (p *publisher) open() error {
 	if p.hearing, err = bus.NewSubscriber(c.zmq, c.subscribeEndpoint, c.keys, hearSize, t.hear, t.peers, t.presence); err != nil {
 		return err
 	}
-	if p.out, err = bus.NewPublisher(c.zmq, c.endpoint, c.keys, t.signal, t.probe, t.presence); err != nil {
+	if p.out, err = bus.NewPublisher(c.zmq, c.endpoint, c.keys, t.signal, t.probe, t.presence, investigationTopic); err != nil {
 		return err
 	}
 	p.out.Listeners.Family = t.family
@@ -100,7 +103,7 @@ func (p *publisher) open() error {
 		}
 	}
 	p.outLosses, p.hearingLosses = 0, 0
-	p.dispatcher.topics, p.dispatcher.send = t, p.out.Publish
+	p.dispatcher.topics, p.dispatcher.send = t, p.out.PublishMessage
 	p.poller = zmq.NewPoller()
 	for _, connection := range p.connections() {
 		connection.AddTo(p.poller)
@@ -127,16 +130,11 @@ func (p *publisher) close(linger time.Duration) {
 	p.dispatcher.Follow(false, false, 0, time.Now())
 }
 
-// step sends what is due, then waits for something to happen, and takes it in.
+// step sends what is due, saves and logs what has changed, then waits for something to happen, and takes it in.
 func (p *publisher) step() error {
-	next, err := p.dispatch(time.Now())
+	wait, err := p.dispatch(time.Now())
 	if err != nil {
 		return err
-	}
-	wait := time.Duration(-1)
-	if !next.IsZero() {
-		// Poll counts in whole milliseconds; rounding up keeps it from spinning through the last one.
-		wait = max(time.Until(next)+time.Millisecond-1, 0)
 	}
 	if _, err := p.poller.Poll(wait); err != nil && !bus.Again(err) {
 		return err
@@ -150,21 +148,27 @@ func (p *publisher) step() error {
 	}
 }
 
-// dispatch sends what is due, and saves and logs what has changed. It returns when to call it again by itself; zero: when
-// something happens.
-func (p *publisher) dispatch(now time.Time) (time.Time, error) {
+// dispatch sends what is due, and saves and logs what has changed. It returns after which time there may be more to do.
+func (p *publisher) dispatch(now time.Time) (time.Duration, error) {
 	c := p.plugin
 	c.mu.Lock()
-	next, err := p.dispatcher.Dispatch(now)
-	pending := c.outbox.Pending()
+	err := p.dispatcher.Dispatch(now)
+	if err == nil {
+		// Not a recorder of everything, which investigates nothing.
+		err = p.dispatcher.Investigate(p.out.Listeners.Covers(investigationTopic, ""), now)
+	}
+	pending, waiting := c.outbox.Pending(), len(c.outbox.investigations.waiting)
 	c.signalIdle()
 	c.mu.Unlock()
-	next = earlier(next, c.saveIfDue(now))
-	next = earlier(next, p.waits.Update(pending, p.out.Up(), p.probes.Up(), !p.dispatcher.listenedSince.IsZero(), now))
-	for _, connection := range p.connections() {
-		next = earlier(next, connection.NextUpdate())
+	c.saveIfDue(now)
+	p.waits.Update(pending, p.out.Up(), p.probes.Up(), !p.dispatcher.listenedSince.IsZero(), now)
+	if bus.Again(err) {
+		err = nil // it is sent later
 	}
-	return next, err
+	if pending+waiting > 0 {
+		return tick, err
+	}
+	return idleTick, err
 }
 
 // hear takes in what came. The order matters: messages first, and then what happened to the connections on which they

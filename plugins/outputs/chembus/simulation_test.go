@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/influxdata/telegraf/testutil"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 const (
@@ -33,9 +35,14 @@ type simMonitor struct {
 	dispatcher dispatcher
 	alive      bool
 	stopped    bool
+	lost       bool      // the connection, after what is in the inbox
+	away       time.Time // until then it is not connected
 	inbox      []simMessage
 	levels     map[string]*gap // by component, as its processor repeats them
+	ends       []*gap          // which its processor repeats at the next report and the one after it
 	offers     []*gap          // what the processor has written and the output has not read
+	file       *savedState     // as last saved, of a revision
+	revision   uint64
 }
 
 // simulation is a bus with monitors and one consumer, in steps of simulated time. The bus has one order; each monitor hears
@@ -45,11 +52,15 @@ type simulation struct {
 	random   *rand.Rand
 	now      time.Time
 	paused   bool
+	restart  bool      // the bus, with the next gap that is on it
+	leave    bool      // the consumer, likewise
+	away     time.Time // until then the consumer is not connected
 	queue    []simMessage
 	monitors []*simMonitor
 	private  int                        // messages on private topics
 	seen     map[string]time.Time       // incidents
 	handled  map[string][]string        // incidents by zooid
+	asked    map[string]int             // investigations by zooid
 	later    map[time.Duration][]func() // by steps from the start
 	start    time.Time
 }
@@ -58,7 +69,7 @@ func newSimulation(t *testing.T, seed uint64, monitors int) *simulation {
 	t.Helper()
 	s := &simulation{
 		T: t, random: rand.New(rand.NewPCG(seed, 0)), now: now, start: now,
-		seen: make(map[string]time.Time), handled: make(map[string][]string), later: make(map[time.Duration][]func()),
+		seen: make(map[string]time.Time), handled: make(map[string][]string), asked: make(map[string]int), later: make(map[time.Duration][]func()),
 	}
 	for range monitors {
 		m := &simMonitor{levels: make(map[string]*gap)}
@@ -72,17 +83,18 @@ func newSimulation(t *testing.T, seed uint64, monitors int) *simulation {
 func (s *simulation) revive(m *simMonitor, state *savedState) {
 	s.Helper()
 	c, _ := standard()
-	c.Log = testutil.Logger{Quiet: true}
+	c.Log, c.Investigate, c.InvestigateLimit = testutil.Logger{Quiet: true}, true, longestQueue
 	require.NoError(s, c.Init())
 	if state != nil {
 		require.NoError(s, c.outbox.Restore(state))
 	}
 	peers, err := newPeers()
 	require.NoError(s, err)
-	m.ChemBus, m.alive, m.inbox, m.offers = c, true, nil, nil
-	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(topic string, payload []byte) error {
-		s.queue = append(s.queue, simMessage{m, topic, string(payload)})
-		return nil
+	m.ChemBus, m.alive, m.inbox, m.offers, m.file = c, true, nil, nil, state
+	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(message bus.Message) error {
+		payload, err := message.Encode()
+		s.queue = append(s.queue, simMessage{m, message.Signal, string(payload)})
+		return err
 	}}
 }
 
@@ -103,6 +115,9 @@ func (s *simulation) run(until time.Duration) {
 			for _, m := range s.monitors {
 				for _, component := range slices.Sorted(keysOf(m.levels)) {
 					m.write(s.levelNow(m.levels[component]))
+				}
+				for _, g := range m.ends {
+					m.write(g)
 				}
 			}
 		}
@@ -144,6 +159,14 @@ func (s *simulation) forward() {
 	if s.paused {
 		return
 	}
+	if slices.ContainsFunc(s.queue, func(m simMessage) bool { return m.topic == topic }) {
+		if s.leave {
+			s.leave, s.away = false, s.now.Add(simStep+time.Duration(s.random.Int64N(int64(20*time.Second))))
+		}
+		if s.restart {
+			s.restartBus()
+		}
+	}
 	byMonitor := make(map[*simMonitor][]simMessage)
 	var order []*simMonitor
 	for _, m := range s.queue {
@@ -172,17 +195,20 @@ func (s *simulation) deliver(m simMessage) {
 	}
 	require.NoError(s, json.Unmarshal([]byte(m.payload), &payload))
 	require.Equal(s, m.topic, payload.Signal)
-	if m.topic == topic {
+	switch {
+	case m.topic == investigationTopic:
+		s.asked[strings.TrimPrefix(payload.Facts["capability_key"].(string), "heartbeat_")]++
+	case m.topic != topic:
+		s.private++
+	case !s.now.Before(s.away):
 		if at, ok := s.seen[*payload.IncidentID]; !ok || s.now.Sub(at) > simMemory {
 			zooid := payload.Facts["zooid"].(string)
 			s.handled[zooid] = append(s.handled[zooid], *payload.IncidentID)
 		}
 		s.seen[*payload.IncidentID] = s.now
-	} else {
-		s.private++
 	}
 	for _, monitor := range s.monitors {
-		if monitor.alive && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.dispatcher.topics.probe) {
+		if monitor.alive && !s.now.Before(monitor.away) && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.dispatcher.topics.probe) {
 			monitor.inbox = append(monitor.inbox, m)
 		}
 	}
@@ -200,15 +226,51 @@ func (s *simulation) step(m *simMonitor) {
 		m.outbox.Offer(g)
 	}
 	m.offers = nil
+	if m.lost && len(m.inbox) == 0 {
+		m.lost = false
+		m.dispatcher.ConnectionLost()
+		m.dispatcher.MessagesMissed()
+	}
 	others := -1
 	for _, other := range s.monitors {
-		if other.alive {
+		if other.alive && !s.now.Before(other.away) {
 			others++
 		}
 	}
-	m.dispatcher.Follow(true, true, others, s.now)
-	_, err := m.dispatcher.Dispatch(s.now)
-	require.NoError(s, err)
+	if s.now.Before(m.away) {
+		m.dispatcher.Follow(false, false, 0, s.now)
+	} else {
+		m.dispatcher.Follow(!s.now.Before(s.away), true, others, s.now)
+	}
+	require.NoError(s, m.dispatcher.Dispatch(s.now))
+	require.NoError(s, m.dispatcher.Investigate(!s.now.Before(s.away) && !s.now.Before(m.away), s.now))
+	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.random.IntN(10) == 0 {
+		m.file, m.revision = saved(s.T, m.outbox), revision
+		m.outbox.investigations.Recorded(m.file.Investigations)
+	}
+}
+
+// restartBus loses what is on the bus, but for what the consumer or some monitors have already got, and all connections.
+func (s *simulation) restartBus() {
+	s.restart = false
+	back := func() time.Time { return s.now.Add(time.Duration(s.random.Int64N(int64(settle)))) }
+	got := func() bool { return s.random.IntN(2) == 0 }
+	for _, m := range s.monitors {
+		if m.lost = true; !got() {
+			m.away = s.now.Add(simStep)
+		}
+	}
+	if !got() {
+		s.away = s.now.Add(simStep)
+	}
+	for _, m := range s.queue[:s.random.IntN(len(s.queue)+1)] {
+		s.deliver(m)
+	}
+	s.queue = nil
+	s.away = back()
+	for _, m := range s.monitors {
+		m.away = back()
+	}
 }
 
 // fails has a component fail: the monitors find it about a time, each with the last beat that it heard.
@@ -221,11 +283,30 @@ func (s *simulation) fails(zooid string, found time.Duration) {
 			lastSeen -= 10 // missed the last beat
 		}
 		g := silenceOf(fmt.Sprint(zooid, lastSeen), zooid, lastSeen, 31)
+		g.severity = "high"
+		s.failedBefore(m, zooid, found)
 		s.at(found+time.Duration(s.random.Int64N(int64(spread))), func() {
 			m.levels[zooid] = g
 			m.write(s.levelNow(g))
 		})
 	}
+}
+
+// failedBefore has a monitor hear that a former failure of a component is over, three times, the first one late. The beat
+// that ended it may be the last.
+func (s *simulation) failedBefore(m *simMonitor, zooid string, found time.Duration) {
+	if s.random.IntN(2) == 0 {
+		return
+	}
+	const missing = 50
+	back := float64(s.start.Add(found-41*time.Second).UnixNano()) / 1e9
+	end := over(silenceOf(zooid+" before", zooid, back-missing, missing+0.1))
+	end.threshold = 30
+	s.at(found-5*time.Second+time.Duration(s.random.Int64N(int64(15*time.Second))), func() {
+		m.ends = append(m.ends, end)
+		m.write(end)
+	})
+	s.at(found+20*time.Second, func() { m.ends = nil })
 }
 
 // fault does something to the bus or to a monitor, about a time.
@@ -238,6 +319,12 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 		s.at(at, func() { s.paused = true })
 		s.at(at+length, func() { s.paused = false })
 		return fmt.Sprintf("bus paused at %v for %v", at, length)
+	case 5:
+		s.at(at, func() { s.restart = true })
+		return fmt.Sprintf("bus restarted with the first gap after %v", at)
+	case 6:
+		s.at(at, func() { s.leave = true })
+		return fmt.Sprintf("consumer leaves with the first gap after %v", at)
 	case 2:
 		s.at(at, func() { m.stopped = true })
 		s.at(at+length, func() { m.stopped = false })
@@ -247,7 +334,7 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 		var state *savedState
 		s.at(at, func() {
 			if m.alive = false; keep {
-				state = saved(s.T, m.outbox)
+				state = m.file
 			}
 		})
 		s.at(at+length/3, func() { s.revive(m, state) })
@@ -262,6 +349,7 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 	if testing.Short() {
 		runs = 40
 	}
+	asked := 0
 	for seed := range runs {
 		s := newSimulation(t, seed, 2+int(seed%2))
 		var faults []string
@@ -269,18 +357,22 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 		for i := range 3 {
 			s.fails(fmt.Sprint("z", i), found+time.Duration(s.random.Int64N(int64(time.Second))))
 		}
-		faults = append(faults, s.fault(s.random.IntN(5), found))
+		faults = append(faults, s.fault(s.random.IntN(7), found))
 		if s.random.IntN(3) == 0 && len(s.monitors) == 3 {
 			faults = append(faults, s.fault(s.random.IntN(2), found+4*time.Second))
 		}
 		s.run(2 * time.Minute)
 		for i := range 3 {
-			require.Len(t, s.handled[fmt.Sprint("z", i)], 1, "z%d of seed %d: %v", i, seed, faults)
+			zooid := fmt.Sprint("z", i)
+			require.Len(t, s.handled[zooid], 1, "%s of seed %d: %v", zooid, seed, faults)
+			require.LessOrEqual(t, s.asked[zooid], 1, "%s of seed %d: %v", zooid, seed, faults)
+			asked += s.asked[zooid]
 		}
 		for _, m := range s.monitors {
 			require.Zero(t, m.pending(), "seed %d: %v", seed, faults)
 		}
 	}
+	t.Logf("%d of %d failures were investigated", asked, 3*runs)
 }
 
 // TestNothingIsSaidWithoutNeed counts the messages on the private topics.

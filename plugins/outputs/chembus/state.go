@@ -30,6 +30,8 @@ type savedState struct {
 	Silences  []silence       `json:"silences"`  // likewise
 	Counts    totals          `json:"counts"`
 
+	Investigations *savedInvestigations `json:"investigations,omitempty"`
+
 	// What version 1 had in the place of the delivery log.
 	Confirmed []string  `json:"confirmed,omitempty"`
 	Notices   []silence `json:"notices,omitempty"`
@@ -43,6 +45,7 @@ type savedIncident struct {
 // totals are the counters. Telegraf can read them from the file as a metric.
 type totals struct {
 	counts
+	investigationCounts
 	Pending int `json:"pending"` // incidents that wait to be sent, or for their acks; it does not survive
 
 	// What version 1 calls Acked and Expired.
@@ -53,10 +56,8 @@ type totals struct {
 // openState finds, locks and loads the state file. Without one a restarted output would publish again
 // what is still open.
 func (c *ChemBus) openState() error {
-	path, ok := statefile.Path(c.StateFile, stateName)
+	path, ok := statefile.Path(c.StateFile, stateName, c.Log)
 	if !ok {
-		c.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
-			statefile.DefaultDirectory)
 		return nil
 	}
 	file, err := statefile.Open(path)
@@ -81,7 +82,7 @@ func (c *ChemBus) openState() error {
 
 // State returns what is to survive a restart.
 func (o *outbox) State() *savedState {
-	s := &savedState{Version: stateVersion, Silences: o.log.silences.Values(), Counts: o.Totals()}
+	s := &savedState{Version: stateVersion, Silences: o.log.silences.Values(), Counts: o.Totals(), Investigations: o.investigations.State()}
 	for _, incident := range o.log.incidents.Keys() {
 		if state, _ := o.log.incidents.Peek(incident); state.delivered {
 			s.Incidents = append(s.Incidents, savedIncident{incident, state.ended})
@@ -105,45 +106,42 @@ func (o *outbox) Restore(s *savedState) error {
 		o.log.put(silence)
 	}
 	o.counts = s.Counts.counts
+	o.investigations.Restore(s.Investigations, s.Counts.investigationCounts)
 	o.counts.Acked += s.Counts.Confirmed
 	o.counts.Expired += s.Counts.Unheard
 	return nil
 }
 
-// saveIfDue saves the state if it has changed. It returns when it has to be asked again; zero if it has
-// not.
-func (c *ChemBus) saveIfDue(now time.Time) time.Time {
-	if c.state == nil {
-		return time.Time{}
+// saveIfDue saves the state if it has changed and the last time is long enough ago.
+func (c *ChemBus) saveIfDue(now time.Time) {
+	if c.state == nil || now.Before(c.nextSave) {
+		return
 	}
 	c.mu.Lock()
-	totals := c.outbox.Totals()
-	revision := c.outbox.log.revision
+	totals, revision := c.outbox.Totals(), c.outbox.log.revision+c.outbox.investigations.revision
 	if totals == c.saved && revision == c.savedRevision {
 		c.mu.Unlock()
-		return time.Time{}
-	}
-	if now.Before(c.nextSave) {
-		c.mu.Unlock()
-		return c.nextSave
+		return
 	}
 	s := c.outbox.State()
 	c.mu.Unlock()
 	start := time.Now()
 	err := c.state.Save(s)
-	change, _ := c.saveProblem.Update(err != nil, now)
-	switch change {
+	pause := saveInterval
+	if err == nil {
+		c.saved, c.savedRevision = totals, revision
+		pause = min(saveShare*time.Since(start), saveInterval)
+		c.mu.Lock()
+		c.outbox.investigations.Recorded(s.Investigations)
+		c.mu.Unlock()
+	}
+	c.nextSave = now.Add(pause)
+	switch change, _ := c.saveProblem.Update(err != nil, now); change {
 	case logging.Began:
 		c.Log.Errorf("The state cannot be saved, and a restart would publish again what is open: %v", err)
 	case logging.Ended:
 		c.Log.Info("The state is saved again")
 	}
-	if err != nil {
-		c.nextSave = now.Add(saveInterval)
-		return c.nextSave
-	}
-	c.saved, c.savedRevision, c.nextSave = s.Counts, revision, now.Add(min(saveShare*time.Since(start), saveInterval))
-	return time.Time{}
 }
 
 // closeState saves the last state and unlocks the file; the publisher must have ended.

@@ -16,9 +16,9 @@ type waitLog struct {
 }
 
 // Update takes how many gaps wait, whether there are connections to publish and to hear the bus, and whether somebody
-// listens to the gaps. It returns when it has to be asked again; zero: when that changes.
-func (w *waitLog) Update(pending int, connected, hearing, listened bool, now time.Time) time.Time {
-	change, next := w.waits.Update(pending > 0, now)
+// listens to the gaps.
+func (w *waitLog) Update(pending int, connected, hearing, listened bool, now time.Time) {
+	change, _ := w.waits.Update(pending > 0, now)
 	switch {
 	case change == logging.Ended:
 		w.plugin.Log.Infof("No gap waits any more")
@@ -33,5 +33,4 @@ func (w *waitLog) Update(pending int, connected, hearing, listened bool, now tim
 	default:
 		w.plugin.Log.Warnf("%d gaps wait: the bus at %q does not forward them. Check that it is not in maintenance", pending, w.plugin.endpoint)
 	}
-	return next
 }

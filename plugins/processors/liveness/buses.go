@@ -13,7 +13,7 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
-// bus is one bus and its detector. Nothing on one bus changes a verdict on another.
+// bus is one bus and its detector. Nothing on one bus changes the state of a component on another.
 type bus struct {
 	key      string
 	values   []string // of the tags that the option bus names
@@ -22,9 +22,9 @@ type bus struct {
 	heard    time.Time // time of the latest metric; zero: none came since the start
 	seen     time.Time // the same before the start
 	warned   bool      // that two inputs report it
+	jumps    int       // ticks in a row, each after a jump or a restart of observed_s, as of the last tick
 	refused  int       // heartbeats of which was logged that they were dropped for want of room
 	refusals logging.RateLimit
-	jumps    int // ticks in a row that came after one, as of the last tick
 
 	// Of the store:
 	outage      string          // that components join
@@ -65,7 +65,7 @@ func (b *bus) latest() time.Time {
 // buses holds a detector for each bus.
 type buses struct {
 	tags        []string   // that together name a bus
-	most        func() int // as many are kept
+	most        func() int // the maximum number of buses
 	retireAfter time.Duration
 	create      func(key string) *detector.Detector
 	log         telegraf.Logger
@@ -74,9 +74,9 @@ type buses struct {
 	all          []*bus    // in order of appearance
 	buffer       []byte    // for a key
 	arrivals     uint64    // metrics that came
-	searched     uint64    // the same, when a bus to evict was last looked for in vain
+	searched     uint64    // arrivals when a bus to evict was last looked for and not found
 	unknownSince time.Time // time of the first metric of a new bus since one of the known buses was heard
-	full         bool      // and that was logged
+	full         bool      // whether it was logged that there is no room
 }
 
 // Key returns the key of the bus that a metric is of, which is valid until the next call. Complete is false if the
@@ -95,8 +95,8 @@ func (s *buses) Key(m telegraf.Metric) (key []byte, complete bool) {
 }
 
 // FindOrAdd returns the bus with a key, and adds it if it is not known; nil if there is no room for it. Evicted is the
-// bus that was removed to make room, nil if none was. A metric that lacks a tag is of the only bus that has ticks, before
-// the first tick of the only one that is known from the state, if the tags that the metric has are the same.
+// bus that was removed to make room, nil if none was. A metric that lacks a tag is of the only bus that has ticks, or,
+// before the first tick, of the only one that is known from the state, if the tags that the metric has are those of it.
 func (s *buses) FindOrAdd(key []byte, complete bool, at time.Time) (b, evicted *bus) {
 	s.arrivals++
 	b = s.byKey[string(key)]
@@ -118,6 +118,20 @@ func (s *buses) FindOrAdd(key []byte, complete bool, at time.Time) (b, evicted *
 		b.heard = at
 	}
 	return b, evicted
+}
+
+// Candidates returns the buses that a metric that lacks a tag can be of: those that have ticks or are known from the
+// state, apart from one that may have been renamed. There are none if the bus with this very key has ticks.
+func (s *buses) Candidates(key []byte, renamed *bus) (candidates []*bus) {
+	if b := s.byKey[string(key)]; b != nil && b.detector.Ticked() {
+		return nil
+	}
+	for _, b := range s.all {
+		if (b.detector.Ticked() || b != renamed && !b.seen.IsZero()) && b.agrees(string(key)) {
+			candidates = append(candidates, b)
+		}
+	}
+	return candidates
 }
 
 // only returns the only bus that has ticks, or, if none has, that is known; nil if there are several, or none.

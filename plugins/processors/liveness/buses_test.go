@@ -54,8 +54,8 @@ func life(random *rand.Rand, host string) []telegraf.Metric {
 	return all
 }
 
-// verdicts are the metrics that a processor adds to those that pass, by host.
-func verdicts(t *testing.T, metrics []telegraf.Metric) map[string][]string {
+// addedMetrics are the metrics that a processor adds to those that it passes on, by host.
+func addedMetrics(t *testing.T, metrics []telegraf.Metric) map[string][]string {
 	t.Helper()
 	l := standard()
 	l.Threshold = config.Duration(5 * time.Second)
@@ -110,14 +110,14 @@ func TestBusesAreJudgedApart(t *testing.T) {
 			for i := range n {
 				host := fmt.Sprint("h", i)
 				buses = append(buses, life(random, host))
-				for host, found := range verdicts(t, buses[i]) {
+				for host, found := range addedMetrics(t, buses[i]) {
 					want[host] = found
 					gaps += strings.Count(strings.Join(found, ""), "liveness_gap")
 				}
 			}
 			require.Greater(t, gaps, n, "too peaceful to show anything")
 			for _, most := range []int{1, 60, 400} {
-				got := verdicts(t, shuffle(random, buses, most))
+				got := addedMetrics(t, shuffle(random, buses, most))
 				require.Len(t, got, len(want))
 				for host := range want {
 					require.Equal(t, want[host], got[host], "%s, batches of up to %d", host, most)
@@ -144,7 +144,7 @@ func TestCopiesChangeNothing(t *testing.T) {
 				copied = append(copied, once[from:from+random.IntN(i-from+1)]...)
 			}
 		}
-		require.Equal(t, verdicts(t, once), verdicts(t, copied), "seed %d", seed)
+		require.Equal(t, addedMetrics(t, once), addedMetrics(t, copied), "seed %d", seed)
 	}
 }
 
@@ -283,4 +283,40 @@ func TestOnlyNewBusesAreHeard(t *testing.T) {
 		require.Equal(t, at > 24, r.buses.byKey["third\x1ftcp://127.0.0.1:5559\x1f"] != nil, "hour %d", at)
 	}
 	require.Nil(t, r.buses.byKey["first\x1ftcp://127.0.0.1:5559\x1f"])
+}
+
+// TestMetricsThatLackATagOnSeveralBuses restarts the processor of two buses. A component whose heartbeats lack a tag goes on
+// on the bus on which it was known, whichever ticks first. A kill signal of which nobody can tell the bus kills nobody.
+func TestMetricsThatLackATagOnSeveralBuses(t *testing.T) {
+	file := stateFile(t)
+	tags := func(endpoint string) map[string]string { return map[string]string{"host": "h", "endpoint": endpoint} }
+	nameless := map[string]string{"host": "h", "zooid": "a"}
+	r := start(t, file)
+	for at := range 5 {
+		r.feedMetric(tickMeasurement, tags("one"), 1, float64(at))
+		r.feedMetric("chembus_heartbeat", nameless, 0, float64(at))
+	}
+	for at := 5; at < 30; at++ {
+		if at == 15 {
+			r.Stop()
+			r = start(t, file)
+		}
+		require.Empty(t, r.feedMetric(tickMeasurement, tags("two"), 2, float64(at)))
+		require.Empty(t, r.feedMetric("chembus_heartbeat", nameless, 0, float64(at)))
+		require.Empty(t, r.feedMetric(tickMeasurement, tags("one"), 1, float64(at)))
+		require.Empty(t, r.feedMetric(killMeasurement, map[string]string{"host": "h"}, 0, float64(at)))
+	}
+	require.Len(t, r.buses.all, 2)
+	require.False(t, r.buses.all[1].detector.IsSeen("a"))
+	require.Len(t, r.log.Warnings(), 1, "said once")
+	require.Contains(t, r.log.Warnings()[0], "are not judged")
+	require.NotEmpty(t, r.feedUntilGap(tags("one"), 30))
+}
+
+// feedUntilGap feeds ticks until a gap is opened.
+func (r *run) feedUntilGap(tags map[string]string, from int) (found []string) {
+	for at := from; at < from+20 && len(found) == 0; at++ {
+		found = r.feedMetric(tickMeasurement, tags, 1, float64(at))
+	}
+	return found
 }

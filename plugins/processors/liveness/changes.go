@@ -28,7 +28,7 @@ var logLines = []struct {
 	{detector.WasEvicted, "Removed to make room, since max_components are known"},
 }
 
-// changeLog gathers changes, so that a colony that starts is one line and not a thousand.
+// changeLog gathers changes until the next tick, so that a thousand components that start are one line.
 type changeLog struct {
 	log   telegraf.Logger
 	names map[detector.Change][]string

@@ -16,8 +16,8 @@ import (
 type expectations struct {
 	everywhere []string            // on each bus
 	on         map[string][]string // by the name of the bus
-	anywhere   map[string]*bus     // on any bus; where each has to appear or was heard, nil: not decided yet
-	undecided  bool                // whether that is so for one of them
+	anywhere   map[string]*bus     // on any bus: the one on which each is expected now, or was heard; nil: none yet
+	undecided  bool                // whether one of them is nil
 }
 
 // parseExpected reads the option of that name: NAME, BUS/NAME or */NAME.
@@ -70,7 +70,7 @@ func (l *Liveness) expectOn(b *bus) {
 
 // foundOn takes that a component was heard on a bus for the first time: if it is expected anywhere, then from now on
 // there.
-func (l *Liveness) foundOn(acc telegraf.Accumulator, b *bus, key string, event *event) {
+func (l *Liveness) foundOn(acc telegraf.Accumulator, b *bus, key string, e *event) {
 	home, expected := l.expected.anywhere[key]
 	if !expected || home == b || home != nil && home.detector.IsSeen(key) {
 		return
@@ -78,7 +78,7 @@ func (l *Liveness) foundOn(acc telegraf.Accumulator, b *bus, key string, event *
 	l.expected.anywhere[key] = b
 	b.detector.Expect(key, false)
 	if home != nil {
-		l.report(acc, home, home.detector.Unexpect(key), event)
+		l.report(acc, home, home.detector.Unexpect(key), e)
 	}
 }
 

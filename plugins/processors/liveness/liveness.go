@@ -1,6 +1,6 @@
 // Package liveness finds components that fell silent: it feeds the metrics of inputs.chembus to a detector for each
-// bus and turns what the detectors find into metrics. It acts only inside Add: it has no goroutine and no timer, so a
-// recorded stream gives the same verdicts again.
+// bus and turns what the detectors find into metrics. It acts only inside Add: it has no goroutine and no timer, so the
+// same metrics give the same result again.
 package liveness
 
 import (
@@ -49,9 +49,11 @@ type Liveness struct {
 	FlapCount          int              `toml:"flap_count"`
 	FlapWindow         config.Duration  `toml:"flap_window"`
 	Adaptive           bool             `toml:"adaptive"`
-	Phi                float64          `toml:"phi"`
+	MistakesPerYear    float64          `toml:"mistakes_per_year"`
+	Forgive            int              `toml:"forgive"`
 	MinThreshold       config.Duration  `toml:"min_threshold"`
 	MaxThreshold       config.Duration  `toml:"max_threshold"`
+	Phi                *float64         `toml:"phi"` // of versions before mistakes_per_year; has no effect
 	StateFile          string           `toml:"state_file"`
 	Overrides          []*Override      `toml:"override"`
 	Log                telegraf.Logger  `toml:"-"`
@@ -64,18 +66,20 @@ type Liveness struct {
 	pipeline pipeline
 	changes  changeLog
 
-	namelessLogged bool // that a heartbeat has no name
+	namelessLogged  bool // that a heartbeat has no name
+	ambiguousLogged bool // that it may be of several buses
+	relearnLogged   bool // that the state has no rhythms
 
 	statePath    string           // empty: nothing is kept
-	standby      bool             // nothing is judged: the state is not locked yet, or by another copy
-	copyLogged   bool             // that it is another copy's
+	standby      bool             // nothing is judged: the state file is not locked yet, or another instance has locked it
+	copyLogged   bool             // that another instance has it, or that it cannot be used; events are not kept from then on
 	early        []event          // that came before the first tick
 	earlyDropped int              // for want of room there
 	store        *store           // nil: nothing is kept, or not yet
-	now          func() time.Time // of saving, and of arrival
+	now          func() time.Time // the time of the machine; only for saving, the limits of log lines and missing ticks
 }
 
-// jumpsToLog is after how many ticks in a row with jumps before them a warning is logged.
+// jumpsToLog is the number of ticks in a row, each after a jump or a restart of observed_s, at which a warning is logged.
 const jumpsToLog = 10
 
 // maxEarly bounds what is kept until the first tick, which comes within a second.
@@ -90,6 +94,9 @@ func (*Liveness) SampleConfig() string {
 func (l *Liveness) Init() error {
 	if err := l.checkOptions(); err != nil {
 		return err
+	}
+	if l.Phi != nil {
+		l.Log.Warnf("The option phi has no effect and can be removed: mistakes_per_year (%g) has replaced it", l.MistakesPerYear)
 	}
 	l.changes = changeLog{log: l.Log}
 	l.reset()
@@ -121,18 +128,21 @@ func (l *Liveness) reset() {
 	}
 }
 
-// Start finds the place of the state. The state itself is locked and loaded with the first tick; a copy
-// that finds it locked stands by.
+// Start finds the place of the state. The state itself is locked and loaded with the first tick. An instance that finds
+// it locked passes all metrics on and tries again at each tick.
 func (l *Liveness) Start(telegraf.Accumulator) error {
 	return l.findState()
 }
 
 // event is what a metric says to a detector.
 type event struct {
-	kind   detectorInput
-	at     time.Time     // of the metric
-	beat   detector.Beat // of which a tick, a kill and a stop use a part
-	killed time.Duration // of a tick: the input's clock at the last kill signal; -1: there was none
+	kind detectorInput
+	at   time.Time     // of the metric
+	beat detector.Beat // of which a tick, a kill and a stop use a part
+	// Of a tick, by the input's clock:
+	killed  time.Duration // at the last kill signal; -1: there was none
+	resumed time.Duration // at the end of the last maintenance; -1: there was none
+	lasted  time.Duration // of that; not by that clock, which stood still
 
 	// Only of one that is kept:
 	key      string // of the bus
@@ -165,7 +175,7 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	if judged && e.kind == tick {
 		m.Drop()
 	} else {
-		acc.AddMetric(m) // which belongs to others from now on
+		acc.AddMetric(m) // it belongs to Telegraf from now on
 	}
 	if !judged {
 		return nil
@@ -189,8 +199,13 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 
 // busOf returns the bus that an event is of; nil if there is no room for it.
 func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e *event) *bus {
+	if !complete && e.kind != tick {
+		if several := l.buses.Candidates(key, l.renamed.former); len(several) > 1 {
+			return l.knownOn(several, e)
+		}
+	}
 	b, evicted := l.buses.FindOrAdd(key, complete, e.at)
-	if evicted != nil { // nobody else would ever close its gaps
+	if evicted != nil { // its gaps would stay open otherwise
 		if l.store != nil {
 			l.store.Removed(evicted)
 		}
@@ -200,6 +215,29 @@ func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e 
 		l.forgetExpectations(evicted)
 	}
 	return b
+}
+
+// knownOn returns the only one of some buses on which the component of an event is known; nil if it is known on none, or
+// on several.
+func (l *Liveness) knownOn(several []*bus, e *event) *bus {
+	var only *bus
+	for _, b := range several {
+		if e.beat.Key == "" || !b.detector.IsSeen(e.beat.Key) {
+			continue
+		}
+		if only != nil {
+			only = nil
+			break
+		}
+		only = b
+	}
+	if only == nil && !l.ambiguousLogged {
+		l.ambiguousLogged = true
+		l.Log.Warnf("Metrics that lack a tag that bus = [\"%s\"] names are not judged, such as one of %q: it may be of the bus %q or %q. "+
+			"Let their input set the tags, or name in bus those that all inputs set",
+			strings.Join(l.Bus, `", "`), detector.Name(e.beat.Key), several[0].name(), several[1].name())
+	}
+	return only
 }
 
 // mostBuses is how many buses are kept. Another name of the only one that was known needs room beside it.
@@ -217,6 +255,9 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		l.expectOn(b)
 		if e.killed >= 0 {
 			l.kill(acc, b, e, e.killed)
+		}
+		if e.resumed >= 0 {
+			b.detector.Resume(e.beat.Run, e.resumed, e.lasted)
 		}
 		l.report(acc, b, b.detector.Tick(e.beat.Run, e.beat.Observed), e)
 		l.checkRenamed(acc, b, e)
@@ -246,7 +287,7 @@ func (l *Liveness) kill(acc telegraf.Accumulator, b *bus, e *event, observed tim
 // warn logs what keeps a detector from finding silence in time.
 func (l *Liveness) warn(b *bus) {
 	jumps := b.detector.Jumps()
-	if jumps == jumpsToLog && jumps != b.jumps { // a tick that does not count changes nothing
+	if jumps == jumpsToLog && jumps != b.jumps { // the same number again: the tick was a copy
 		l.Log.Warnf("Silence on the bus %q is found late, or never: before each of the last %d ticks observed_s went on "+
 			"by more than blind_after, %v, or began anew. "+
 			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics, or whether several inputs report this bus",
@@ -265,7 +306,7 @@ func (l *Liveness) warn(b *bus) {
 	}
 }
 
-// keep keeps an event until it is known what was known before.
+// keep keeps an event until the state is loaded.
 func (l *Liveness) keep(key []byte, complete bool, e event) {
 	switch {
 	case l.copyLogged:
@@ -290,13 +331,17 @@ func (l *Liveness) read(m telegraf.Metric) (event, bool) {
 	if !ok {
 		return event{}, false
 	}
-	e := event{at: m.Time(), killed: -1}
+	e := event{at: m.Time(), killed: -1, resumed: -1}
 	e.beat.Run, e.beat.Observed = integer(m, "run"), observed
 	switch m.Name() {
 	case tickMeasurement:
 		e.kind = tick
 		if killed, ok := seconds(m, "killed_s"); ok {
 			e.killed = killed
+		}
+		if resumed, ok := seconds(m, "resumed_s"); ok {
+			e.resumed = resumed
+			e.lasted, _ = seconds(m, "suspended_s")
 		}
 	case killMeasurement:
 		e.kind = kill
@@ -363,7 +408,7 @@ func seconds(m telegraf.Metric, field string) (time.Duration, bool) {
 	if s < 0 || s > maxSeconds {
 		return 0, false
 	}
-	// Cutting off instead would turn a silence as long as the threshold into a longer one.
+	// Rounded down, a beat could be a nanosecond too early, and a silence as long as the threshold longer than that.
 	return time.Duration(math.Round(s * float64(time.Second))), true
 }
 
@@ -391,8 +436,7 @@ func integer(m telegraf.Metric, field string) int64 {
 	return 0
 }
 
-// number reads a field of any numeric type; without one that is finite it returns what stands for
-// missing.
+// number reads a field of any numeric type. It returns missing if there is no such field, or if it is not finite.
 func number(m telegraf.Metric, field string, missing float64) float64 {
 	v, _ := m.GetField(field)
 	switch n := v.(type) {
@@ -426,7 +470,8 @@ func init() {
 			MassWindow:         config.Duration(10 * time.Second),
 			FlapCount:          5,
 			FlapWindow:         config.Duration(10 * time.Minute),
-			Phi:                8,
+			MistakesPerYear:    100,
+			Forgive:            1,
 			MinThreshold:       config.Duration(5 * time.Second),
 			MaxThreshold:       config.Duration(2 * time.Minute),
 			now:                time.Now,

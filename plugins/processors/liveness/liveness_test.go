@@ -58,7 +58,8 @@ func TestSampleConfigIsOfTheDefaults(t *testing.T) {
 	require.Equal(t, want.FlapCount, got.FlapCount)
 	require.Equal(t, want.FlapWindow, got.FlapWindow)
 	require.Equal(t, want.Adaptive, got.Adaptive)
-	require.InDelta(t, want.Phi, got.Phi, 0)
+	require.InDelta(t, want.MistakesPerYear, got.MistakesPerYear, 0)
+	require.Equal(t, want.Forgive, got.Forgive)
 	require.Equal(t, want.MinThreshold, got.MinThreshold)
 	require.Equal(t, want.MaxThreshold, got.MaxThreshold)
 	require.Equal(t, want.StateFile, got.StateFile)
@@ -102,8 +103,9 @@ func TestInitNamesTheBadOption(t *testing.T) {
 		{"retire_after", `"2m0s" is not above the threshold of "2m0s"`, func(l *Liveness) { l.RetireAfter, l.Adaptive = l.MaxThreshold, true }},
 		{"mass_count", "is below 1", func(l *Liveness) { l.MassCount = 0 }},
 		{"flap_count", "is below 2", func(l *Liveness) { l.FlapCount = 1 }},
-		{"phi", "is no level", func(l *Liveness) { l.Phi = 0 }},
-		{"phi", "is no level", func(l *Liveness) { l.Phi = math.NaN() }},
+		{"mistakes_per_year", "0 is out of range", func(l *Liveness) { l.MistakesPerYear = 0 }},
+		{"mistakes_per_year", "NaN is out of range", func(l *Liveness) { l.MistakesPerYear = math.NaN() }},
+		{"forgive", "-1 is out of range", func(l *Liveness) { l.Forgive = -1 }},
 		{"max_threshold", `"1s" is below min_threshold, "5s"`, func(l *Liveness) { l.MaxThreshold = config.Duration(time.Second) }},
 		{"ignore", "unexpected end", func(l *Liveness) { l.Ignore = []string{"ok", "bad[", "*"} }},
 	} {
@@ -128,8 +130,10 @@ func TestSecondMonitorNamesTheSameIncidents(t *testing.T) {
 			r := newReplay(t, name)
 			for _, line := range input(t, name) {
 				m := parse(t, line)
-				if observed, ok := seconds(m, "observed_s"); ok {
-					m.AddField("observed_s", observed.Seconds()+offset)
+				for _, field := range []string{"observed_s", "killed_s", "resumed_s"} {
+					if observed, ok := seconds(m, field); ok {
+						m.AddField(field, observed.Seconds()+offset)
+					}
 				}
 				r.Add(m)
 				for _, g := range gaps(&r.acc) {

@@ -44,8 +44,15 @@ func (l *Liveness) checkOptions() error {
 	if l.FlapCount < 2 {
 		return &option.Error{Name: "flap_count", Problem: "is below 2", Allowed: "use at least 2; a large number turns flapping off"}
 	}
-	if !(l.Phi > 0.5 && l.Phi <= 300) {
-		return &option.Error{Name: "phi", Problem: fmt.Sprintf("%g is no level that a forecast reaches", l.Phi), Allowed: "use 1 to 300, such as 8"}
+	if !(l.MistakesPerYear >= 0.01 && l.MistakesPerYear <= 100_000) {
+		return &option.Error{
+			Name:    "mistakes_per_year",
+			Problem: fmt.Sprintf("%g is out of range", l.MistakesPerYear),
+			Allowed: "use 0.01 to 100000 for each component, such as 100",
+		}
+	}
+	if l.Forgive < 0 || l.Forgive > 100 {
+		return &option.Error{Name: "forgive", Problem: fmt.Sprintf("%d is out of range", l.Forgive), Allowed: "use 0 to 100 missed heartbeats, such as 1"}
 	}
 	var err error
 	if l.ignored, err = compileGlobs(l.Ignore); err != nil {
@@ -107,7 +114,10 @@ func (l *Liveness) detectorConfig() *detector.Config {
 		c.Ignored = func(key string) bool { return l.ignored.Match(detector.Name(key)) }
 	}
 	if l.Adaptive {
-		c.Adaptive = &detector.Adaptive{Phi: l.Phi, Min: time.Duration(l.MinThreshold), Max: time.Duration(l.MaxThreshold)}
+		c.Adaptive = &detector.Adaptive{
+			MistakesPerYear: l.MistakesPerYear, Forgive: l.Forgive,
+			Min: time.Duration(l.MinThreshold), Max: time.Duration(l.MaxThreshold),
+		}
 	}
 	return c
 }

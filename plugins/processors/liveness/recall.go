@@ -10,10 +10,10 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 )
 
-// A processor that only looks on, beside the one in Telegraf, is initialised and not started: it locks nothing and
-// saves nothing. What this file holds is for it.
+// This file is for a processor that runs beside the one in Telegraf, such as that of telegraf-chembus watch. It is
+// initialised and not started: it locks nothing and saves nothing.
 
-// Recollection is what such a processor knows from before.
+// Recollection is what such a processor takes from the state file.
 type Recollection struct {
 	Path  string    // of the state file
 	Saved time.Time // zero: there is no state

@@ -49,7 +49,7 @@ func TestRecallKnowsWhatWasSaved(t *testing.T) {
 	require.False(t, recollection.Outdated())
 	require.Equal(t, map[string]any{"a": "silent", "b": "up"}, o.reported())
 
-	// It judges by itself from there, and whatever it finds is not written to the file.
+	// It finds gaps by itself from there, and whatever it finds is not written to the file.
 	o.Tick(0)
 	for second := 1; second <= 6; second++ {
 		o.Tick(float64(second))

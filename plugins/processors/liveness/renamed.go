@@ -16,10 +16,10 @@ const renamedAfter = 30 * time.Second
 // renamed finds that a bus has another name since a restart: the host was renamed, or the endpoint is spelled another
 // way. A component that died during the restart has to be found all the same.
 type renamed struct {
-	former   *bus               // the only one that was known at the start; nil: it is settled whether it is renamed
-	snapshot *detector.Snapshot // of that
-	key      string             // of that
-	heir     *bus               // that inherited what was known of it; nil: none did
+	former   *bus               // the only one that was known at the start; nil: there was none, or it is decided
+	snapshot *detector.Snapshot // of the former bus
+	key      string             // of the former bus
+	heir     *bus               // the bus that was taken to be the former one; nil: none was
 }
 
 // checkRenamed lets a bus inherit what was known of the former one, if that is not heard.
@@ -50,8 +50,9 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 		former.name(), b.name())
 }
 
-// inherit gives a bus what was known of the former one: the time with which that ends is the one at which this began. It
-// returns the beats that were heard of components that are known.
+// inherit gives a bus what was known of the former one. The clock of the bus goes on from the end of the former one: the
+// times of what it heard itself, own, are moved by that, and both together are restored as whole. It returns the beats
+// that were heard of components that are known.
 func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 	own, whole := b.detector.Snapshot(), *l.renamed.snapshot
 	began := whole.Clock.Now
@@ -63,6 +64,10 @@ func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 	if own.Killed != nil {
 		whole.Killed = own.Killed
 		whole.Killed.At += began
+	}
+	if own.Resumed != nil {
+		whole.Resumed = own.Resumed
+		whole.Resumed.At += began
 	}
 	known := make(map[string]*detector.ComponentSnapshot, len(whole.Components))
 	for i := range whole.Components {

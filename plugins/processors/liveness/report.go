@@ -13,7 +13,7 @@ import (
 // report turns what was found on a bus into metrics of the time of an event.
 func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.Finding, e *event) {
 	if l.saves(b) {
-		// First of all: a processor that is killed now must know after its restart under which id a gap was opened.
+		// Before a gap is emitted: a processor that is killed after that must know under which id the gap was opened.
 		l.store.Found(b, findings)
 	}
 	for i := range findings {
@@ -63,9 +63,9 @@ func (l *Liveness) busTags(b *bus) map[string]string {
 	return tags
 }
 
-// stateCodes are the states as numbers, for destinations that keep no text. The more a state asks for
-// somebody to look, the higher: the maximum over some time or some components is the worst of it. They are
-// stored and alerted on, so they never change.
+// stateCodes are the states as numbers, for destinations that keep no text. The more urgent a state, the higher, up to
+// Silent: so the maximum over some time or some components is the worst of it. They are stored and alerted on, so they
+// never change; later states are appended.
 var stateCodes = map[detector.State]int{
 	detector.Up:       0,
 	detector.Late:     1,
@@ -90,9 +90,9 @@ func statusFields(s *detector.Status) map[string]any {
 		"silence_s":         s.Silence.Seconds(),
 		"alive_s":           s.Life.Seconds(),
 		"beats":             s.Beats,
-		"interval_mean_s":   s.IntervalMean,
+		"interval_s":        s.Interval,
 		"interval_stddev_s": s.IntervalDev,
-		"phi":               s.Phi,
+		"loss":              s.Loss,
 		"threshold_s":       s.Threshold.Seconds(),
 		"gaps":              s.Gaps,
 		"availability":      s.Availability,

@@ -28,10 +28,8 @@ const (
 // aggregator, the one behind the aggregators must not be the one that gets the lock. It never sees a tick,
 // for ticks end at the first copy.
 func (l *Liveness) findState() error {
-	path, ok := statefile.Path(l.StateFile, stateName)
+	path, ok := statefile.Path(l.StateFile, stateName, l.Log)
 	if !ok {
-		l.Log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
-			statefile.DefaultDirectory)
 		return nil
 	}
 	file, err := statefile.Open(path)
@@ -54,7 +52,7 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator, key string, complete bool,
 		if !l.copyLogged {
 			l.copyLogged = true
 			if errors.Is(err, statefile.ErrLocked) {
-				l.Log.Infof("Another copy uses the state file %q; this one judges nothing until that ends", l.statePath)
+				l.Log.Infof("Another copy uses the state file %q; this one finds no gaps until that ends", l.statePath)
 			} else {
 				l.Log.Errorf("No component is judged, because the state file cannot be used: %v", err)
 			}
@@ -62,7 +60,7 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator, key string, complete bool,
 		return
 	}
 	if l.copyLogged {
-		l.Log.Infof("The other copy has released the state file %q; this one judges from now on", l.statePath)
+		l.Log.Infof("The other copy has released the state file %q; this one finds gaps from now on", l.statePath)
 	}
 	l.standby = false
 	l.loadState(file)
@@ -164,6 +162,11 @@ func (l *Liveness) restoreBus(tags []string, s *savedBus) error {
 		return nil
 	}
 	for _, c := range s.Detector.Components {
+		if c.Intervals != nil && l.Adaptive && !l.relearnLogged {
+			l.relearnLogged = true
+			l.Log.Info("The intervals of heartbeats are learned again, for about 20 of them, because the state file is of an earlier version; " +
+				"until then no threshold is shorter than the option threshold")
+		}
 		home, expected := l.expected.anywhere[c.Key]
 		if expected && (home == nil || c.Beats > 0 && !home.detector.IsSeen(c.Key)) {
 			if home != nil {

@@ -328,7 +328,7 @@ func TestStateFileThatCannotBeIsAnError(t *testing.T) {
 	l := standard()
 	l.StateFile = filepath.Join(t.TempDir(), "missing", "liveness.json")
 	require.NoError(t, l.Init())
-	require.ErrorContains(t, l.Start(&testutil.Accumulator{}), "its directory must exist")
+	require.ErrorContains(t, l.Start(&testutil.Accumulator{}), "create the folder")
 }
 
 // TestNamesSurviveTheStateFile takes names that no JSON can hold as they are.

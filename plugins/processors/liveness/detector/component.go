@@ -49,17 +49,17 @@ type component struct {
 	last      time.Duration // when it proved to be alive; of one unseen, since when it is expected
 	threshold time.Duration // the present one
 	rule      *Rule
-	flaps     *flaps // nil: no gap of late
+	flaps     *flaps // nil: no recent gap
 	niche     string
 	forming   *newNiche // nil: the rule is that of the niche
 	lastSeen  float64   // as last, by the sender's clock, epoch seconds
 
-	failedAt  float64 // lastSeen at the last of these failures
-	beats     int64
-	intervals intervals
-	reading   time.Duration // of the input's clock, with the last beat
-	restarts  uint32        // of the input, when that came
-	born      time.Duration // when this life began
+	failedAt float64 // lastSeen at the last of these failures
+	beats    int64
+	rhythm   rhythm
+	reading  time.Duration // of the input's clock, with the last beat
+	restarts uint32        // of the input, when that came
+	born     time.Duration // when this life began
 
 	key      string
 	incident string // that it is part of; empty: none is open
@@ -120,7 +120,8 @@ func (c *component) account(now time.Duration) {
 	c.since = now
 }
 
-// availability is the share of the observed time that the component was alive; time after a kill signal or an announced stop is left out.
+// availability is the share of the observed time that the component was alive; time after a kill signal or an
+// announced stop is left out.
 func (c *component) availability() float64 {
 	if c.silentFor == 0 {
 		return 1

@@ -36,6 +36,7 @@ type Detector struct {
 	ticked     bool                  // in this run
 	killed     *EndSignal            // the last one; nil: there was none
 	stops      map[string]*EndSignal // the last stop that each component announced
+	resumed    *Maintenance          // the last one; nil: there was none
 	findings   []Finding
 }
 
@@ -65,9 +66,6 @@ type Beat struct {
 // New returns a detector that has heard nothing yet. The configuration is shared, and must not change. Bus tells its
 // bus from others.
 func New(config *Config, bus string) *Detector {
-	if config.Adaptive != nil {
-		config.Adaptive.quantile()
-	}
 	d := &Detector{
 		config:     config,
 		bus:        bus,
@@ -320,7 +318,7 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	if b.Beats > 0 {
 		c.reading, c.restarts = b.Observed, d.clock.restarts
 		if c.beats > 0 && c.alive() && steady {
-			c.intervals.Add(at-c.last, b.Beats)
+			d.learn(c, at-c.last, b)
 		}
 		c.beats += int64(b.Beats)
 	}
@@ -334,7 +332,7 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	if c.phase == silent {
 		closed = d.closeGap(c, at-c.last)
 		if steady {
-			d.learn(c, at-c.last, b.Beats)
+			d.learn(c, at-c.last, b)
 		}
 	}
 	if b.Beats > 0 && (b.LastSeen > c.lastSeen || at > c.last) {

@@ -91,7 +91,7 @@ func TestLifeAndDeath(t *testing.T) {
 	require.Equal(t, Up, found[0].Status.State)
 	require.Zero(t, found[0].Status.Life, "a new life")
 	require.InDelta(t, 41.0/46, found[0].Status.Availability, 1e-9, "heard since 1 s, silent from 42 s to 47 s")
-	require.InDelta(t, 10, found[0].Status.IntervalMean, 1e-9, "the outage is no interval")
+	require.InDelta(t, 10, found[0].Status.Interval, 1e-9, "the outage is no interval")
 	require.False(t, found[0].Gap.Open)
 	require.Equal(t, opened.IncidentID, found[0].Gap.IncidentID)
 	require.Equal(t, opened.LastSeen, found[0].Gap.LastSeen)

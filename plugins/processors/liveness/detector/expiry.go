@@ -33,9 +33,10 @@ func (d *Detector) nextChange(c *component) time.Duration {
 		}
 		return after(c.last, c.rule.RetireAfter)
 	}
-	next := after(c.last, c.threshold)
+	from := d.judgedFrom(c)
+	next := after(from, c.threshold)
 	if c.phase == up && d.clock.now <= next {
-		next = after(c.last, c.lateAfter())
+		next = after(from, c.lateAfter())
 	}
 	if c.flapping() {
 		next = min(next, after(c.flaps.since, d.config.FlapWindow))
@@ -72,7 +73,7 @@ func (d *Detector) change(c *component) {
 		d.add(c, StateChanged, gap)
 		return
 	}
-	silence := now - c.last
+	silence := now - d.judgedFrom(c)
 	switch {
 	case c.abandoned:
 		d.retire(c)

@@ -37,9 +37,9 @@ type Status struct {
 	Silence      time.Duration
 	Life         time.Duration // how long this life lasts, or lasted
 	Beats        int64
-	IntervalMean float64 // seconds
+	Interval     float64 // seconds between beats; 0: not known
 	IntervalDev  float64 // standard deviation, seconds
-	Phi          float64
+	Loss         float64 // share of intervals in which no beat came
 	Threshold    time.Duration
 	Gaps         int64
 	Availability float64 // 0..1 of the observed time
@@ -100,9 +100,9 @@ func (d *Detector) add(c *component, change Change, gap *Gap) {
 			Silence:      silence,
 			Life:         max(ends-c.born, 0),
 			Beats:        c.beats,
-			IntervalMean: c.intervals.Mean,
-			IntervalDev:  c.intervals.stddev(),
-			Phi:          c.intervals.phi(silence),
+			Interval:     float64(c.rhythm.Interval),
+			IntervalDev:  c.rhythm.Deviation(),
+			Loss:         c.rhythm.Loss(),
 			Threshold:    c.threshold,
 			Gaps:         int64(c.gaps),
 			Availability: c.availability(),

@@ -31,7 +31,7 @@ func largeDetector(n int, threshold time.Duration, adaptive bool) (*Detector, []
 		return rule
 	}
 	if adaptive {
-		c.Adaptive = &Adaptive{Phi: 8, Min: 5 * time.Second, Max: 2 * time.Minute}
+		c.Adaptive = &Adaptive{MistakesPerYear: 100, Forgive: 1, Min: 5 * time.Second, Max: 2 * time.Minute}
 	}
 	d := New(&c, "")
 	d.Tick(0, 0)

@@ -93,9 +93,9 @@ func (d *Detector) closeOutages() {
 	})
 }
 
-// openOutage reports the outage that has collected members for a whole window, if there is one. Consumers act on the first message
-// and never hear of a member that joins later, so none does. Since the next one begins to collect only then, two are
-// never opened in the same window.
+// openOutage reports the outage that has collected members for a whole window, if there is one. No member joins after
+// that, since consumers act on the first message only. The next outage begins to collect only then, so two are never
+// opened in the same window.
 func (d *Detector) openOutage() (opened bool) {
 	o := d.collecting()
 	if o == nil || d.clock.now-o.opened < d.config.OutageWindow {

@@ -23,6 +23,9 @@ func (d *Detector) Head() *Snapshot {
 	if d.killed != nil {
 		s.Killed = new(*d.killed)
 	}
+	if d.resumed != nil {
+		s.Resumed = new(*d.resumed)
+	}
 	for _, o := range d.outages {
 		s.Outages = append(s.Outages, OutageSnapshot{
 			ID: o.id, Opened: o.opened, Reported: o.reported,

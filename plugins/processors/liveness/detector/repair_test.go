@@ -18,7 +18,7 @@ func TestRestoreRepairsWhatContradictsItself(t *testing.T) {
 		{`{"components":[{"key":"a"},` + sound + `]}`, `component "a" was in the unknown state "" and was dropped`},
 		{`{"components":[{"key":"a","state":"retired"},` + sound + `]}`, `component "a" was in the unknown state "retired" and was dropped`},
 		{`{"components":[{"key":"a","state":"up","last":9223372036854775807},` + sound + `]}`, `component "a" had impossible values and was dropped`},
-		{`{"components":[{"key":"a","state":"up","intervals":{"mean":-1}},` + sound + `]}`, `component "a" had impossible values and was dropped`},
+		{`{"components":[{"key":"a","state":"up","rhythm":{"interval":-1}},` + sound + `]}`, `component "a" had impossible values and was dropped`},
 		{`{"components":[{"key":"a","state":"up","incident":"i"},` + sound + `]}`, `component "a" was "up" and had an open gap, which was dropped`},
 		{`{"components":[` + sound + `],"outages":[{"id":"x","reported":true,"key":"a","members":["a"]}]}`,
 			`outage "x" had "a" as a member, which cannot be in it and was dropped from it`},

@@ -15,6 +15,7 @@ type Snapshot struct {
 	Ended      []EndedGap          `json:"ended,omitempty"`
 	NextReport time.Duration       `json:"next_report"`
 	Killed     *EndSignal          `json:"killed,omitempty"`   // the last kill signal
+	Resumed    *Maintenance        `json:"resumed,omitempty"`  // the last maintenance
 	Identity   string              `json:"identity,omitempty"` // empty: not known
 }
 
@@ -43,7 +44,8 @@ type ComponentSnapshot struct {
 	Threshold time.Duration  `json:"threshold"`
 	Beats     int64          `json:"beats,omitempty"`
 	Gaps      int32          `json:"gaps,omitempty"`
-	Intervals intervals      `json:"intervals,omitzero"`
+	Rhythm    rhythm         `json:"rhythm,omitzero"`
+	Intervals map[string]any `json:"intervals,omitempty"` // of versions before Rhythm; not used
 	Reading   time.Duration  `json:"reading,omitempty"`
 	Restarts  uint32         `json:"restarts,omitempty"`
 	Incident  string         `json:"incident,omitempty"`
@@ -101,7 +103,7 @@ func (d *Detector) Snapshot() *Snapshot {
 func (c *component) snapshot() ComponentSnapshot {
 	s := ComponentSnapshot{
 		Key: c.key, Niche: c.niche, State: states[c.phase], Last: c.last, LastSeen: c.lastSeen, Born: c.born,
-		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Intervals: c.intervals, Reading: c.reading, Restarts: c.restarts,
+		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Rhythm: c.rhythm, Reading: c.reading, Restarts: c.restarts,
 		Incident: c.incident, AliveFor: c.aliveFor, SilentFor: c.silentFor, Since: c.since,
 		Failures: c.failures, FailedAt: c.failedAt,
 	}
@@ -135,6 +137,11 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 		d.killed = new(*s.Killed)
 	}
 	d.ended = slices.DeleteFunc(slices.Clone(s.Ended), func(e EndedGap) bool { return e.Until < c.Now || e.Gap.Open || !possible(e.Until) })
+	d.resumed = nil
+	if s.Resumed != nil {
+		d.resumed = new(*s.Resumed)
+		d.resumed.At = min(d.resumed.At, c.Now) // one in the future would end the monitoring
+	}
 	d.outages = nil
 	for _, o := range s.Outages {
 		members := make(map[string]bool, len(o.Members))
@@ -162,7 +169,7 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 func (d *Detector) restore(s *ComponentSnapshot) {
 	c := &component{
 		key: s.Key, phase: phase(slices.Index(states[:], s.State)), last: s.Last, lastSeen: s.LastSeen, born: s.Born,
-		beats: s.Beats, gaps: s.Gaps, intervals: s.Intervals, reading: s.Reading, restarts: s.Restarts,
+		beats: s.Beats, gaps: s.Gaps, rhythm: s.Rhythm, reading: s.Reading, restarts: s.Restarts,
 		incident: s.Incident, aliveFor: s.AliveFor, silentFor: s.SilentFor, since: s.Since,
 		failures: s.Failures, failedAt: s.FailedAt,
 	}
@@ -181,7 +188,7 @@ func (d *Detector) restore(s *ComponentSnapshot) {
 		c.forming = &newNiche{former: *s.Former, since: s.NicheAt}
 	}
 	d.enlist(c)
-	if d.config.Adaptive != nil && c.intervals.N < enoughIntervals && s.Threshold > c.threshold {
+	if d.config.Adaptive != nil && !c.isLearnt() && s.Threshold > c.threshold {
 		c.threshold = min(s.Threshold, d.longest(c)) // see learn
 	}
 	_, expected := d.expected[c.key]

@@ -94,7 +94,7 @@ func TestRestoreTakesTodaysOptions(t *testing.T) {
 // threshold until its rhythm is known again.
 func TestWiderThresholdOutlivesARestart(t *testing.T) {
 	c := config
-	c.Adaptive = &Adaptive{Phi: 8, Min: 5 * second, Max: 120 * second}
+	c.Adaptive = &Adaptive{MistakesPerYear: 100, Forgive: 1, Min: 5 * second, Max: 120 * second}
 	d := New(&c, "")
 	d.Tick(0, 0)
 	at := time.Duration(0)
@@ -105,7 +105,7 @@ func TestWiderThresholdOutlivesARestart(t *testing.T) {
 		return d.components["a"].threshold
 	}
 	wide := time.Duration(0)
-	for range 2 * enoughIntervals {
+	for range 2 * untilLearnt {
 		wide = beat(25 * second)
 	}
 	require.Greater(t, wide, 30*second)
@@ -120,7 +120,7 @@ func FuzzRestore(f *testing.F) {
 	c.Expected = []string{"ghost"}
 	c.OutageCount, c.FlapCount = 2, 2
 	c.FlapWindow = 200 * second
-	c.Adaptive = &Adaptive{Phi: 8, Min: 5 * second, Max: 120 * second}
+	c.Adaptive = &Adaptive{MistakesPerYear: 100, Forgive: 1, Min: 5 * second, Max: 120 * second}
 	d := New(&c, "")
 	save := func() {
 		text, err := json.Marshal(d.Snapshot())

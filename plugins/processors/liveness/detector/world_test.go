@@ -100,7 +100,7 @@ func drawWorld(t *rapid.T) *world {
 
 func (w *world) adapt(t *rapid.T) {
 	least := time.Duration(rapid.IntRange(1, 20).Draw(t, "min threshold")) * step
-	w.Adaptive = &Adaptive{Phi: 2, Min: least, Max: least + time.Duration(rapid.IntRange(0, 40).Draw(t, "max threshold"))*step}
+	w.Adaptive = &Adaptive{MistakesPerYear: 1e6, Forgive: rapid.IntRange(0, 2).Draw(t, "forgive"), Min: least, Max: least + time.Duration(rapid.IntRange(0, 40).Draw(t, "max threshold"))*step}
 }
 
 // feed is what the input of a world has observed in its present run.

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/logger"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
+)
+
+// retryInterval is how long after a plugin could not start it is tried again.
+const retryInterval = 2 * time.Second
+
+// reported is an error that is in the log already.
+type reported struct{ error }
+
+// runRole runs the plugin of the role, or without a role the only plugin in the file.
+func runRole(name, file string, stdout, stderr io.Writer) error {
+	r, ok := roleNamed(name)
+	if !ok {
+		t, err := onlyTable(file)
+		if err != nil {
+			return err
+		}
+		r = t.role
+	}
+	log := lineLog{source: r.id(), info: stderr, warn: stderr}
+	if r.name == "output" {
+		// Telegraf logs an output's stderr as errors and its stdout as information.
+		log.info = stdout
+	}
+	uninstall, err := log.install()
+	if err != nil {
+		return err
+	}
+	defer uninstall()
+	return runUntilTold(r, file, &log)
+}
+
+// runUntilTold runs a plugin until Telegraf ends it. If it cannot start, because of a bad option or a folder that cannot
+// be used, this process stays and drains stdin: Telegraf would restart it again and again, with several lines in its log
+// each time, and one for each metric that it cannot write meanwhile. Without Telegraf that is the end.
+func runUntilTold(r role, file string, lines *lineLog) error {
+	log := logger.New("", "", "")
+	out := os.Stdout
+	grace, consequence := stdinGrace, "No gap is published"
+	var pass io.Writer = io.Discard
+	switch r.name {
+	case "input":
+		grace, consequence = 0, "Nothing is received from the bus"
+	case "processor":
+		pass, consequence = out, "Metrics pass unchanged, and no component is judged,"
+	}
+	stdin := os.Stdin
+	f, err := newFeed(stdin, pass, grace, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		f.Close()
+		os.Stdin, os.Stdout = stdin, out
+	}()
+	os.Stdin = f.pipe
+	if r.name != "output" {
+		os.Stdout = os.Stderr // other output must not mix with the metrics
+	}
+	var c complaint
+	for first := true; ; first = false {
+		if !first {
+			lines.Hold() // what was logged before is logged again only if it starts
+		}
+		err := attempt(r, file, f, func() {
+			f.Run()
+			lines.Release()
+			if !first {
+				log.Info("Running, since what kept it from that is gone")
+			}
+		}, out, log)
+		lines.Drop()
+		if f.Running() || !f.Supervised() {
+			return err
+		}
+		if c.Due(err.Error(), time.Now()) {
+			log.Errorf("%s. %s until that is corrected; it is tried again every %v",
+				strings.TrimPrefix(err.Error(), r.id()+": "), consequence, retryInterval)
+		}
+		f.Drain()
+		select {
+		case <-f.ended:
+			return reported{err}
+		case <-time.After(retryInterval):
+		}
+	}
+}
+
+// attempt loads the role's plugin and runs it. It calls started when it runs.
+func attempt(r role, file string, f *feed, started func(), out io.Writer, log telegraf.Logger) error {
+	t, err := tableFor(r, file)
+	if err != nil {
+		return err
+	}
+	plugin, problems := t.load()
+	if len(problems) > 0 {
+		return problems[0]
+	}
+	for _, p := range t.unsetVariables() {
+		log.Warn(p.Error())
+	}
+	log.Infof("Starting %s", versionLine())
+	err = run(plugin, f, started, out, log)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.id(), err)
+	}
+	return nil
+}
+
+// A complaint limits how often an error that lasts is logged: when it appears, and then once a minute.
+type complaint struct {
+	text  string
+	limit logging.RateLimit
+}
+
+// Due reports whether the error is to be logged now.
+func (c *complaint) Due(text string, now time.Time) bool {
+	if text != c.text {
+		c.text, c.limit = text, logging.RateLimit{}
+	}
+	return c.limit.Allow(now)
+}
+
+// isReported reports whether an error is in the log already.
+func isReported(err error) bool {
+	var r reported
+	return errors.As(err, &r)
+}

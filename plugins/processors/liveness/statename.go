@@ -1,0 +1,4 @@
+package liveness
+
+// StateName is the name of the state file in a directory for state.
+const StateName = stateName
