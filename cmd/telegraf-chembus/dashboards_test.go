@@ -99,7 +99,7 @@ func TestDashboardsAreEqual(t *testing.T) {
 func TestDashboardsKnowTheStates(t *testing.T) {
 	colours := map[string]string{
 		"up": "green", "late": "yellow", "silent": "red", "flapping": "orange", "unseen": "blue",
-		"killed": "#8e8e8e", "stopped": "#747474", "retired": "#5a5a5a", // greys
+		"killed": "#8e8e8e", "stopped": "#747474", "retired": "#5a5a5a", "gone": "#474747", // greys
 	}
 	codes := make(map[string]string)
 	for _, m := range stateRow.FindAllStringSubmatch(readme(t, "processors", "liveness"), -1) {

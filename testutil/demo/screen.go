@@ -24,6 +24,7 @@ type screen struct {
 	mu      sync.Mutex
 	out     io.Writer
 	states  map[string]string // last known, by zooid
+	closed  any               // incident of the last gap that was closed
 	summary string            // last printed
 }
 
@@ -100,7 +101,9 @@ func (s *screen) metric(m telegraf.Metric) {
 		}
 	case "liveness_gap":
 		zooid, _ := m.GetTag("zooid")
-		if open, _ := m.GetField("open"); open == false {
+		incident, _ := m.GetField("incident_id")
+		if open, _ := m.GetField("open"); open == false && s.closed != incident { // which is repeated
+			s.closed = incident
 			s.line("closed    gap of %q", zooid)
 		}
 	case "chembus_bus":

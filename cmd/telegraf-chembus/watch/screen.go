@@ -132,7 +132,7 @@ var styles = map[look]tcell.Style{
 	faint:   tcell.StyleDefault.Dim(true),
 }
 
-var looks = map[string]look{"silent": alarm, "unseen": alarm, "flapping": alarm, "late": warning, "killed": faint, "stopped": faint}
+var looks = map[string]look{"silent": alarm, "unseen": alarm, "flapping": alarm, "late": warning, "killed": faint, "stopped": faint, "gone": faint}
 
 func draw(terminal tcell.Screen, p *page) {
 	width, height := terminal.Size()

@@ -61,7 +61,7 @@ type Zooid struct {
 }
 
 // urgency orders the states, the most urgent first.
-var urgency = map[string]int{"silent": 1, "unseen": 2, "flapping": 3, "late": 4, "killed": 5, "stopped": 6, "up": 7}
+var urgency = map[string]int{"silent": 1, "unseen": 2, "flapping": 3, "late": 4, "killed": 5, "stopped": 6, "up": 7, "gone": 8}
 
 // compare orders zooids by urgency, then by silence, the longest first. Zooids that are up are ordered by name, so that
 // rows do not move.

@@ -118,12 +118,12 @@ func TestViewShowsOneBus(t *testing.T) {
 func TestOrder(t *testing.T) {
 	v := newView("chembus_heartbeat", []string{"zooid"}, []string{"host", "endpoint"}, ownTags)
 	for _, m := range []telegraf.Metric{
-		status("up2", "up", 1), status("up1", "up", 0), status("stopped", "stopped", 100), status("killed", "killed", 99), status("late", "late", 20),
+		status("gone", "gone", 500), status("up2", "up", 1), status("up1", "up", 0), status("stopped", "stopped", 100), status("killed", "killed", 99), status("late", "late", 20),
 		status("flapping", "flapping", 0), status("unseen", "unseen", 70), status("silent1", "silent", 40), status("silent2", "silent", 50),
 	} {
 		v.Add(m)
 	}
 	s := v.Snapshot(at)
-	require.Equal(t, []string{"silent2", "silent1", "unseen", "flapping", "late", "killed", "stopped", "up1", "up2"}, names(s.Zooids))
-	require.Equal(t, []stateCount{{"silent", 2}, {"unseen", 1}, {"flapping", 1}, {"late", 1}, {"killed", 1}, {"stopped", 1}, {"up", 2}}, s.states())
+	require.Equal(t, []string{"silent2", "silent1", "unseen", "flapping", "late", "killed", "stopped", "up1", "up2", "gone"}, names(s.Zooids))
+	require.Equal(t, []stateCount{{"silent", 2}, {"unseen", 1}, {"flapping", 1}, {"late", 1}, {"killed", 1}, {"stopped", 1}, {"up", 2}, {"gone", 1}}, s.states())
 }

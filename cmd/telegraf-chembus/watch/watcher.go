@@ -139,8 +139,7 @@ func (w *Watcher) Once(ctx context.Context) (Snapshot, error) {
 func (w *Watcher) catchUp() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	info, err := os.Stat(w.state.Path)
-	if err == nil && fresh(w.state, w.started) && info.ModTime().After(w.state.Saved) {
+	if fresh(w.state, w.started) && w.state.Outdated() {
 		w.state, w.stateErr = w.processor.Recall()
 	}
 }

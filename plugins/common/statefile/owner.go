@@ -92,7 +92,7 @@ func explain(path string, err error) error {
 	me := userName(os.Geteuid())
 	var theirs []string
 	var whose string
-	for _, file := range []string{path, path + ".lock"} {
+	for _, file := range []string{path, path + nextSuffix, path + ".lock"} {
 		if info, err := os.Lstat(file); err == nil {
 			if uid, _ := ownerOf(info); uid != os.Geteuid() {
 				theirs, whose = append(theirs, strconv.Quote(file)), userName(uid)

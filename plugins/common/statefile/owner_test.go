@@ -108,6 +108,31 @@ func TestRootRunLeavesTheFilesToTheOwnerOfTheFolder(t *testing.T) {
 	require.Equal(t, memory{[]string{"another"}}, state)
 }
 
+// TestRootGivesAJournalAway writes a journal as root where another user's process has its state. A link in place of the
+// next generation is not followed.
+func TestRootGivesAJournalAway(t *testing.T) {
+	path := filepath.Join(folderOfNobody(t), "state.json")
+	ofRoot := filepath.Join(t.TempDir(), "of root")
+	require.NoError(t, os.WriteFile(ofRoot, []byte("kept"), 0o600))
+	require.NoError(t, os.Symlink(ofRoot, path+nextSuffix))
+	f, err := Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	j, err := f.Journal(func([]byte) error { return nil })
+	require.NoError(t, err)
+	defer j.Close()
+	require.NoError(t, j.Append([]byte("line\n")))
+	for _, file := range []string{path, path + nextSuffix} {
+		info, err := os.Lstat(file)
+		require.NoError(t, err)
+		uid, gid := ownerOf(info)
+		require.Equal(t, []int{nobody, nobody}, []int{uid, gid}, file)
+	}
+	content, err := os.ReadFile(ofRoot)
+	require.NoError(t, err)
+	require.Equal(t, "kept", string(content))
+}
+
 // TestFilesOfAnotherUser has files that root made before it gave them away. They are left as they are until then.
 func TestFilesOfAnotherUser(t *testing.T) {
 	for _, names := range [][]string{{"state.json"}, {"state.json.lock"}, {"state.json", "state.json.lock"}} {
@@ -132,6 +157,15 @@ func TestFilesOfAnotherUser(t *testing.T) {
 		require.NoError(t, err, output)
 		require.Equal(t, "[kept][]", output, "%v", names)
 	}
+}
+
+// TestNextGenerationOfAnotherUser has root's lines behind a file that can be read. They are not forgotten.
+func TestNextGenerationOfAnotherUser(t *testing.T) {
+	path := filepath.Join(folderOfNobody(t), "state.json")
+	require.NoError(t, os.WriteFile(path+nextSuffix, nil, 0o600))
+	output, err := openAsNobody(t, path)
+	require.Error(t, err)
+	require.Contains(t, output, fmt.Sprintf("run chown %s %q", userName(nobody), path+nextSuffix))
 }
 
 func TestFolderOfAnotherUser(t *testing.T) {

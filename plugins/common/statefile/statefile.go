@@ -105,7 +105,7 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("locking the state file %q: %w", path, explain(path, err))
 	}
 	// Set aside as damaged, it would be forgotten.
-	if err := readable(path); err != nil {
+	if err := errors.Join(readable(path), readable(path+nextSuffix)); err != nil {
 		_ = lock.Unlock()
 		return nil, fmt.Errorf("reading the state file %q: %w", path, explain(path, err))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/influxdata/telegraf"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -22,6 +23,15 @@ type bus struct {
 	seen     time.Time // the same before the start
 	warned   bool      // that two inputs report it
 	jumps    int       // ticks in a row, each after a jump or a restart of observed_s, as of the last tick
+	refused  int       // heartbeats of which was logged that they were dropped for want of room
+	refusals logging.RateLimit
+
+	// Of the store:
+	outage      string          // that components join
+	joined      []string        // those that are to be written
+	left        map[string]bool // of them: those that are no members any more
+	begun, done uint64          // the latest rounds that were begun and done with it
+	removed     bool
 }
 
 // name is what tells the bus from others, as a person reads it.
@@ -191,6 +201,7 @@ func (s *buses) evict(at time.Time) *bus {
 
 // Remove forgets a bus.
 func (s *buses) Remove(b *bus) {
+	b.removed = true
 	delete(s.byKey, b.key)
 	s.all = slices.DeleteFunc(s.all, func(other *bus) bool { return other == b })
 }

@@ -24,6 +24,8 @@ var logLines = []struct {
 	{detector.WentSilent, "Silent"},
 	{detector.NeverSeen, "Expected, but not heard"},
 	{detector.WasRetired, "Retired after a long silence"},
+	{detector.WentAway, "Gone, without a name to come back under"},
+	{detector.WasEvicted, "Removed to make room, since max_components are known"},
 }
 
 // changeLog gathers changes until the next tick, so that a thousand components that start are one line.

@@ -5,7 +5,6 @@ package liveness
 
 import (
 	_ "embed"
-	"math"
 	"strings"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/processors"
 
-	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -23,6 +21,7 @@ var sampleConfig string
 // The input's metrics that are no heartbeats.
 const (
 	tickMeasurement = "chembus_tick"
+	busMeasurement  = "chembus_bus" // which is only passed on
 	killMeasurement = "chembus_kill"
 	stopMeasurement = "chembus_stop"
 )
@@ -32,6 +31,7 @@ type Liveness struct {
 	Measurement        string           `toml:"measurement"`
 	Bus                []string         `toml:"bus"`
 	MaxBuses           int              `toml:"max_buses"`
+	MaxComponents      int              `toml:"max_components"`
 	Identity           []string         `toml:"identity"`
 	Threshold          config.Duration  `toml:"threshold"`
 	LateAfter          *config.Duration `toml:"late_after"`
@@ -62,23 +62,20 @@ type Liveness struct {
 	expected expectations
 	buses    *buses // nil before Init
 	renamed  renamed
+	pipeline pipeline
 	changes  changeLog
 
 	namelessLogged  bool // that a heartbeat has no name
 	ambiguousLogged bool // that it may be of several buses
 	relearnLogged   bool // that the state has no rhythms
 
-	statePath    string  // empty: nothing is kept
-	standby      bool    // nothing is judged: the state file is not locked yet, or another instance has locked it
-	copyLogged   bool    // that another instance has it, or that it cannot be used; events are not kept from then on
-	early        []event // that came before the first tick
-	earlyDropped int     // for want of room there
-	state        *statefile.File
-	unsaved      bool             // whether there is news since the state was saved
-	now          func() time.Time // the time of the machine; only to decide when to save
-	saved        time.Time        // when the state was saved last
-	saveTook     time.Duration
-	saveFailed   bool
+	statePath    string           // empty: nothing is kept
+	standby      bool             // nothing is judged: the state file is not locked yet, or another instance has locked it
+	copyLogged   bool             // that another instance has it, or that it cannot be used; events are not kept from then on
+	early        []event          // that came before the first tick
+	earlyDropped int              // for want of room there
+	store        *store           // nil: nothing is kept, or not yet
+	now          func() time.Time // the time of the machine; only for saving, the limits of log lines and missing ticks
 }
 
 // jumpsToLog is the number of ticks in a row, each after a jump or a restart of observed_s, at which a warning is logged.
@@ -164,6 +161,11 @@ const (
 // Add takes one metric. Ticks end here, everything else is passed on, followed by what was found.
 func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	e, judged := l.read(m)
+	if judged && e.kind == tick {
+		l.pipeline.Ticked()
+	} else if l.pipeline.Look(m.Name(), l.Measurement, l.now) {
+		l.warnOfPipeline(m.Name())
+	}
 	var key []byte
 	var complete bool
 	if judged {
@@ -203,6 +205,9 @@ func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e 
 	}
 	b, evicted := l.buses.FindOrAdd(key, complete, e.at)
 	if evicted != nil { // its gaps would stay open otherwise
+		if l.store != nil {
+			l.store.Removed(evicted)
+		}
 		for _, c := range evicted.detector.Snapshot().Components {
 			l.report(acc, evicted, evicted.detector.Remove(c.Key, false), e)
 		}
@@ -257,7 +262,9 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		l.checkRenamed(acc, b, e)
 		l.changes.Flush()
 		l.warn(b)
-		l.saveIfDue()
+		if l.store != nil {
+			l.store.Tick(b)
+		}
 	case kill:
 		l.kill(acc, b, e, e.beat.Observed)
 	case stop:
@@ -267,13 +274,13 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 	}
 }
 
-// kill takes a kill signal, and saves that it came: the silence after it must not be a gap after a restart.
+// kill takes a kill signal.
 func (l *Liveness) kill(acc telegraf.Accumulator, b *bus, e *event, observed time.Duration) {
 	found := b.detector.Kill(e.beat.Run, observed)
-	l.report(acc, b, found, e)
-	if len(found) > 0 {
-		l.saveAfter(l.saveTook)
+	if len(found) > 0 && l.saves(b) {
+		l.store.Killed(b)
 	}
+	l.report(acc, b, found, e)
 }
 
 // warn logs what keeps a detector from finding silence in time.
@@ -286,6 +293,11 @@ func (l *Liveness) warn(b *bus) {
 			b.name(), jumpsToLog, time.Duration(l.BlindAfter))
 	}
 	b.jumps = jumps
+	if refused := b.detector.Refused(); refused > b.refused && b.refusals.Allow(l.now()) {
+		l.Log.Warnf("%d heartbeats of new components on the bus %q were dropped: max_components = %d are known, and each of them beats. "+
+			"Raise max_components, or see who sends so many names", refused-b.refused, b.name(), l.MaxComponents)
+		b.refused = refused
+	}
 	if b.detector.Duplicate() && !b.warned {
 		b.warned = true
 		l.Log.Warnf("Two inputs report the bus %q; only one of them is judged. Let one input report it, or give them different tags "+
@@ -312,139 +324,13 @@ func (l *Liveness) Stop() {
 	l.closeState()
 }
 
-// read returns what a metric says to a detector; false if it says nothing.
-func (l *Liveness) read(m telegraf.Metric) (event, bool) {
-	observed, ok := seconds(m, "observed_s")
-	if !ok {
-		return event{}, false
-	}
-	e := event{at: m.Time(), killed: -1, resumed: -1}
-	e.beat.Run, e.beat.Observed = integer(m, "run"), observed
-	switch m.Name() {
-	case tickMeasurement:
-		e.kind = tick
-		if killed, ok := seconds(m, "killed_s"); ok {
-			e.killed = killed
-		}
-		if resumed, ok := seconds(m, "resumed_s"); ok {
-			e.resumed = resumed
-			e.lasted, _ = seconds(m, "suspended_s")
-		}
-	case killMeasurement:
-		e.kind = kill
-	case stopMeasurement:
-		e.kind = stop
-		return e, l.readKey(m, &e.beat.Key)
-	case l.Measurement:
-		e.kind = heartbeat
-		return e, l.readBeat(m, &e.beat)
-	default:
-		return event{}, false
-	}
-	return e, true
-}
-
-// readBeat reads a heartbeat; false if it is of no component that is to be judged.
-func (l *Liveness) readBeat(m telegraf.Metric, b *detector.Beat) bool {
-	if !l.readKey(m, &b.Key) {
-		return false
-	}
-	b.Niche, _ = m.GetTag("niche")
-	b.LastSeen = number(m, "sent", float64(m.Time().UnixNano())/1e9)
-	b.Beats = count(m, "beats", 1) // a heartbeat that does not say how many it stands for is one
-	b.Starts = count(m, "starts", 0)
-	return true
-}
-
-// readKey reads which component a metric is of; false if that is none that is to be judged.
-func (l *Liveness) readKey(m telegraf.Metric, key *string) bool {
-	var ok bool
-	if *key, ok = l.key(m); !ok && !l.namelessLogged {
-		l.namelessLogged = true
-		l.Log.Warnf("A metric %q is not judged, since it lacks a tag that identity = [\"%s\"] names. Name the tags that its input sets",
-			m.Name(), strings.Join(l.Identity, `", "`))
-	}
-	return ok && !l.ignored.Match(detector.Name(*key))
-}
-
-// key joins the tags that tell components apart; false if one of them is missing.
-func (l *Liveness) key(m telegraf.Metric) (string, bool) {
-	if len(l.Identity) == 1 {
-		value, _ := m.GetTag(l.Identity[0])
-		return storable(value), value != ""
-	}
-	values := make([]string, len(l.Identity))
-	for i, tag := range l.Identity {
-		if values[i], _ = m.GetTag(tag); values[i] == "" {
-			return "", false
-		}
-		// The character that is between the values must be in none of them.
-		values[i] = strings.ReplaceAll(values[i], detector.KeySeparator, "\uFFFD")
-	}
-	return storable(strings.Join(values, detector.KeySeparator)), true
-}
-
-// storable is a name as the state file gives it back.
-func storable(name string) string {
-	return strings.ToValidUTF8(name, "\uFFFD")
-}
-
-// seconds reads a duration in seconds; false if the metric has none.
-func seconds(m telegraf.Metric, field string) (time.Duration, bool) {
-	s := number(m, field, -1)
-	if s < 0 || s > maxSeconds {
-		return 0, false
-	}
-	// Rounded down, a beat could be a nanosecond too early, and a silence as long as the threshold longer than that.
-	return time.Duration(math.Round(s * float64(time.Second))), true
-}
-
-// maxSeconds is well within what a time.Duration can hold.
-const maxSeconds = float64(math.MaxInt64/time.Second) / 2
-
-// count reads how many there were of something.
-func count(m telegraf.Metric, field string, missing int) int {
-	return int(min(max(number(m, field, float64(missing)), 0), math.MaxInt32))
-}
-
-// integer reads a whole number; 0 if there is none.
-func integer(m telegraf.Metric, field string) int64 {
-	v, _ := m.GetField(field)
-	switch n := v.(type) {
-	case int64:
-		return n
-	case uint64:
-		return int64(n)
-	case float64: // JSON has no other numbers
-		if n == math.Trunc(n) && math.Abs(n) < math.MaxInt64 {
-			return int64(n)
-		}
-	}
-	return 0
-}
-
-// number reads a field of any numeric type. It returns missing if there is no such field, or if it is not finite.
-func number(m telegraf.Metric, field string, missing float64) float64 {
-	v, _ := m.GetField(field)
-	switch n := v.(type) {
-	case int64:
-		return float64(n)
-	case uint64:
-		return float64(n)
-	case float64:
-		if !math.IsNaN(n) && !math.IsInf(n, 0) {
-			return n
-		}
-	}
-	return missing
-}
-
 func init() {
 	processors.AddStreaming("liveness", func() telegraf.StreamingProcessor {
 		return &Liveness{
 			Measurement:        "chembus_heartbeat",
 			Bus:                []string{"host", "endpoint"},
 			MaxBuses:           10_000,
+			MaxComponents:      100_000,
 			Identity:           []string{"zooid"},
 			Threshold:          config.Duration(30 * time.Second),
 			BlindAfter:         config.Duration(3 * time.Second),

@@ -42,6 +42,7 @@ func TestSampleConfigIsOfTheDefaults(t *testing.T) {
 	require.Equal(t, want.Measurement, got.Measurement)
 	require.Equal(t, want.Bus, got.Bus)
 	require.Equal(t, want.MaxBuses, got.MaxBuses)
+	require.Equal(t, want.MaxComponents, got.MaxComponents)
 	require.Equal(t, want.Identity, got.Identity)
 	require.Equal(t, want.Threshold, got.Threshold)
 	require.Equal(t, want.Threshold/2, *got.LateAfter)
@@ -78,6 +79,7 @@ func TestInitNamesTheBadOption(t *testing.T) {
 		{"late_after", `"31s" is above the threshold of "30s"`, func(l *Liveness) { l.LateAfter = duration(31 * time.Second) }},
 		{"blind_after", `"1µs" is too short`, func(l *Liveness) { l.BlindAfter = config.Duration(time.Microsecond) }},
 		{"report_interval", `"0s" is too short`, func(l *Liveness) { l.ReportInterval = 0 }},
+		{"max_components", "allows no component at all", func(l *Liveness) { l.MaxComponents = 0 }},
 		{"measurement", "is empty", func(l *Liveness) { l.Measurement = "" }},
 		{"identity", "is empty", func(l *Liveness) { l.Identity = nil }},
 		{"identity", "is empty", func(l *Liveness) { l.Identity = []string{"zooid", ""} }},
@@ -224,8 +226,8 @@ func replayCut(t *testing.T, name string, lines []string) {
 	open := make(map[any]bool)
 	for _, g := range gaps(&acc) {
 		id, level := g.Fields["incident_id"], g.Fields["open"].(bool)
-		if !level {
-			require.True(t, open[id], "closed what is not open: %v", lines)
+		if _, known := open[id]; !level {
+			require.True(t, known, "closed what was not open: %v", lines)
 		}
 		open[id] = level
 	}

@@ -32,6 +32,9 @@ func (l *Liveness) checkOptions() error {
 	if l.MaxBuses < 1 {
 		return &option.Error{Name: "max_buses", Problem: "allows no bus at all", Allowed: "use at least 1"}
 	}
+	if l.MaxComponents < 1 {
+		return &option.Error{Name: "max_components", Problem: "allows no component at all", Allowed: "use at least 1"}
+	}
 	if err := l.checkDurations(); err != nil {
 		return err
 	}
@@ -105,6 +108,7 @@ func (l *Liveness) detectorConfig() *detector.Config {
 		OutageWindow:   time.Duration(l.MassWindow),
 		FlapCount:      l.FlapCount,
 		FlapWindow:     time.Duration(l.FlapWindow),
+		MaxComponents:  l.MaxComponents,
 	}
 	if l.ignored.filter != nil {
 		c.Ignored = func(key string) bool { return l.ignored.Match(detector.Name(key)) }

@@ -26,19 +26,23 @@ type RecalledBus struct {
 	Heard time.Time // time of the last metric
 }
 
+// Outdated reports whether the state was saved again since. After an error it does not.
+func (r Recollection) Outdated() bool {
+	return statefile.Written(r.Path).After(r.Saved)
+}
+
 // Recall starts over with what the processor with the same options saved, and leaves the file and its lock alone.
 // That there is no state is no error. After an error nothing is known from before.
 func (l *Liveness) Recall() (Recollection, error) {
 	l.reset()
 	var r Recollection
 	r.Path, _ = statefile.Place(l.StateFile, stateName)
-	var s savedState
-	saved, err := statefile.Read(r.Path, &s)
+	s, saved, err := readState(r.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}
 	if err == nil {
-		err = l.restore(&s)
+		err = l.restore(s)
 	}
 	if err != nil {
 		return r, err

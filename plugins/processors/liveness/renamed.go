@@ -36,21 +36,24 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 		return
 	}
 	former := r.former
-	if err := l.inherit(acc, b, e); err != nil {
-		l.Log.Errorf("What was known of the bus %q cannot be used for %q: %v", former.name(), b.name(), err)
-		l.renamed = renamed{}
-		return
-	}
+	heard := l.inherit(b)
 	r.former, r.heir = nil, b
 	l.buses.Remove(former)
 	l.forgetExpectations(former)
+	if l.store != nil {
+		l.store.Replace() // a part of both would be neither
+	}
+	for i := range heard {
+		l.report(acc, b, b.detector.Beat(&heard[i]), e)
+	}
 	l.Log.Warnf("The bus %q was not heard since the start, and %q is the only other one: it is taken to be the same bus under another name",
 		former.name(), b.name())
 }
 
 // inherit gives a bus what was known of the former one. The clock of the bus goes on from the end of the former one: the
-// times of what it heard itself, own, are moved by that, and both together are restored as whole.
-func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
+// times of what it heard itself, own, are moved by that, and both together are restored as whole. It returns the beats
+// that were heard of components that are known.
+func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 	own, whole := b.detector.Snapshot(), *l.renamed.snapshot
 	began := whole.Clock.Now
 	whole.Clock, whole.Components = own.Clock, slices.Clone(whole.Components)
@@ -85,6 +88,10 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 			}
 		}
 	}
+	for _, e := range own.Ended {
+		e.Until += began
+		whole.Ended = append(slices.Clip(whole.Ended), e)
+	}
 	reported := make(map[string]bool) // outages of this bus that are reported, and have to be closed
 	for _, o := range slices.Backward(own.Outages) {
 		if !o.Reported {
@@ -95,7 +102,6 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 		o.Members = slices.DeleteFunc(o.Members, func(key string) bool { return known[key] != nil })
 		whole.Outages = slices.Insert(slices.Clone(whole.Outages), 0, o)
 	}
-	var heard []detector.Beat // of those that are known
 	for _, c := range own.Components {
 		beat := detector.Beat{Key: c.Key, Niche: c.Niche, Run: own.Clock.Run, Observed: c.Reading, LastSeen: c.LastSeen, Beats: int(c.Beats)}
 		switch before := known[c.Key]; {
@@ -127,14 +133,9 @@ func (l *Liveness) inherit(acc telegraf.Accumulator, b *bus, e *event) error {
 			d.Expect(key, false)
 		}
 	}
-	if err := d.Restore(&whole); err != nil {
-		return err
-	}
+	l.restored(b.name(), d.Restore(&whole))
 	b.detector = d
-	for i := range heard {
-		l.report(acc, b, d.Beat(&heard[i]), e)
-	}
-	return nil
+	return heard
 }
 
 // undoRenamed gives a bus that was taken to be renamed, and is heard after all, what was known of it. The other keeps
@@ -167,8 +168,9 @@ func (l *Liveness) undoRenamed(acc telegraf.Accumulator, key []byte, e *event) {
 		l.report(acc, r.heir, r.heir.detector.Remove(c.Key, openIncident(is) == openIncident(c)), e)
 	}
 	l.Log.Warnf("The bus %q is heard after all: it is not the same as %q", b.name(), r.heir.name())
-	if err := b.detector.Restore(r.snapshot); err != nil {
-		l.Log.Errorf("What was known of the bus %q cannot be used: %v", b.name(), err)
+	l.restored(b.name(), b.detector.Restore(r.snapshot))
+	if l.store != nil {
+		l.store.Replace()
 	}
 }
 

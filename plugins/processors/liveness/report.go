@@ -12,16 +12,9 @@ import (
 
 // report turns what was found on a bus into metrics of the time of an event.
 func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.Finding, e *event) {
-	opened := false
-	for i := range findings {
-		f := &findings[i]
-		l.unsaved = l.unsaved || f.Change != detector.Report && f.Change != detector.StateChanged
-		opened = opened || f.Gap != nil && f.Gap.Open && f.Change != detector.Report
-	}
-	if opened {
-		// Before the gap is emitted: a processor that is killed after that must know under which id the gap was opened. If
-		// the last save ended less than saveTook ago, this one is left out, so that saving takes half of the time at most.
-		l.saveAfter(l.saveTook)
+	if l.saves(b) {
+		// Before a gap is emitted: a processor that is killed after that must know under which id the gap was opened.
+		l.store.Found(b, findings)
 	}
 	for i := range findings {
 		f := &findings[i]
@@ -82,6 +75,7 @@ var stateCodes = map[detector.State]int{
 	detector.Flapping: 5,
 	detector.Silent:   6,
 	detector.Stopped:  7, // appended
+	detector.Gone:     8,
 }
 
 func statusFields(s *detector.Status) map[string]any {

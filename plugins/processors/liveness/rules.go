@@ -191,5 +191,6 @@ func (l *Liveness) rulePair(o *Override) (rulePair, error) {
 	unnamed := *named
 	unnamed.RetireAfter = time.Duration(l.RetireUnnamedAfter)
 	unnamed.Gaps = l.UnnamedGaps
+	unnamed.Unnamed = true
 	return rulePair{named: named, unnamed: &unnamed}, nil
 }

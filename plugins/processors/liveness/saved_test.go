@@ -27,7 +27,8 @@ func (s *saved) AddFields(measurement string, fields map[string]any, _ map[strin
 	incident := fields["incident_id"].(string)
 	if _, again := s.known[incident]; !again {
 		content, _ := os.ReadFile(s.file)
-		s.known[incident] = string(content)
+		next, _ := os.ReadFile(s.file + ".next")
+		s.known[incident] = string(content) + string(next)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -16,16 +17,10 @@ import (
 const (
 	// stateName is the file in the default directory.
 	stateName = "liveness.json"
-	// stateVersion is the version of its form.
+	// stateVersion is the version of the form of a state as a whole, as it is in Telegraf's statefile.
 	stateVersion = 2
-	// saveInterval is how often the state is saved.
-	saveInterval = 10 * time.Second
-	// newsInterval is how often it is saved when there is news: a component that was just heard, or
-	// an incident, must not be lost.
-	newsInterval = time.Second
-	// saveShare and newsShare bound the time that saving a large state takes: a pause of so many times as long.
-	saveShare = 20
-	newsShare = 4
+	// maxRepaired is how many things that were repaired are logged.
+	maxRepaired = 5
 )
 
 // findState decides where the state is kept, and returns what makes that impossible. The state is loaded
@@ -67,8 +62,8 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator, key string, complete bool,
 	if l.copyLogged {
 		l.Log.Infof("The other copy has released the state file %q; this one finds gaps from now on", l.statePath)
 	}
-	l.standby, l.state = false, file
-	l.loadState()
+	l.standby = false
+	l.loadState(file)
 	home := l.busOf(acc, []byte(key), complete, first)
 	for i := range l.early {
 		e := &l.early[i]
@@ -104,14 +99,23 @@ type savedBus struct {
 // snapshot returns what is to be saved.
 func (l *Liveness) snapshot() *savedState {
 	s := &savedState{Version: stateVersion, Bus: l.Bus}
-	all := l.buses.all
-	if former := l.renamed.former; former != nil {
-		all = []*bus{former} // so that it is the only one after a further restart, too
-	}
-	for _, b := range all {
+	for _, b := range l.known() {
 		s.Buses = append(s.Buses, savedBus{Values: b.values, Heard: b.latest(), Detector: b.detector.Snapshot()})
 	}
 	return s
+}
+
+// known returns the buses that are to be saved.
+func (l *Liveness) known() []*bus {
+	if former := l.renamed.former; former != nil {
+		return []*bus{former} // so that it is the only one after a further restart, too
+	}
+	return l.buses.all
+}
+
+// saves reports whether what is found on a bus is saved.
+func (l *Liveness) saves(b *bus) bool {
+	return l.store != nil && (l.renamed.former == nil || l.renamed.former == b)
 }
 
 // restore takes what was saved. After an error nothing is known.
@@ -173,59 +177,67 @@ func (l *Liveness) restoreBus(tags []string, s *savedBus) error {
 		}
 	}
 	b.seen = s.Heard
-	return b.detector.Restore(s.Detector)
+	l.restored(b.name(), b.detector.Restore(s.Detector))
+	return nil
+}
+
+// restored logs what was repaired of the state of a bus.
+func (l *Liveness) restored(bus string, repaired []string) {
+	if len(repaired) == 0 {
+		return
+	}
+	more := ""
+	if n := len(repaired) - maxRepaired; n > 0 {
+		more = fmt.Sprintf("; and %d more", n)
+	}
+	l.Log.Warnf("The saved state of the bus %q contradicted itself and was repaired: %s%s",
+		bus, strings.Join(repaired[:min(len(repaired), maxRepaired)], "; "), more)
 }
 
 // loadState restores what was known. It goes before what Telegraf's own statefile held, which is written at a stop
 // only and is of the stop before after a crash. A file that cannot be used is set aside.
-func (l *Liveness) loadState() {
-	statefile.Restore(l.state, l.Log, func(s *savedState) error {
+func (l *Liveness) loadState(file *statefile.File) {
+	open := func() (*savedState, error) {
+		store, saved, err := openStore(file, l.Bus, l.Log, l.now, l.known)
+		l.store = store
+		return saved, err
+	}
+	saved, err := open()
+	if err == nil && saved != nil {
 		l.reset()
-		return l.restore(s)
-	})
-}
-
-// saveIfDue saves the state when it is time.
-func (l *Liveness) saveIfDue() {
-	if l.unsaved {
-		l.saveAfter(max(newsInterval, newsShare*l.saveTook))
-	} else {
-		l.saveAfter(max(saveInterval, saveShare*l.saveTook))
+		err = l.restore(saved)
+	}
+	if err != nil {
+		if l.store != nil {
+			_ = l.store.journal.Close()
+		}
+		l.setAside(file, err)
+		if saved, err = open(); err != nil {
+			file.Close()
+			return
+		}
+	}
+	if saved != nil && (!slices.Equal(saved.Bus, l.Bus) || l.store.journal.Size() > longJournal) {
+		l.store.Replace()
 	}
 }
 
-// saveAfter saves the state if the last time is so long ago.
-func (l *Liveness) saveAfter(interval time.Duration) {
-	if l.state == nil {
+// setAside renames the state file, which cannot be used.
+func (l *Liveness) setAside(file *statefile.File, err error) {
+	aside, moveErr := file.SetAside()
+	if moveErr != nil {
+		l.Log.Errorf("Starting without the saved state, and nothing is saved, because the state file %q cannot be used, and cannot be renamed: %v",
+			l.statePath, errors.Join(err, moveErr))
 		return
 	}
-	start := l.now()
-	if !l.saved.IsZero() && start.Sub(l.saved) < interval {
-		return
-	}
-	l.save()
-	l.saved, l.unsaved = l.now(), false
-	l.saveTook = l.saved.Sub(start)
-}
-
-func (l *Liveness) save() {
-	err := l.state.Save(l.snapshot())
-	switch {
-	case err != nil && !l.saveFailed:
-		l.Log.Errorf("The state cannot be saved, and would be lost at a restart; check the disk and the permissions: %v", err)
-	case err == nil && l.saveFailed:
-		l.Log.Info("The state is saved again")
-	}
-	l.saveFailed = err != nil
+	l.Log.Errorf("Starting without the saved state, because the state file %q cannot be used: %v. It was renamed to %q", l.statePath, err, aside)
 }
 
 func (l *Liveness) closeState() {
-	if l.state == nil {
-		return
+	if l.store != nil {
+		l.store.Close()
+		l.store = nil
 	}
-	l.save()
-	l.state.Close()
-	l.state = nil
 }
 
 // GetState returns what is known, for Telegraf's own statefile; nothing before Init. Telegraf asks the copy behind the

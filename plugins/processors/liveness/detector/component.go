@@ -15,6 +15,7 @@ const (
 	Stopped  State = "stopped"  // silent on purpose, as it announced
 	Unseen   State = "unseen"   // expected, but never heard
 	Retired  State = "retired"  // silent for so long that it is removed
+	Gone     State = "gone"     // silent, and its silence says nothing: it has no name to come back under
 )
 
 // phase is what a component does, whether it flaps or not.
@@ -42,6 +43,7 @@ type component struct {
 	queued    bool // in the deadline queue, at queuedAt
 	abandoned bool // of a former run, and not to be judged any more
 	gaps      int32
+	failures  uint32 // silences that were gaps, since lastSeen was another than failedAt
 
 	queuedAt  time.Duration
 	last      time.Duration // when it proved to be alive; of one unseen, since when it is expected
@@ -49,8 +51,10 @@ type component struct {
 	rule      *Rule
 	flaps     *flaps // nil: no recent gap
 	niche     string
-	lastSeen  float64 // as last, by the sender's clock, epoch seconds
+	forming   *newNiche // nil: the rule is that of the niche
+	lastSeen  float64   // as last, by the sender's clock, epoch seconds
 
+	failedAt float64 // lastSeen at the last of these failures
 	beats    int64
 	rhythm   rhythm
 	reading  time.Duration // of the input's clock, with the last beat
@@ -76,12 +80,26 @@ func (c *component) flapping() bool {
 	return c.flaps != nil && c.flaps.incident != ""
 }
 
-// state is the phase as it is reported.
-func (c *component) state() State {
+// state is the phase of a component as it is reported.
+func (d *Detector) state(c *component) State {
+	if d.isGone(c) {
+		return Gone
+	}
 	if c.flapping() && (c.alive() || c.phase == silent) {
 		return Flapping
 	}
 	return states[c.phase]
+}
+
+// isGone reports whether a component is silent and nobody waits for it.
+func (d *Detector) isGone(c *component) bool {
+	return c.phase == silent && c.incident == "" && !c.flapping() && !d.isAwaited(c)
+}
+
+// isAwaited reports whether the silence of a component is a gap.
+func (d *Detector) isAwaited(c *component) bool {
+	_, expected := d.expected[c.key]
+	return c.rule.Gaps || expected
 }
 
 // enter changes the phase.

@@ -23,6 +23,8 @@ type Config struct {
 	FlapCount    int           // this many gaps of one component
 	FlapWindow   time.Duration // in this time: it is flapping, until it is stable for as long
 
+	MaxComponents int // that are kept; 0: any number
+
 	Adaptive *Adaptive // nil: every component is judged by its rule's threshold
 }
 
@@ -36,4 +38,5 @@ type Rule struct {
 	Actions     []string      // that are recommended when it is silent
 	Unit        string        // of systemd that runs it; empty: not known
 	Gaps        bool          // false: its silence is no gap
+	Unnamed     bool          // it has no name: it makes room for others first
 }

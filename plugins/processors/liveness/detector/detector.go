@@ -24,11 +24,15 @@ type Detector struct {
 	niches     map[string]string // those that components share
 	order      []*component      // in order of appearance; may hold retired ones
 	retired    int               // of order
-	expected   map[string]bool   // true: on this bus; false: on any
+	room       room
+	swept      int             // of order: how many Components has been through
+	expected   map[string]bool // true: on this bus; false: on any
 	deadlines  deadlines
 	opened     []time.Duration // when the latest gaps did, at most OutageCount
 	outages    []*outage       // open ones, the latest last; only that may not be reported yet
+	ended      []EndedGap      // closed ones that are repeated
 	nextReport time.Duration
+	ticks      uint64
 	ticked     bool                  // in this run
 	killed     *EndSignal            // the last one; nil: there was none
 	stops      map[string]*EndSignal // the last stop that each component announced
@@ -155,26 +159,6 @@ func (d *Detector) enlist(c *component) {
 	d.order = append(d.order, c)
 }
 
-// setNiche sets the niche of a component. Components share the text.
-func (d *Detector) setNiche(c *component, niche string) {
-	shared, known := d.niches[niche]
-	if !known {
-		if len(d.niches) > len(d.components) {
-			clear(d.niches) // most of them are of the past
-		}
-		shared = niche
-		d.niches[niche] = niche
-	}
-	c.niche = shared
-}
-
-// applyRule sets what applies to a component.
-func (d *Detector) applyRule(c *component) {
-	c.rule = d.config.Rule(c.key, c.niche)
-	c.threshold = c.rule.Threshold
-	d.adapt(c)
-}
-
 func (d *Detector) clearFindings() {
 	clear(d.findings)
 	d.findings = d.findings[:0]
@@ -187,6 +171,7 @@ func (d *Detector) Tick(run int64, observed time.Duration) []Finding {
 		return nil
 	}
 	d.ticked = true
+	d.ticks++
 	d.expire()
 	d.identity = d.config.Identity
 	d.closeOutages()
@@ -196,7 +181,8 @@ func (d *Detector) Tick(run int64, observed time.Duration) []Finding {
 	}
 	if d.clock.now >= d.nextReport {
 		d.nextReport = d.reportAfter(d.clock.now)
-		d.report()
+		d.report(false)
+		d.reportEnded()
 	}
 	return d.findings
 }
@@ -219,7 +205,7 @@ func (d *Detector) Beat(b *Beat) []Finding {
 		// No beat; and that a stream started says nothing of a component that did not end on purpose.
 	case known && c.beats > 0:
 		d.prove(c, b, d.clock.At(b.Observed))
-	default:
+	case known || d.makeRoom(b):
 		d.meet(c, b)
 	}
 	d.closeOutages()
@@ -304,13 +290,11 @@ func (d *Detector) meet(c *component, b *Beat) {
 	var closed *Gap
 	if c == nil {
 		c = &component{key: b.Key, since: now}
-		d.setNiche(c, b.Niche)
 		d.enlist(c)
 	} else {
 		closed = d.closeGap(c, d.silence(c))
-		d.setNiche(c, b.Niche)
-		d.applyRule(c)
 	}
+	d.changeNiche(c, b.Niche)
 	if now-at > c.lateAfter() {
 		// No component is late or silent because it is heard for the first time. The beat may look so old because the
 		// input restarted, and its first tick was lost.
@@ -341,9 +325,8 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	if c.phase == silent && now-at > c.threshold {
 		return // it comes so late that it proves nothing about the present
 	}
-	if b.Niche != c.niche {
-		d.setNiche(c, b.Niche)
-		d.applyRule(c)
+	if c.forming != nil || b.Niche != c.niche {
+		d.changeNiche(c, b.Niche)
 	}
 	var closed *Gap
 	if c.phase == silent {

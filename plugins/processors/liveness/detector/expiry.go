@@ -79,6 +79,10 @@ func (d *Detector) change(c *component) {
 		d.retire(c)
 	case c.alive() && silence > c.threshold:
 		c.enter(silent, now)
+		if !d.isAwaited(c) {
+			d.add(c, WentAway, nil)
+			return
+		}
 		d.add(c, WentSilent, d.openGap(c, HeartbeatMissing))
 	case c.phase == up && silence > c.lateAfter():
 		c.enter(late, now)
@@ -90,17 +94,25 @@ func (d *Detector) change(c *component) {
 	}
 }
 
-// retire removes a component.
-func (d *Detector) retire(c *component) {
+// retire removes a component after a long silence.
+func (d *Detector) retire(c *component) { d.remove(c, WasRetired) }
+
+// remove removes a component.
+func (d *Detector) remove(c *component, change Change) {
 	gap := d.closeGap(c, d.silence(c))
 	if c.flapping() {
 		gap = d.gap(c, HeartbeatFlapping, c.flaps.incident, false, d.silence(c))
 	}
 	c.enter(retired, d.clock.now)
-	d.add(c, WasRetired, gap)
+	d.add(c, change, gap)
 	delete(d.components, c.key)
 	delete(d.stops, c.key)
 	if d.retired++; d.retired > len(d.order)/2 {
+		for _, c := range d.order[:d.swept] {
+			if c.phase == retired {
+				d.swept--
+			}
+		}
 		d.order = slices.DeleteFunc(d.order, func(c *component) bool { return c.phase == retired })
 		d.retired = 0
 	}

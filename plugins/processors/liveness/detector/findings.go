@@ -16,6 +16,8 @@ const (
 	WasStopped // as it announced
 	NeverSeen  // although it is expected
 	WasRetired // after a long silence
+	WentAway   // fell silent, and nobody waits for it
+	WasEvicted // to make room for another
 )
 
 // Finding is the status of a component, and the level of its gap if that changed or is repeated.
@@ -25,6 +27,7 @@ type Finding struct {
 	Change Change
 	Status *Status // nil: there is only a gap
 	Gap    *Gap    // nil: there is none
+	Joined string  // the id of the outage that it joined by falling silent, or by not appearing; empty: of none
 }
 
 // Status is what is known of a component.
@@ -46,24 +49,21 @@ type Status struct {
 // is due. It changes no verdict. The findings are valid until the next call.
 func (d *Detector) Report() []Finding {
 	d.clearFindings()
-	d.report()
+	d.report(true)
 	return d.findings
 }
 
-func (d *Detector) report() {
-	outages := make(map[string]bool, len(d.outages))
-	for _, o := range d.outages {
-		outages[o.id] = true
-	}
+// report reports all components, those that are gone only if gone is set.
+func (d *Detector) report(gone bool) {
 	for _, c := range d.order {
-		if c.phase == retired {
+		if c.phase == retired || !gone && d.isGone(c) {
 			continue
 		}
 		var gap *Gap
 		switch {
 		case c.flapping():
 			gap = d.gap(c, HeartbeatFlapping, c.flaps.incident, true, d.silence(c))
-		case c.incident != "" && !outages[c.incident]:
+		case c.incident != "" && d.outageOf(c.key) == nil:
 			gap = d.gap(c, c.gapType(), c.incident, true, d.silence(c))
 		}
 		d.add(c, Report, gap)
@@ -76,13 +76,16 @@ func (d *Detector) report() {
 }
 
 func (d *Detector) addOutage(o *outage, change Change, open bool) {
-	d.findings = append(d.findings, Finding{Key: o.key, Niche: o.niche, Change: change, Gap: d.outageGap(o, open)})
+	gap := d.outageGap(o, open)
+	d.findings = append(d.findings, Finding{Key: o.key, Niche: o.niche, Change: change, Gap: gap})
+	d.end(o.key, o.niche, gap)
 }
 
 // add makes a finding of a component.
 func (d *Detector) add(c *component, change Change, gap *Gap) {
 	now := d.clock.now
 	c.account(now)
+	d.end(c.key, c.niche, gap)
 	silence := d.silence(c)
 	ends := now
 	if !c.alive() {
@@ -92,7 +95,7 @@ func (d *Detector) add(c *component, change Change, gap *Gap) {
 		Key: c.key, Niche: c.niche,
 		Change: change,
 		Status: &Status{
-			State:        c.state(),
+			State:        d.state(c),
 			Alive:        c.alive(),
 			Silence:      silence,
 			Life:         max(ends-c.born, 0),
@@ -106,4 +109,7 @@ func (d *Detector) add(c *component, change Change, gap *Gap) {
 		},
 		Gap: gap,
 	})
+	if gap == nil && (change == WentSilent || change == NeverSeen) {
+		d.findings[len(d.findings)-1].Joined = c.incident
+	}
 }

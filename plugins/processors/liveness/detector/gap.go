@@ -23,18 +23,18 @@ const (
 
 // Gap is the level of one incident: open, and for how long, or closed.
 type Gap struct {
-	IncidentID string
-	Type       GapType
-	Open       bool
-	LastSeen   float64       // epoch seconds of the last beat by the clock of who sent it; 0: never
-	Missing    time.Duration // observed silence since then
-	Threshold  time.Duration
-	Severity   string
-	Actions    []string // that are recommended
-	Unit       string   // of systemd; empty: not known, or there are several
-	Reason     string   // for a person
-	Members    []string // names; of an outage only, and not more than maxMembers of them
-	Size       int      // number of members
+	IncidentID string        `json:"incident"`
+	Type       GapType       `json:"type"`
+	Open       bool          `json:"open,omitempty"`
+	LastSeen   float64       `json:"last_seen,omitempty"` // epoch seconds of the last beat by the clock of who sent it; 0: never
+	Missing    time.Duration `json:"missing,omitempty"`   // observed silence since then
+	Threshold  time.Duration `json:"threshold,omitempty"`
+	Severity   string        `json:"severity,omitempty"`
+	Actions    []string      `json:"actions,omitempty"` // that are recommended
+	Unit       string        `json:"unit,omitempty"`    // of systemd; empty: not known, or there are several
+	Reason     string        `json:"reason,omitempty"`  // for a person
+	Members    []string      `json:"members"`           // names; of an outage only, and not more than maxMembers of them
+	Size       int           `json:"size,omitempty"`    // number of members
 }
 
 // flaps is what is known of the recent gaps of one component.
@@ -47,12 +47,16 @@ type flaps struct {
 // openGap opens a gap for a component that has just fallen silent, or has not appeared in time. It returns nil if
 // the component has none of its own: it is flapping already, part of an outage, or its silence is no gap.
 func (d *Detector) openGap(c *component, kind GapType) *Gap {
-	if _, expected := d.expected[c.key]; !c.rule.Gaps && !expected {
+	if !d.isAwaited(c) {
 		return nil
 	}
 	c.gaps++
 	flapping := false
 	if kind == HeartbeatMissing {
+		if c.failedAt != c.lastSeen {
+			c.failures, c.failedAt = 0, c.lastSeen
+		}
+		c.failures++
 		if c.flaps == nil {
 			c.flaps = &flaps{}
 		}
@@ -72,6 +76,7 @@ func (d *Detector) openGap(c *component, kind GapType) *Gap {
 		kind = HeartbeatFlapping
 		c.flaps.times = nil
 	}
+	d.reportEndedOf(c.key)
 	id := d.incidentOf(kind, c)
 	if flapping {
 		c.flaps.incident = id
@@ -88,11 +93,9 @@ func (d *Detector) closeGap(c *component, missing time.Duration) *Gap {
 		return nil
 	}
 	c.incident = ""
-	for _, o := range d.outages {
-		if o.id == id {
-			delete(o.members, c.key)
-			return nil
-		}
+	if o := d.outageOf(c.key); o != nil {
+		delete(o.members, c.key)
+		return nil
 	}
 	return d.gap(c, c.gapType(), id, false, missing)
 }
@@ -152,15 +155,19 @@ func (d *Detector) incidentOf(kind GapType, c *component) string {
 	if kind == HeartbeatNeverSeen && d.expected[c.key] {
 		key = d.bus + "\x00" + key
 	}
-	return incidentID(kind, key, c.lastSeen)
+	return incidentID(kind, key, c.lastSeen, c.failures)
 }
 
 // incidentID depends on nothing but the failure itself, so that a restarted monitor and a second one on another host
-// give the same failure the same id.
-func incidentID(kind GapType, key string, lastSeen float64) string {
+// give the same failure the same id. A component that sends the same ts again and again has a number for each of its
+// failures: that of those since the ts was another.
+func incidentID(kind GapType, key string, lastSeen float64, failure uint32) string {
 	name := string(kind) + "\x00" + key
 	if kind != HeartbeatNeverSeen {
 		name += "\x00" + strconv.FormatFloat(lastSeen, 'g', -1, 64)
+		if failure > 1 {
+			name += "\x00" + strconv.FormatUint(uint64(failure), 10)
+		}
 	}
 	return uuid.NewSHA1(incidentSpace, []byte(name)).String()
 }

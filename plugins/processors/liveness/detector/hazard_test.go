@@ -129,7 +129,7 @@ func TestIntervalsOfFormerVersions(t *testing.T) {
 	c := config
 	c.Adaptive = adaptiveOf(100)
 	d := New(&c, "")
-	require.NoError(t, d.Restore(&s))
+	require.Empty(t, d.Restore(&s))
 	require.Zero(t, d.components["a"].rhythm)
 	require.Equal(t, 60*second, d.components["a"].threshold, "the longer one, until it is known better")
 }

@@ -115,6 +115,22 @@ func TestRestoredMaintenanceOfTheFuture(t *testing.T) {
 	s := d.Snapshot()
 	s.Resumed = &Maintenance{EndSignal: EndSignal{At: never / 8}, Lasted: never}
 	d = New(&config, "")
-	require.NoError(t, d.Restore(s))
+	require.Empty(t, d.Restore(s))
 	require.Equal(t, 31*second, silentAt(d, second))
+}
+
+// TestHeadHasTheMaintenance saves a component and the head, as a journal does.
+func TestHeadHasTheMaintenance(t *testing.T) {
+	d := New(&config, "")
+	d.Tick(1, 0)
+	d.Beat(beatOfRun("a", 0))
+	d.Tick(1, second)
+	d.Resume(1, second, time.Hour)
+	d.Tick(1, 2*second)
+	s := d.Head()
+	c, _ := d.Component("a")
+	s.Components = []ComponentSnapshot{c}
+	d = New(&config, "")
+	require.Empty(t, d.Restore(s))
+	require.Equal(t, 32*second, silentAt(d, 3*second))
 }

@@ -49,7 +49,7 @@ func (d *Detector) joinOutage(c *component) {
 	o := d.collecting()
 	if o == nil {
 		o = &outage{
-			id:      incidentID(HeartbeatOutage, c.key, c.lastSeen),
+			id:      incidentID(HeartbeatOutage, c.key, c.lastSeen, c.failures),
 			opened:  d.clock.now,
 			members: make(map[string]bool),
 		}
@@ -70,7 +70,17 @@ func (d *Detector) collecting() *outage {
 // isCollected reports whether a component is a member of an outage that is not reported yet.
 func (d *Detector) isCollected(c *component) bool {
 	o := d.collecting()
-	return o != nil && o.id == c.incident
+	return o != nil && o.members[c.key]
+}
+
+// outageOf returns the open outage that a component is a member of; nil if it is of none.
+func (d *Detector) outageOf(key string) *outage {
+	for _, o := range d.outages {
+		if o.members[key] {
+			return o
+		}
+	}
+	return nil
 }
 
 // closeOutages closes the outages that have no member any more.

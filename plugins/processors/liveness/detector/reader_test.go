@@ -16,23 +16,26 @@ func (p plain) FailNow()                          { p.t.FailNow() }
 
 // reader is what is known by the findings alone.
 type reader struct {
-	t       plain
-	w       *world
-	own     map[string]*Gap // open incidents of one component
-	outages map[string]*Gap // open outages
-	members map[string]string
-	waiting map[string]time.Duration // since when a component may be part of an outage that is not reported yet
-	state   map[string]*Status
-	opened  []time.Duration // when incidents were, by the detector's clock
-	stopped []time.Duration // when a component fell silent
-	changes []Finding       // of the last call
-	joined  map[string]bool // which were reported as members of an outage in it
+	t        plain
+	w        *world
+	own      map[string]*Gap // open incidents of one component
+	outages  map[string]*Gap // open outages
+	members  map[string]string
+	waiting  map[string]time.Duration // since when a component may be part of an outage that is not reported yet
+	state    map[string]*Status
+	opened   []time.Duration // when incidents were, by the detector's clock
+	stopped  []time.Duration // when a component fell silent
+	changes  []Finding       // of the last call
+	closed   map[string]bool // incidents
+	repeated map[string]int  // how often they were since
+	joined   map[string]bool // which were reported as members of an outage in it
 }
 
 func newReader(t *rapid.T, w *world) *reader {
 	return &reader{
 		t: plain{t}, w: w,
 		own: make(map[string]*Gap), outages: make(map[string]*Gap), members: make(map[string]string),
+		closed: make(map[string]bool), repeated: make(map[string]int),
 		waiting: make(map[string]time.Duration), state: make(map[string]*Status),
 	}
 }
@@ -69,6 +72,12 @@ func (r *reader) Take(findings []Finding, now time.Duration) {
 		if g == nil {
 			continue
 		}
+		if !g.Open && f.Change == Report {
+			r.repeated[g.IncidentID]++
+			require.LessOrEqual(t, r.repeated[g.IncidentID], 2, "repeated after its end")
+			require.Contains(t, r.closed, g.IncidentID, "repeated before its end")
+			continue
+		}
 		open, key := r.own, f.Key
 		if g.Type == HeartbeatOutage {
 			open, key = r.outages, g.IncidentID
@@ -81,6 +90,8 @@ func (r *reader) Take(findings []Finding, now time.Duration) {
 			require.Equal(t, was.IncidentID, g.IncidentID)
 			require.Equal(t, was.Type, g.Type)
 			delete(open, key)
+			require.NotContains(t, r.closed, g.IncidentID, "closed twice")
+			r.closed[g.IncidentID] = true
 			continue
 		case was == nil:
 			require.NotEqual(t, Report, f.Change, "opened by a report")

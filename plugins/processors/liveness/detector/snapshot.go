@@ -1,7 +1,6 @@
 package detector
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -13,6 +12,7 @@ type Snapshot struct {
 	Components []ComponentSnapshot `json:"components,omitempty"`
 	Opened     []time.Duration     `json:"opened,omitempty"` // when the latest gaps did
 	Outages    []OutageSnapshot    `json:"outages,omitempty"`
+	Ended      []EndedGap          `json:"ended,omitempty"`
 	NextReport time.Duration       `json:"next_report"`
 	Killed     *EndSignal          `json:"killed,omitempty"`   // the last kill signal
 	Resumed    *Maintenance        `json:"resumed,omitempty"`  // the last maintenance
@@ -35,7 +35,9 @@ type ClockSnapshot struct {
 type ComponentSnapshot struct {
 	Key       string         `json:"key"`
 	Niche     string         `json:"niche,omitempty"`
-	State     State          `json:"state"` // up, late, silent, killed, stopped or unseen
+	Former    *string        `json:"former_niche,omitempty"` // by which it is judged; nil: by its niche
+	NicheAt   time.Duration  `json:"niche_at,omitempty"`     // since when it has another
+	State     State          `json:"state"`                  // up, late, silent, killed, stopped or unseen
 	Last      time.Duration  `json:"last"`
 	LastSeen  float64        `json:"last_seen,omitempty"`
 	Born      time.Duration  `json:"born"`
@@ -47,11 +49,18 @@ type ComponentSnapshot struct {
 	Reading   time.Duration  `json:"reading,omitempty"`
 	Restarts  uint32         `json:"restarts,omitempty"`
 	Incident  string         `json:"incident,omitempty"`
-	Stop      *EndSignal     `json:"stop,omitempty"` // the last that it announced
+	Member    bool           `json:"member,omitempty"` // of the outage with that id
+	Stop      *EndSignal     `json:"stop,omitempty"`   // the last that it announced
 	Flaps     *FlapsSnapshot `json:"flaps,omitempty"`
+	Failures  uint32         `json:"failures,omitempty"`
+	FailedAt  float64        `json:"failed_at,omitempty"`
 	AliveFor  time.Duration  `json:"alive_for"`
 	SilentFor time.Duration  `json:"silent_for,omitempty"`
 	Since     time.Duration  `json:"since"`
+
+	// Stale is how much the detector's clock advanced after this was saved. The component may have been heard since.
+	Stale      time.Duration `json:"-"`
+	BeforeKill bool          `json:"-"` // a kill signal came after it was saved
 }
 
 // FlapsSnapshot is the recent gaps of a component.
@@ -77,33 +86,15 @@ type OutageSnapshot struct {
 
 // Snapshot returns what the detector knows. It shares nothing that changes with the detector.
 func (d *Detector) Snapshot() *Snapshot {
-	s := &Snapshot{
-		Clock: ClockSnapshot{
-			Started: d.clock.started, Now: d.clock.now, Reading: d.clock.reading, LastTick: d.clock.lastTick,
-			Jumps: slices.Clone(d.clock.jumps), Run: d.clock.run, Runs: slices.Clone(d.clock.runs), Restarts: d.clock.restarts,
-		},
-		Opened:     slices.Clone(d.opened),
-		NextReport: d.nextReport,
-		Identity:   d.identity,
-	}
-	if d.killed != nil {
-		s.Killed = new(*d.killed)
-	}
-	if d.resumed != nil {
-		s.Resumed = new(*d.resumed)
-	}
-	for _, o := range d.outages {
-		s.Outages = append(s.Outages, OutageSnapshot{
-			ID: o.id, Opened: o.opened, Reported: o.reported, Members: slices.Sorted(maps.Keys(o.members)),
-			Key: o.key, Niche: o.niche, LastSeen: o.lastSeen, Since: o.since, Threshold: o.threshold, Severity: o.severity,
-		})
+	s := d.Head()
+	s.Ended = slices.Clone(d.ended)
+	for i, o := range d.outages {
+		s.Outages[i].Members = slices.Sorted(maps.Keys(o.members))
 	}
 	s.Components = make([]ComponentSnapshot, 0, len(d.components))
 	for _, c := range d.order {
 		if c.phase != retired {
-			saved := c.snapshot()
-			saved.Stop = d.stops[c.key]
-			s.Components = append(s.Components, saved)
+			s.Components = append(s.Components, d.saved(c))
 		}
 	}
 	return s
@@ -114,6 +105,10 @@ func (c *component) snapshot() ComponentSnapshot {
 		Key: c.key, Niche: c.niche, State: states[c.phase], Last: c.last, LastSeen: c.lastSeen, Born: c.born,
 		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Rhythm: c.rhythm, Reading: c.reading, Restarts: c.restarts,
 		Incident: c.incident, AliveFor: c.aliveFor, SilentFor: c.silentFor, Since: c.since,
+		Failures: c.failures, FailedAt: c.failedAt,
+	}
+	if c.forming != nil {
+		s.Former, s.NicheAt = new(c.forming.former), c.forming.since
 	}
 	if c.flaps != nil {
 		s.Flaps = &FlapsSnapshot{Times: slices.Clone(c.flaps.times), Incident: c.flaps.incident, Since: c.flaps.since}
@@ -121,47 +116,10 @@ func (c *component) snapshot() ComponentSnapshot {
 	return s
 }
 
-// problem says what cannot be true of a snapshot; empty if it can be restored.
-func (s *Snapshot) problem() string {
-	if !possible(s.Clock.Now, s.Clock.Reading) {
-		return "its clock shows an impossible time"
-	}
-	incidents := make(map[string]string, len(s.Components))
-	for i := range s.Components {
-		c := &s.Components[i]
-		_, twice := incidents[c.Key]
-		p := slices.Index(states[:], c.State)
-		switch {
-		case c.Key == "" || twice:
-			return fmt.Sprintf("there is a component %q without a name, or twice", c.Key)
-		case p < 0 || phase(p) == retired:
-			return fmt.Sprintf("component %q is in the unknown state %q", c.Key, c.State)
-		case c.Last-time.Hour > s.Clock.Now || !c.Rhythm.sane() || !possible(c.Last, c.Born, c.Since, c.Threshold):
-			return fmt.Sprintf("component %q has impossible values", c.Key)
-		}
-		incidents[c.Key] = c.Incident
-	}
-	for _, o := range s.Outages {
-		for _, key := range o.Members {
-			if incidents[key] != o.ID || o.ID == "" {
-				return fmt.Sprintf("outage %q has %q as a member, which is not in it", o.ID, key)
-			}
-		}
-	}
-	return ""
-}
-
-// possible reports whether times can be those of a clock, so that no sum of them overflows.
-func possible(times ...time.Duration) bool {
-	return !slices.ContainsFunc(times, func(at time.Duration) bool { return at < -never/4 || at > never/4 })
-}
-
 // Restore gives a detector that has heard nothing yet what another one knew. The time since then does not count as
-// silence. After an error, which says what is wrong with the snapshot, the detector is unchanged.
-func (d *Detector) Restore(s *Snapshot) error {
-	if problem := s.problem(); problem != "" {
-		return fmt.Errorf("the saved state cannot be true: %s", problem)
-	}
+// silence. A snapshot that contradicts itself is repaired; what was wrong is returned.
+func (d *Detector) Restore(s *Snapshot) (repaired []string) {
+	repaired = s.repair()
 	c := s.Clock
 	d.clock = clock{
 		blindAfter: d.config.BlindAfter,
@@ -178,6 +136,7 @@ func (d *Detector) Restore(s *Snapshot) error {
 	if s.Killed != nil {
 		d.killed = new(*s.Killed)
 	}
+	d.ended = slices.DeleteFunc(slices.Clone(s.Ended), func(e EndedGap) bool { return e.Until < c.Now || e.Gap.Open || !possible(e.Until) })
 	d.resumed = nil
 	if s.Resumed != nil {
 		d.resumed = new(*s.Resumed)
@@ -195,7 +154,7 @@ func (d *Detector) Restore(s *Snapshot) error {
 		})
 	}
 	d.components = make(map[string]*component, len(s.Components))
-	d.order, d.retired = make([]*component, 0, len(s.Components)), 0
+	d.order, d.retired, d.swept = make([]*component, 0, len(s.Components)), 0, 0
 	clear(d.stops)
 	d.deadlines = deadlines{Next: d.nextChange}
 	for i := range s.Components {
@@ -204,7 +163,7 @@ func (d *Detector) Restore(s *Snapshot) error {
 	for _, key := range slices.Sorted(maps.Keys(d.expected)) {
 		d.addUnseen(key)
 	}
-	return nil
+	return repaired
 }
 
 func (d *Detector) restore(s *ComponentSnapshot) {
@@ -212,6 +171,10 @@ func (d *Detector) restore(s *ComponentSnapshot) {
 		key: s.Key, phase: phase(slices.Index(states[:], s.State)), last: s.Last, lastSeen: s.LastSeen, born: s.Born,
 		beats: s.Beats, gaps: s.Gaps, rhythm: s.Rhythm, reading: s.Reading, restarts: s.Restarts,
 		incident: s.Incident, aliveFor: s.AliveFor, silentFor: s.SilentFor, since: s.Since,
+		failures: s.Failures, failedAt: s.FailedAt,
+	}
+	if c.failures == 0 && c.incident != "" { // saved by a former version
+		c.failures, c.failedAt = 1, c.lastSeen
 	}
 	if s.Stop != nil {
 		d.stops[c.key] = s.Stop
@@ -219,7 +182,11 @@ func (d *Detector) restore(s *ComponentSnapshot) {
 	if s.Flaps != nil {
 		c.flaps = &flaps{times: slices.Clone(s.Flaps.Times), incident: s.Flaps.Incident, since: s.Flaps.Since}
 	}
+	d.refresh(c, s)
 	d.setNiche(c, s.Niche)
+	if s.Former != nil {
+		c.forming = &newNiche{former: *s.Former, since: s.NicheAt}
+	}
 	d.enlist(c)
 	if d.config.Adaptive != nil && !c.isLearnt() && s.Threshold > c.threshold {
 		c.threshold = min(s.Threshold, d.longest(c)) // see learn

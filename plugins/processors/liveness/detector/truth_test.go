@@ -149,7 +149,7 @@ func (tr *truth) compare(in input) {
 	for _, f := range tr.changes {
 		z := tr.zooids[f.Key]
 		switch f.Change {
-		case WentSilent:
+		case WentSilent, WentAway:
 			least, _ := tr.bounds(f.Key)
 			require.Greater(t, tr.now-z.last, least, "%q is silent too early", f.Key)
 			require.False(t, z.killed, "%q was killed on purpose", f.Key)

@@ -1,0 +1,88 @@
+package detector
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// closedIn returns the ids of the gaps that are closed in findings.
+func closedIn(findings []Finding) (ids []string) {
+	for _, f := range findings {
+		if f.Gap != nil && !f.Gap.Open {
+			ids = append(ids, f.Gap.IncidentID)
+		}
+	}
+	return ids
+}
+
+// TestEndIsRepeated loses the end of a gap, and restarts: the next two reports say so, and no further one.
+func TestEndIsRepeated(t *testing.T) {
+	d := New(&config, "")
+	d.Tick(0, 0)
+	d.Beat(beatOf("a", 0))
+	observe(d, 0, 41*second)
+	ended := closedIn(d.Beat(beatOf("a", 41*second)))
+	require.Len(t, ended, 1)
+	reports := make(map[time.Duration][]string)
+	for at := 42 * second; at <= 80*second; at += second {
+		d = restarted(t, &config, d)
+		if closed := closedIn(d.Tick(0, at)); closed != nil {
+			reports[at] = closed
+		}
+		d.Beat(beatOf("a", at))
+	}
+	require.Equal(t, map[time.Duration][]string{50 * second: ended, 60 * second: ended}, reports)
+}
+
+// TestEndComesBeforeTheNextGap opens the next gap of a component before the end of the last one was repeated twice.
+func TestEndComesBeforeTheNextGap(t *testing.T) {
+	c := configOf(Rule{Threshold: 3 * second, LateAfter: 3 * second})
+	c.ReportInterval = 20 * second
+	d := New(&c, "")
+	d.Tick(0, 0)
+	d.Beat(beatOf("a", 0))
+	observe(d, 0, 5*second)
+	ended := closedIn(d.Beat(beatOf("a", 5*second)))
+	require.Len(t, ended, 1)
+	var found []Finding
+	for at := 6 * second; at <= 9*second; at += second {
+		found = append(found, d.Tick(0, at)...)
+	}
+	require.Len(t, found, 2)
+	require.Equal(t, ended, closedIn(found[:1]))
+	require.True(t, found[1].Gap.Open)
+	require.Empty(t, closedIn(observe(d, 9*second, 60*second)), "and not afterwards")
+}
+
+// TestConstantTimestamp has a component that sends the same ts with each beat. Each of its failures is an incident of
+// its own, of the same id on a second monitor and after a restart.
+func TestConstantTimestamp(t *testing.T) {
+	config := config
+	config.OutageCount = 100
+	beat := func(at time.Duration) *Beat { return &Beat{Key: "a", Observed: at, LastSeen: 7, Beats: 1} }
+	one, other := New(&config, ""), New(&config, "")
+	ids := make(map[string]bool)
+	for at := time.Duration(0); at < 200*second; at += 50 * second {
+		one.Tick(0, at+second/2)
+		other.Tick(0, at)
+		one.Beat(beat(at))
+		other.Beat(beat(at))
+		one = restarted(t, &config, one)
+		var opened []string
+		for _, d := range []*Detector{one, other} {
+			for tick := at + second; tick < at+50*second; tick += second {
+				for _, f := range d.Tick(0, tick) {
+					if f.Change == WentSilent {
+						opened = append(opened, f.Gap.IncidentID)
+					}
+				}
+			}
+		}
+		require.Len(t, opened, 2)
+		require.Equal(t, opened[0], opened[1])
+		require.NotContains(t, ids, opened[0])
+		ids[opened[0]] = true
+	}
+}

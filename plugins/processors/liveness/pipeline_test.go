@@ -1,0 +1,58 @@
+package liveness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/metric"
+)
+
+// pass adds metrics of the input with a name each second, without ticks, and returns what is logged.
+func (r *run) pass(name string, from, to int) []string {
+	r.t.Helper()
+	for at := from; at <= to; at++ {
+		r.at = time.Unix(int64(at), 0)
+		m := metric.New(name, map[string]string{"host": "h"}, map[string]any{"observed_s": float64(at)}, r.at)
+		require.NoError(r.t, r.Add(m, &r.acc))
+	}
+	return logged(r.log)
+}
+
+func TestMetricsWithoutTicksAreLogged(t *testing.T) {
+	const filtered = `^W! No component is judged: "chembus_bus" came for 30s and no "chembus_tick". Add it to namepass of this processor`
+	for _, file := range []string{"", stateFile(t)} { // judging, and waiting for the first tick
+		r := start(t, file)
+		require.Empty(t, r.pass("chembus_bus", 0, 29))
+		lines := r.pass("chembus_bus", 30, 200)
+		require.Len(t, lines, 1, "once")
+		require.Regexp(t, filtered, lines[0])
+		r.Tick(201)
+		logged(r.log)
+		require.Empty(t, r.pass("chembus_bus", 202, 231))
+		require.Len(t, r.pass("chembus_bus", 232, 300), 1, "and again when they stop")
+	}
+}
+
+func TestRenamedTicksAreLogged(t *testing.T) {
+	r := start(t, "")
+	r.pass("my_chembus_tick", 0, 0)
+	lines := r.pass("my_chembus_bus", 0, 40)
+	require.Len(t, lines, 1)
+	require.Regexp(t, `^W! No component is judged: ticks come as "my_chembus_tick" and not as "chembus_tick". Remove the name_prefix`, lines[0])
+}
+
+func TestOtherMetricsNeedNoTicks(t *testing.T) {
+	r := start(t, "")
+	require.Empty(t, r.pass("cpu", 0, 100))
+	require.Empty(t, r.pass("chembus_output", 0, 100), "which another process sends")
+}
+
+// TestCopyBehindAggregatorsNeedsNoTicks has an aggregator pass on metrics of the input.
+func TestCopyBehindAggregatorsNeedsNoTicks(t *testing.T) {
+	file := stateFile(t)
+	behind, first := start(t, file), start(t, file)
+	first.Tick(0)
+	require.Empty(t, behind.pass("chembus_bus", 0, 100))
+}

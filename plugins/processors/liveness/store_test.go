@@ -1,0 +1,249 @@
+package liveness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/metric"
+
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
+)
+
+// copyOf copies the files of a state, as they are if the process is killed now.
+func copyOf(t *testing.T, file string) string {
+	t.Helper()
+	to := stateFile(t)
+	for _, suffix := range []string{"", ".next"} {
+		content, err := os.ReadFile(file + suffix)
+		if os.IsNotExist(err) {
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(to+suffix, content, 0o600))
+	}
+	return to
+}
+
+// openGaps are the ids of the open gaps of a colony, by component.
+func openGaps(known map[string]string, found []string) map[string]string {
+	for _, line := range found {
+		var zooid, id, open string
+		if n, _ := fmt.Sscan(line, &zooid, &id, &open); n != 3 {
+			continue
+		}
+		if delete(known, zooid); open == "true" {
+			known[zooid] = id
+		}
+	}
+	return known
+}
+
+// TestKilledAtAnyMoment kills the processor after each metric of a colony in which components die alone, at once and
+// again, and return. What comes back repeats each open gap with its id, and opens none a second time.
+func TestKilledAtAnyMoment(t *testing.T) {
+	file := stateFile(t)
+	few := func(l *Liveness) {
+		l.MassCount, l.MassWindow = 3, config.Duration(6*time.Second)
+	}
+	r := start(t, file, few)
+	var colony []string
+	for i := range 12 {
+		colony = append(colony, fmt.Sprintf("z%02d", i))
+	}
+	open := make(map[string]string)
+	for at := range 50 {
+		for i, zooid := range colony {
+			dead := at >= 10 && at < 30 && i < 8 || at >= 40 && i == 11 || at >= 14 && i == 9
+			if !dead {
+				openGaps(open, r.Beat(zooid, float64(at)))
+			}
+		}
+		openGaps(open, r.Tick(float64(at)))
+
+		again := start(t, copyOf(t, file), few)
+		repeated := make(map[string]string)
+		for later := range 7 { // up to the next report, after a jump of the clock
+			for i, zooid := range colony {
+				if i == 8 || i == 10 {
+					again.Beat(zooid, float64(at+1+later))
+				}
+			}
+			openGaps(repeated, again.Tick(float64(at+1+later)))
+		}
+		for zooid, id := range open {
+			require.Equal(t, id, repeated[zooid], "%s at %d of %v", zooid, at, open)
+		}
+		again.Kill()
+	}
+	require.NotEmpty(t, open)
+}
+
+// written counts what is written to a state file, in bytes.
+type written struct {
+	file      string
+	base      os.FileInfo
+	completed int64
+}
+
+// Count returns how much was written so far. It has to be called for each generation of the file.
+func (w *written) Count() int64 {
+	if base, err := os.Stat(w.file); err == nil && (w.base == nil || !os.SameFile(base, w.base)) {
+		w.base = base
+		w.completed += base.Size()
+	}
+	next, err := os.Stat(w.file + ".next")
+	if err != nil {
+		return w.completed
+	}
+	return w.completed + next.Size()
+}
+
+// TestStateWritesAreBounded has a colony whose names come and go: one new name a second, and beats of all others.
+func TestStateWritesAreBounded(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file, func(l *Liveness) {
+		l.Threshold, l.ReportInterval = config.Duration(30*time.Second), config.Duration(time.Hour)
+	})
+	const n = 12_000
+	w := written{file: file}
+	r.Tick(0)
+	for at := 1; at < 45; at++ {
+		for i := range n / 10 {
+			r.Beat(fmt.Sprintf("zooid of a name that is long %d", 10*i+at%10), float64(at))
+		}
+		r.Beat(fmt.Sprintf("new %d", at), float64(at))
+		for part := range 10 {
+			r.Tick(float64(at) + float64(part)/10)
+			w.Count()
+		}
+		require.LessOrEqual(t, w.Count(), int64((at+2)*256<<10), "after %d s", at)
+		if at == 40 {
+			known, _, err := readState(file)
+			require.NoError(t, err)
+			latest := slices.IndexFunc(known.Buses[0].Detector.Components, func(c detector.ComponentSnapshot) bool { return c.Key == "new 40" })
+			require.NotEqual(t, -1, latest, "a new name is in the file at once")
+		}
+	}
+}
+
+// TestWritesOfAnOutageAreBounded has all of a large colony fall silent. The members are in the file before the outage is
+// emitted, and nothing is written for as long as it takes to make up for them.
+func TestWritesOfAnOutageAreBounded(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file, func(l *Liveness) { l.ReportInterval = config.Duration(time.Hour) })
+	const n = 12_000
+	name := func(i int) string { return fmt.Sprintf("component %d", i) }
+	r.Tick(0)
+	for i := range n {
+		r.Beat(name(i), 0)
+	}
+	w := written{file: file}
+	var outage string
+	for at := 1; at < 30; at++ {
+		for _, line := range r.Tick(float64(at)) {
+			if strings.HasSuffix(line, " true") {
+				outage = line
+			}
+		}
+		w.Count()
+	}
+	require.NotEmpty(t, outage)
+	require.Less(t, w.Count(), int64(30*256<<10))
+	again := start(t, copyOf(t, file))
+	again.Tick(30)
+	again.acc.ClearMetrics()
+	again.Report(&again.acc, again.at)
+	var members int64
+	for _, m := range again.acc.Metrics {
+		if m.Tags["gap_type"] == "heartbeat_mass_missing" {
+			members = int64(m.Fields["member_count"].(int))
+		}
+	}
+	require.EqualValues(t, n-5, members)
+}
+
+// TestFormerStateIsTakenOver goes on from a file of version 2, and is killed before it has written all components.
+func TestFormerStateIsTakenOver(t *testing.T) {
+	former := start(t, "")
+	former.Live(0, 1, "a", "dies", "b")
+	gap := former.Live(2, 10, "a", "b")
+	file := stateFile(t)
+	require.NoError(t, os.WriteFile(file, []byte(former.GetState().(string)), 0o600))
+	r := start(t, file)
+	require.Contains(t, gap, "dies silent")
+	require.Empty(t, r.Beat("a", 10.5))
+	r.Live(11, 11, "a")
+	again := start(t, copyOf(t, file))
+	require.Empty(t, again.Beat("b", 11.5))
+	require.Equal(t, openGaps(map[string]string{}, gap), openGaps(map[string]string{}, again.Live(12, 13, "a", "b")))
+}
+
+// TestStaleRecordIsNoSilence has a component whose record is older than that of another, which died: the time in between
+// is no silence of the one.
+func TestStaleRecordIsNoSilence(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.Live(0, 0, "lives", "dies")
+	found := r.Live(1, 6, "lives")
+	require.Contains(t, found, "dies silent", "which is saved at once, and nothing of the other")
+	again := start(t, copyOf(t, file))
+	found = again.Live(7, 10)
+	require.NotContains(t, found, "lives silent")
+	require.Contains(t, again.Live(11, 13), "lives silent")
+}
+
+// TestKillOfAStaleRecord has a kill signal that no component was saved after.
+func TestKillOfAStaleRecord(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.Live(0, 1, "a", "b")
+	require.NoError(t, r.Add(metric.New("chembus_kill", map[string]string{"host": "h"}, map[string]any{"observed_s": 1.5}, r.at), &r.acc))
+	again := start(t, copyOf(t, file))
+	found := again.Live(2, 12)
+	require.Contains(t, found, "a killed")
+	require.NotContains(t, found, "a silent")
+	require.NotContains(t, found, "b silent")
+}
+
+// TestLineThatCannotBeRead has a line of the state damaged: the others are used, and the log says so.
+func TestLineThatCannotBeRead(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.Live(0, 2, "a", "b", "c")
+	r.Stop()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(content), `"key":"b"`, `"key":"b`, 1)), 0o600))
+	r = start(t, file)
+	r.Tick(3)
+	require.Empty(t, append(r.Beat("a", 3), r.Beat("c", 3)...))
+	require.Equal(t, []string{"b up"}, r.Beat("b", 3))
+	require.Contains(t, fmt.Sprint(logged(r.log)), "1 lines of the state file cannot be read")
+	require.NoFileExists(t, filepath.Join(filepath.Dir(file), "liveness.json.damaged"))
+}
+
+// TestEndSurvivesAKill kills the processor just after a gap was closed: the end is repeated at two reports.
+func TestEndSurvivesAKill(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.Live(0, 0, "a")
+	r.Live(1, 6)
+	closed := r.Beat("a", 6.5)[1]
+	require.Regexp(t, "^a .* false$", closed)
+	again := start(t, copyOf(t, file))
+	var reports []int
+	for at := 7; at < 30; at++ {
+		if found := again.Live(at, at, "a"); slices.Contains(found, closed) {
+			reports = append(reports, at)
+		}
+	}
+	require.Len(t, reports, 2)
+}
