@@ -123,7 +123,7 @@ func TestRestoredMaintenanceOfTheFuture(t *testing.T) {
 func TestHeadHasTheMaintenance(t *testing.T) {
 	d := New(&config, "")
 	d.Tick(1, 0)
-	d.Beat(beatOfRun("a", 0))
+	d.Beat(beatOfRun())
 	d.Tick(1, second)
 	d.Resume(1, second, time.Hour)
 	d.Tick(1, 2*second)
