@@ -99,15 +99,15 @@ func openBoth(path string) (base, next *os.File, err error) {
 		}
 		before, statErr := base.Stat()
 		if err = errors.Join(err, statErr); err != nil {
-			base.Close()
+			_ = base.Close()
 			return nil, nil, err
 		}
 		if now, err := os.Stat(path); err == nil && os.SameFile(before, now) {
 			return base, next, nil
 		}
-		base.Close()
+		_ = base.Close()
 		if next != nil {
-			next.Close()
+			_ = next.Close()
 		}
 	}
 }
@@ -248,7 +248,7 @@ func (j *Journal) begin() error {
 	give(next, j.path)
 	head := firstLine(j.generation + 1)
 	if _, err := next.WriteAt(head, 0); err != nil {
-		next.Close()
+		_ = next.Close()
 		return err
 	}
 	j.next, j.size, j.unsynced = next, int64(len(head)), int64(len(head))

@@ -77,7 +77,7 @@ func benchmarkSave(b *testing.B, n int) {
 	w := written{file: l.StateFile}
 	before := w.Count()
 	store := l.store
-	feed := func(second int, found []detector.Finding) {
+	feed := func(found []detector.Finding) {
 		timed(func() { store.Found(home, found) })
 	}
 	seconds := 0
@@ -86,8 +86,8 @@ func benchmarkSave(b *testing.B, n int) {
 		for i := seconds % 10; i < n; i += 10 {
 			home.detector.Beat(&detector.Beat{Key: name(i), Beats: 1, Observed: time.Duration(seconds) * time.Second, LastSeen: float64(seconds)})
 		}
-		feed(seconds, home.detector.Beat(&detector.Beat{Key: "new" + name(seconds), Beats: 1, Observed: time.Duration(seconds) * time.Second}))
-		feed(seconds, home.detector.Tick(0, time.Duration(seconds)*time.Second))
+		feed(home.detector.Beat(&detector.Beat{Key: "new" + name(seconds), Beats: 1, Observed: time.Duration(seconds) * time.Second}))
+		feed(home.detector.Tick(0, time.Duration(seconds)*time.Second))
 		timed(func() { store.Tick(home) })
 		w.Count()
 	}
@@ -96,7 +96,7 @@ func benchmarkSave(b *testing.B, n int) {
 	longest, before = 0, w.Count()
 	for ; seconds < 60; seconds++ {
 		at = time.Unix(int64(seconds), 0)
-		feed(seconds, home.detector.Tick(0, time.Duration(seconds)*time.Second))
+		feed(home.detector.Tick(0, time.Duration(seconds)*time.Second))
 		timed(func() { store.Tick(home) })
 		w.Count()
 	}
