@@ -33,6 +33,7 @@ type Detector struct {
 	ended      []EndedGap      // closed ones that are repeated
 	nextReport time.Duration
 	ticks      uint64
+	ticking    bool                  // a tick is being taken
 	ticked     bool                  // in this run
 	killed     *EndSignal            // the last one; nil: there was none
 	stops      map[string]*EndSignal // the last stop that each component announced
@@ -170,7 +171,8 @@ func (d *Detector) Tick(run int64, observed time.Duration) []Finding {
 	if !d.clock.Take(run, observed, true) {
 		return nil
 	}
-	d.ticked = true
+	d.ticked, d.ticking = true, true
+	defer func() { d.ticking = false }()
 	d.ticks++
 	d.expire()
 	d.identity = d.config.Identity

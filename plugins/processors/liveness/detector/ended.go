@@ -25,7 +25,7 @@ func (d *Detector) end(key, niche string, gap *Gap) {
 		return
 	}
 	first := d.nextReport
-	if first <= d.clock.now { // it comes with this tick
+	if first <= d.clock.now && d.ticking { // it comes with this tick, which need not repeat it
 		first = d.reportAfter(d.clock.now)
 	}
 	if len(d.ended) == maxEnded {

@@ -36,6 +36,25 @@ func TestEndIsRepeated(t *testing.T) {
 	require.Equal(t, map[time.Duration][]string{50 * second: ended, 60 * second: ended}, reports)
 }
 
+// TestEndBesideADueReport has the closing beat come when a report is due already, before the tick that brings it. That
+// report is the first of the two that repeat the end.
+func TestEndBesideADueReport(t *testing.T) {
+	d := New(&config, "")
+	d.Tick(0, 0)
+	d.Beat(beatOf("a", 0))
+	observe(d, 0, 49*second)
+	ended := closedIn(d.Beat(beatOf("a", 51*second)))
+	require.Len(t, ended, 1)
+	reports := make(map[time.Duration][]string)
+	for at := 51 * second; at <= 90*second; at += second {
+		if closed := closedIn(d.Tick(0, at)); closed != nil {
+			reports[at] = closed
+		}
+		d.Beat(beatOf("a", at))
+	}
+	require.Equal(t, map[time.Duration][]string{51 * second: ended, 60 * second: ended}, reports)
+}
+
 // TestEndComesBeforeTheNextGap opens the next gap of a component before the end of the last one was repeated twice.
 func TestEndComesBeforeTheNextGap(t *testing.T) {
 	c := configOf(Rule{Threshold: 3 * second, LateAfter: 3 * second})
