@@ -228,7 +228,9 @@ func (c *collector) stop(topic string, payload []byte, now time.Time) bus.Reject
 	if reject != "" || copied {
 		return reject
 	}
-	return c.stops.Add(blocks, &m, c.clock.At(now), now)
+	// What the clock shows now, not when the stop came: it has waited for the beats before it, and a tick may have been
+	// emitted meanwhile. A stop of before a tick would be taken for a copy.
+	return c.stops.Add(blocks, &m, c.clock.observed, now)
 }
 
 // announcement reads a message that says what will happen. Its second copy must not be taken for a new one.
