@@ -109,6 +109,19 @@ func TestStopsThatAreRejected(t *testing.T) {
 	require.Equal(t, bus.RejectTopic, s.signal(1, "VOICE.GATEWAY.SHUTDOWN", "{}"), "no block")
 }
 
+// TestStopThatIsReadAfterATick has a tick emitted while a stop waits for the beats that came before it.
+func TestStopThatIsReadAfterATick(t *testing.T) {
+	s := testCollector{newCollector(stopPlugin(t), testProbe, epoch)}
+	s.beat(0.5, "voice_tts", wall(0.5))
+	s.beat(1.02, "other", wall(1.02))
+	ticked := s.Take()
+	require.True(t, ticked.tick)
+	s.signal(1.01, "VOICE.TTS.SHUTDOWN", "{}")
+	stops := s.Take().stops
+	require.Len(t, stops, 2, "of one process")
+	require.GreaterOrEqual(t, stops[0].observed, ticked.observed, "else the processor takes it for a copy")
+}
+
 // TestStopOfAComponentThatRunsAgain has Telegraf stall while a component is restarted.
 func TestStopOfAComponentThatRunsAgain(t *testing.T) {
 	for resumed, expected := range map[float64]bool{5: true, 7: false} { // 5: a beat that was on its way
