@@ -26,6 +26,7 @@ func TestGapWaitsForAConsumer(t *testing.T) {
   name_override = "chembus_output"
   data_format = "json"
   json_query = "counts"
+  json_string_fields = ["publishing"]
 `, state))
 	c := s.colony(5)
 	require.NoError(t, c.Kill("audio_io"))
@@ -33,6 +34,7 @@ func TestGapWaitsForAConsumer(t *testing.T) {
 	s.wait("Telegraf knows that a gap is pending", func() bool {
 		return s.number(`SELECT last(pending) AS value FROM chembus_output`) == 1
 	})
+	require.Equal(t, true, s.value(`SELECT last(publishing) AS value FROM chembus_output`))
 	<-time.After(40 * time.Second)
 	require.Contains(t, s.telegraf.Output(), "1 gaps wait: nobody on the bus", "the log says so")
 

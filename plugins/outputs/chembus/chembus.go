@@ -71,7 +71,8 @@ type ChemBus struct {
 	wg                sync.WaitGroup
 
 	state         *statefile.File // nil: nothing is kept
-	saved         totals          // last in the file; these belong to the publisher
+	publishing    bool            // it works, as far as is known; this and what follows belongs to the publisher
+	saved         totals          // last in the file
 	savedRevision uint64
 	nextSave      time.Time
 	saveProblem   logging.Problem
@@ -136,6 +137,7 @@ func (c *ChemBus) Connect() error {
 		return errors.New("investigate = true needs a state file, without which investigations could be asked for twice: set state_file")
 	}
 	c.logLostInvestigations()
+	c.publishing = true
 	p, err := c.newPublisher()
 	if err != nil {
 		c.closeState()

@@ -17,6 +17,8 @@ const (
 	// on its way before another is sent.
 	probeInterval = time.Second
 	probeLost     = 5 * time.Second
+	// idleProbe is the time between two probes that only prove that publishing works.
+	idleProbe = 20 * time.Second
 
 	// The private topics begin with these.
 	probePrefix    = "telegraf-chembus.probe."
@@ -51,9 +53,13 @@ type dispatcher struct {
 	send   func(bus.Message) error // an error that bus.Again reports: the bus takes no more at present
 
 	listenedSince time.Time // when somebody began to listen; zero: nobody does
+	waitingSince  time.Time // when a gap began to wait for other monitors; zero: none does
+	reachable     bool      // an own probe would come back
 	probe         uint64    // number of the last one
 	probed        time.Time // when it was sent
-	nextProbe     time.Time // when to send another; zero: no gap waits for other monitors
+	nextProbe     time.Time // when to send another if no gap waits
+	returns       uint64    // how many came back
+	returned      uint64    // number of the last that did
 }
 
 // Hear takes a message, in the order of the bus.
@@ -75,17 +81,17 @@ func (s *dispatcher) Hear(topic string, payload []byte, now time.Time) {
 		if m, ok := bus.ParseMessage(string(payload)); !ok || m.DecodeFacts(&facts) != nil || facts.Number > s.probe {
 			return
 		}
-		s.peers.returned.Returned(now)
+		s.returns++
+		s.returned = max(s.returned, facts.Number)
+		s.peers.returned.Step(now)
 		o.Returned(facts.Number, now)
-		if facts.Number == s.probe && !s.nextProbe.IsZero() {
-			s.nextProbe = s.probed.Add(probeInterval)
-		}
 	}
 }
 
-// Follow takes whether somebody listens to the signal while probes come back, whether other monitors can be heard, and
-// how many they are.
-func (s *dispatcher) Follow(listened, connected bool, others int, now time.Time) {
+// Follow takes whether an own probe would come back, whether somebody listens to the signal then, whether other monitors
+// can be heard, and how many they are.
+func (s *dispatcher) Follow(reachable, listened, connected bool, others int, now time.Time) {
+	s.reachable = reachable
 	if !listened && !s.listenedSince.IsZero() {
 		s.ConnectionLost()
 	} else if listened && s.listenedSince.IsZero() {
@@ -100,6 +106,9 @@ func (s *dispatcher) Follow(listened, connected bool, others int, now time.Time)
 func (s *dispatcher) ConnectionLost() {
 	s.plugin.outbox.Lost()
 	s.listenedSince = time.Time{}
+	if again := s.probed.Add(probeLost); again.Before(s.nextProbe) {
+		s.nextProbe = again
+	}
 }
 
 // MessagesMissed takes that messages of the bus may not have been heard.
@@ -150,23 +159,37 @@ func (s *dispatcher) publish(ready []*delivery, now time.Time) error {
 	return s.sendProbe(now)
 }
 
-// keepProbing sends a probe if gaps wait for other monitors and one is due.
+// keepProbing sends a probe if one is due: often while gaps wait for other monitors, else to know that publishing works.
 func (s *dispatcher) keepProbing(waiting bool, now time.Time) error {
+	next := s.nextProbe
 	switch {
 	case !waiting:
-		s.nextProbe = time.Time{}
-	case s.nextProbe.IsZero():
-		s.nextProbe = now.Add(probeInterval)
-		s.peers.returned.last = now // no probe was sent before, so that none could come back
-	case !now.Before(s.nextProbe):
-		return s.sendProbe(now)
+		s.waitingSince = time.Time{}
+	case s.waitingSince.IsZero():
+		s.waitingSince = now
+		s.peers.returned.last = now // before that time none had to come back
+		return nil
+	case s.returned < s.probe:
+		next = later(s.waitingSince.Add(probeInterval), s.probed.Add(probeLost))
+	default:
+		next = later(s.waitingSince, s.probed).Add(probeInterval)
 	}
-	return nil
+	if !s.reachable || now.Before(next) {
+		return nil
+	}
+	return s.sendProbe(now)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (s *dispatcher) sendProbe(now time.Time) error {
 	s.probe++
-	s.probed, s.nextProbe = now, now.Add(probeLost)
+	s.probed, s.nextProbe = now, now.Add(idleProbe)
 	return s.send(s.plugin.privateMessage(s.topics.probe, map[string]any{"number": s.probe}, now))
 }
 

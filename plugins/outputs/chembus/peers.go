@@ -35,7 +35,6 @@ const (
 	joinWait       = 5 * time.Second
 	askAgain       = time.Second      // for the logs: the question was lost
 	longestWait    = 20 * time.Second // for which a gap can be held back, whatever others do
-	longestStep    = 3 * time.Second  // of the returned time
 
 	// Bounds of one message. With names of a usual length it has some kilobytes.
 	maxEntries, maxClaims, maxMembers = 100, 20, 100
@@ -45,9 +44,9 @@ const (
 
 // peers knows the other monitors of a bus, and what they claim. Time is passed in.
 type peers struct {
-	name     string // of this monitor
-	number   uint64 // of its last message
-	returned returnedTime
+	name     string                                // of this monitor
+	number   uint64                                // of its last message
+	returned steppedTime                           // while own probes came back
 	claims   *simplelru.LRU[string, time.Duration] // until when another one claims a component, in returned time
 
 	connected bool            // the others can be heard
@@ -74,20 +73,6 @@ type peerMessage struct {
 type peerClaim struct {
 	Incident   string   `json:"incident"`
 	Components []string `json:"components"`
-}
-
-// returnedTime is the time during which own probes came back. It stands still while the bus does.
-type returnedTime struct {
-	elapsed time.Duration
-	last    time.Time // when the last probe came back
-}
-
-// Returned takes the return of a probe.
-func (r *returnedTime) Returned(now time.Time) {
-	if !r.last.IsZero() {
-		r.elapsed += min(now.Sub(r.last), longestStep)
-	}
-	r.last = now
 }
 
 // claim is how far a gap has come beside other monitors. Durations are in returned time.

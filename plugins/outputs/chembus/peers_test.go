@@ -62,16 +62,16 @@ func (m *peerMonitor) claim(at time.Time) []peerMessage {
 
 // pass lets returned time pass.
 func (m *peerMonitor) pass(from time.Time, seconds int) time.Time {
-	m.returned.Returned(from)
+	m.returned.Step(from)
 	for range seconds {
 		from = from.Add(time.Second)
-		m.returned.Returned(from)
+		m.returned.Step(from)
 	}
 	return from
 }
 
 func TestReturnedTime(t *testing.T) {
-	var r returnedTime
+	var r steppedTime
 	at := now
 	for _, step := range []struct{ pause, want time.Duration }{
 		{time.Hour, 0}, // the first probe begins it
@@ -81,7 +81,7 @@ func TestReturnedTime(t *testing.T) {
 		{2 * time.Second, 6 * time.Second},
 	} {
 		at = at.Add(step.pause)
-		r.Returned(at)
+		r.Step(at)
 		require.Equal(t, step.want, r.elapsed)
 	}
 }

@@ -32,7 +32,7 @@ var errStopping = errors.New("stopping")
 type publisher struct {
 	plugin     *ChemBus
 	dispatcher dispatcher
-	waits      waitLog
+	log        publishLog
 
 	out     *bus.Connection // publishes, and knows who listens
 	probes  *bus.Connection // hears own probes
@@ -56,7 +56,7 @@ func (c *ChemBus) newPublisher() (*publisher, error) {
 	}
 	return &publisher{
 		plugin: c, dispatcher: dispatcher{plugin: c, peers: peers},
-		waits: waitLog{plugin: c, waits: logging.Problem{Tolerance: waitTolerance}},
+		log: publishLog{plugin: c, waits: logging.Problem{Tolerance: waitTolerance}},
 	}, nil
 }
 
@@ -127,7 +127,7 @@ func (p *publisher) close(linger time.Duration) {
 	p.out, p.probes, p.hearing = nil, nil, nil
 	p.plugin.mu.Lock()
 	defer p.plugin.mu.Unlock()
-	p.dispatcher.Follow(false, false, 0, time.Now())
+	p.dispatcher.Follow(false, false, false, 0, time.Now())
 }
 
 // step sends what is due, saves and logs what has changed, then waits for something to happen, and takes it in.
@@ -160,8 +160,11 @@ func (p *publisher) dispatch(now time.Time) (time.Duration, error) {
 	pending, waiting := c.outbox.Pending(), len(c.outbox.investigations.waiting)
 	c.signalIdle()
 	c.mu.Unlock()
+	c.publishing = p.log.Update(publishView{
+		returns: p.dispatcher.returns, up: p.out.Up(), refusals: p.out.Refusals(), hearing: p.probes.Up(),
+		listened: !p.dispatcher.listenedSince.IsZero(), pending: pending,
+	}, now)
 	c.saveIfDue(now)
-	p.waits.Update(pending, p.out.Up(), p.probes.Up(), !p.dispatcher.listenedSince.IsZero(), now)
 	if bus.Again(err) {
 		err = nil // it is sent later
 	}
@@ -210,7 +213,7 @@ func (p *publisher) hear(now time.Time) error {
 		others-- // this one
 	}
 	// A recorder of everything covers the topic of the probes, too, but does not return them.
-	listened := listeners.Covers(d.topics.signal, d.topics.hear) && listeners.Has(d.topics.probe)
-	d.Follow(listened, connected, others, now)
+	reachable := listeners.Has(d.topics.probe)
+	d.Follow(reachable, reachable && listeners.Covers(d.topics.signal, d.topics.hear), connected, others, now)
 	return nil
 }

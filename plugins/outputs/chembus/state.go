@@ -46,7 +46,9 @@ type savedIncident struct {
 type totals struct {
 	counts
 	investigationCounts
-	Pending int `json:"pending"` // incidents that wait to be sent, or for their acks; it does not survive
+	Pending int `json:"pending"` // incidents that wait to be sent, or for their acks; this and the next do not survive
+
+	Publishing bool `json:"publishing"` // false: nothing that was published has come back for returnTimeout
 
 	// What version 1 calls Acked and Expired.
 	Confirmed uint64 `json:"confirmed,omitempty"`
@@ -119,11 +121,13 @@ func (c *ChemBus) saveIfDue(now time.Time) {
 	}
 	c.mu.Lock()
 	totals, revision := c.outbox.Totals(), c.outbox.log.revision+c.outbox.investigations.revision
+	totals.Publishing = c.publishing
 	if totals == c.saved && revision == c.savedRevision {
 		c.mu.Unlock()
 		return
 	}
 	s := c.outbox.State()
+	s.Counts = totals
 	c.mu.Unlock()
 	start := time.Now()
 	err := c.state.Save(s)
