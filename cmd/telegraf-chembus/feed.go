@@ -145,8 +145,8 @@ func (f *feed) awaitEnd() {
 		if f.grace == 0 {
 			break
 		}
+		// Nothing is drained here: while the plugin starts, lines wait for it.
 		f.log.Infof("Received signal %q; stopping at the end of stdin, or in %v", sig, f.grace)
-		f.Drain()
 		select {
 		case err = <-f.copied:
 		case <-time.After(f.grace):
