@@ -19,6 +19,11 @@ TELEGRAF_TAGS    := custom,inputs.execd,inputs.file,inputs.mem,inputs.tail,proce
 TELEGRAF         ?= $(BIN)/telegraf
 export TELEGRAF
 
+# The versions that "make test-telegraf" runs the plugins under, and the end-to-end tests that it runs: a kill becomes a
+# gap, in InfluxDB too; a restart with a gap open; killed plugins; and every test stops Telegraf, which must exit by itself.
+TELEGRAF_VERSIONS ?= v1.26.3 v1.30.3 v1.34.4 $(TELEGRAF_VERSION)
+TELEGRAF_TESTS    := ^Test(KilledComponent|RestartOfTelegraf|ProcessorIsKilled|OutputIsKilledBeforeTheAck|QuietLog)$$
+
 # The last InfluxDB that is written in Go only. It answers Flux queries, unlike Debian's.
 INFLUXDB_VERSION := v1.8.10
 INFLUXD          ?= $(BIN)/influxd
@@ -64,11 +69,11 @@ define ensure
 	fi
 endef
 
-.PHONY: help deps deps-build deps-lint deps-package build telegraf run test soak bench lint install package clean
+.PHONY: help deps deps-build deps-lint deps-package build telegraf run test test-telegraf soak bench lint install package clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## Install what the build and the tests need (Debian packages), or say what is missing
 	$(call ensure,$(TEST_NEEDS))
@@ -97,6 +102,11 @@ $(BIN)/telegraf: Makefile
 	GOBIN=$(BIN) $(GO) install -tags $(TELEGRAF_TAGS) github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF_VERSION)
 	@touch $@ # also if go install had nothing to do
 
+$(BIN)/telegraf-v%: Makefile
+	GOBIN=$@.new $(GO) install -tags $(TELEGRAF_TAGS) github.com/influxdata/telegraf/cmd/telegraf@v$*
+	mv $@.new/telegraf $@
+	rmdir $@.new
+
 $(BIN)/influxd:
 	GOBIN=$(BIN) $(GO) install github.com/influxdata/influxdb/cmd/influxd@$(INFLUXDB_VERSION)
 
@@ -109,6 +119,12 @@ test: deps telegraf $(INFLUXD) ## Run all tests, on real parts, with the race de
 	@! dpkg-query -W telegraf-chembus >/dev/null 2>&1 || echo "skipped, because the package is installed: the test of the Debian package"
 	$(GO) vet ./...
 	$(GO) test -race -parallel 8 -timeout 15m ./...
+
+test-telegraf: deps $(TELEGRAF_VERSIONS:%=$(BIN)/telegraf-%) ## Run some end-to-end tests under older versions of Telegraf, too
+	@for version in $(TELEGRAF_VERSIONS); do \
+	  echo "Telegraf $$version"; \
+	  TELEGRAF=$(BIN)/telegraf-$$version $(GO) test -count=1 -run '$(TELEGRAF_TESTS)' ./testutil/e2e || exit 1; \
+	done
 
 soak: build telegraf ## Run N=100 random faults on one monitor, twice as many on three (SEED=1), kill signals and maintenances
 	@$(GO) build -o $(BIN)/soak ./testutil/soak

@@ -85,7 +85,7 @@ func TestMakeTargets(t *testing.T) {
 			}
 		}
 	}
-	for _, target := range regexp.MustCompile(`(?m)^([a-z]+):.*## `).FindAllStringSubmatch(makefile, -1) {
+	for _, target := range regexp.MustCompile(`(?m)^([a-z-]+):.*## `).FindAllStringSubmatch(makefile, -1) {
 		if target[1] != "help" {
 			require.Contains(t, named, target[1], "no Markdown names this target")
 		}
