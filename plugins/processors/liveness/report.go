@@ -99,11 +99,23 @@ func statusFields(s *detector.Status) map[string]any {
 	}
 }
 
+// gapEvent says what is new about a gap.
+func gapEvent(f *detector.Finding) string {
+	switch {
+	case f.Change == detector.Report:
+		return "repeated"
+	case f.Gap.Open:
+		return "opened"
+	}
+	return "closed"
+}
+
 func (l *Liveness) gapFields(f *detector.Finding) map[string]any {
 	g := f.Gap
 	fields := map[string]any{
 		"incident_id":     g.IncidentID,
 		"open":            g.Open,
+		"event":           gapEvent(f),
 		"last_seen":       g.LastSeen,
 		"missing_seconds": g.Missing.Seconds(),
 		"threshold_s":     g.Threshold.Seconds(),
