@@ -50,8 +50,8 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			`f.conf:3: option "threshold" belongs in [[processors.liveness]], not in [[inputs.chembus]]; move it there`},
 		{"option of two other plugins", "processor", "[[processors.liveness]]\npublish_endpoint = \"tcp://bus:5558\"\n",
 			`f.conf:2: option "publish_endpoint" belongs in [[inputs.chembus]] or in [[outputs.chembus]], not in [[processors.liveness]]; move it there`},
-		{"option of the nested table", "processor", "[[processors.liveness]]\nseverity = \"high\"\n",
-			`f.conf:2: option "severity" belongs in [[processors.liveness.override]], not in [[processors.liveness]]; move it there`},
+		{"option of the nested table", "processor", "[[processors.liveness]]\nunit = \"a.service\"\n",
+			`f.conf:2: option "unit" belongs in [[processors.liveness.override]], not in [[processors.liveness]]; move it there`},
 		{"option after a nested table", "processor",
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\nthreshold = \"1m\"\n\nignore = [\"b\"]\n",
 			`f.conf:6: option "ignore" belongs in [[processors.liveness]], not in [[processors.liveness.override]]; ` +
@@ -260,7 +260,7 @@ func TestCheckWarnsOfSeverities(t *testing.T) {
 	t.Setenv("WORD", "urgent")
 	t.Chdir(t.TempDir())
 	var file strings.Builder
-	file.WriteString("[[processors.liveness]]\n")
+	file.WriteString("[[processors.liveness]]\nseverity = \"Bad\"\n")
 	for i, line := range []string{`severity = "low"`, `severity = "Critical"`, `threshold = "1m"`, `severity = "high"`, `severity = "${WORD}"`,
 		`severity = "medium"`, `severity = "critical"`} {
 		fmt.Fprintf(&file, "[[processors.liveness.override]]\nzooid = [\"z%d\"]\n%s\n", i, line)
@@ -270,8 +270,9 @@ func TestCheckWarnsOfSeverities(t *testing.T) {
 	status, stdout, stderr := invoke(t, "check", "-config", "f.conf")
 	require.Zero(t, status)
 	require.Equal(t, "processors.liveness: ok\ninputs.chembus: ok\noutputs.chembus: ok\n", stdout)
-	require.Equal(t, `W! f.conf:7: option "severity": "Critical" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
-W! f.conf:16: option "severity": "urgent" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
+	require.Equal(t, `W! f.conf:2: option "severity": "Bad" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
+W! f.conf:8: option "severity": "Critical" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
+W! f.conf:17: option "severity": "urgent" is a word that consumers of gaps do not know; use "low", "medium", "high" or "critical"
 `, stderr)
 }
 

@@ -13,26 +13,26 @@ import (
 // severities are the values that consumers of gaps know.
 var severities = []string{"low", "medium", "high", "critical"}
 
-// unusualSeverities returns the overrides whose severity is none of severities. That is no error: the value is passed
-// on as it is, and there are files with others.
+// unusualSeverities returns the problems with a severity that is none of severities, of the processor or of an override.
+// That is no error: the value is passed on as it is, and there are files with others.
 func (t table) unusualSeverities(plugin telegraf.PluginDescriber) []problem {
 	l, ok := plugin.(*liveness.Liveness)
 	if !ok {
 		return nil
 	}
 	var unusual []problem
+	compare := func(place option.Error, severity string) {
+		if severity == "" || slices.Contains(severities, severity) {
+			return
+		}
+		place.Name = "severity"
+		place.Problem = fmt.Sprintf("%q is a word that consumers of gaps do not know", severity)
+		place.Allowed = `use "low", "medium", "high" or "critical"`
+		unusual = append(unusual, t.refusal(&place))
+	}
+	compare(option.Error{}, l.Severity)
 	for i, override := range l.Overrides {
-		if override.Severity == "" || slices.Contains(severities, override.Severity) {
-			continue
-		}
-		place := &option.Error{
-			Name:    "severity",
-			Problem: fmt.Sprintf("%q is a word that consumers of gaps do not know", override.Severity),
-			Allowed: `use "low", "medium", "high" or "critical"`,
-			Table:   "override",
-			Number:  i,
-		}
-		unusual = append(unusual, t.refusal(place))
+		compare(option.Error{Table: "override", Number: i}, override.Severity)
 	}
 	return unusual
 }

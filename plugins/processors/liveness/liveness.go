@@ -28,34 +28,17 @@ const (
 
 // Liveness is the processor's configuration and state.
 type Liveness struct {
-	Measurement        string           `toml:"measurement"`
-	Bus                []string         `toml:"bus"`
-	MaxBuses           int              `toml:"max_buses"`
-	MaxComponents      int              `toml:"max_components"`
-	Identity           []string         `toml:"identity"`
-	Threshold          config.Duration  `toml:"threshold"`
-	LateAfter          *config.Duration `toml:"late_after"`
-	BlindAfter         config.Duration  `toml:"blind_after"`
-	ReportInterval     config.Duration  `toml:"report_interval"`
-	Ignore             []string         `toml:"ignore"`
-	Expected           []string         `toml:"expected"`
-	ExpectWithin       config.Duration  `toml:"expect_within"`
-	RetireAfter        config.Duration  `toml:"retire_after"`
-	RetireUnnamedAfter config.Duration  `toml:"retire_unnamed_after"`
-	UnnamedGaps        bool             `toml:"unnamed_gaps"`
-	MassCount          int              `toml:"mass_count"`
-	MassWindow         config.Duration  `toml:"mass_window"`
-	FlapCount          int              `toml:"flap_count"`
-	FlapWindow         config.Duration  `toml:"flap_window"`
-	Adaptive           bool             `toml:"adaptive"`
-	MistakesPerYear    float64          `toml:"mistakes_per_year"`
-	Forgive            int              `toml:"forgive"`
-	MinThreshold       config.Duration  `toml:"min_threshold"`
-	MaxThreshold       config.Duration  `toml:"max_threshold"`
-	Phi                *float64         `toml:"phi"` // of versions before mistakes_per_year; has no effect
-	StateFile          string           `toml:"state_file"`
-	Overrides          []*Override      `toml:"override"`
-	Log                telegraf.Logger  `toml:"-"`
+	Measurement        string          `toml:"measurement"`
+	Bus                []string        `toml:"bus"`
+	MaxBuses           int             `toml:"max_buses"`
+	Identity           []string        `toml:"identity"`
+	BlindAfter         config.Duration `toml:"blind_after"`
+	RetireUnnamedAfter config.Duration `toml:"retire_unnamed_after"`
+	UnnamedGaps        bool            `toml:"unnamed_gaps"`
+	Phi                *float64        `toml:"phi"` // of versions before mistakes_per_year; has no effect
+	StateFile          string          `toml:"state_file"`
+	RuleOptions
+	Log telegraf.Logger `toml:"-"`
 
 	ignored  globs
 	rules    ruleSet
@@ -104,7 +87,10 @@ func (l *Liveness) Init() error {
 
 // reset forgets all buses.
 func (l *Liveness) reset() {
-	config := l.detectorConfig()
+	config := l.detectorConfig(l.ignored, l.rules)
+	config.BlindAfter = time.Duration(l.BlindAfter)
+	config.Identity = strings.Join(l.Identity, detector.KeySeparator)
+	config.Expected = l.expected.everywhere
 	l.renamed = renamed{}
 	l.buses = &buses{
 		tags: l.Bus, most: l.mostBuses, retireAfter: time.Duration(l.RetireAfter), log: l.Log,
@@ -330,22 +316,10 @@ func init() {
 			Measurement:        "chembus_heartbeat",
 			Bus:                []string{"host", "endpoint"},
 			MaxBuses:           10_000,
-			MaxComponents:      100_000,
 			Identity:           []string{"zooid"},
-			Threshold:          config.Duration(30 * time.Second),
 			BlindAfter:         config.Duration(3 * time.Second),
-			ReportInterval:     config.Duration(10 * time.Second),
-			ExpectWithin:       config.Duration(time.Minute),
-			RetireAfter:        config.Duration(24 * time.Hour),
 			RetireUnnamedAfter: config.Duration(10 * time.Minute),
-			MassCount:          5,
-			MassWindow:         config.Duration(10 * time.Second),
-			FlapCount:          5,
-			FlapWindow:         config.Duration(10 * time.Minute),
-			MistakesPerYear:    100,
-			Forgive:            1,
-			MinThreshold:       config.Duration(5 * time.Second),
-			MaxThreshold:       config.Duration(2 * time.Minute),
+			RuleOptions:        defaultRules(),
 			now:                time.Now,
 		}
 	})

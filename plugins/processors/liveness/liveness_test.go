@@ -62,6 +62,8 @@ func TestSampleConfigIsOfTheDefaults(t *testing.T) {
 	require.Equal(t, want.Forgive, got.Forgive)
 	require.Equal(t, want.MinThreshold, got.MinThreshold)
 	require.Equal(t, want.MaxThreshold, got.MaxThreshold)
+	require.Equal(t, want.Severity, got.Severity)
+	require.Empty(t, got.Actions)
 	require.Equal(t, want.StateFile, got.StateFile)
 	require.NoError(t, got.Init())
 	require.NoError(t, want.Init())
@@ -101,6 +103,7 @@ func TestInitNamesTheBadOption(t *testing.T) {
 		{"expected", `"test_a" is ignored`, func(l *Liveness) { l.Expected, l.Ignore = []string{"a", "test_a"}, []string{"test_*"} }},
 		{"expected", `"a" is no name`, func(l *Liveness) { l.Expected, l.Identity = []string{"a"}, []string{"zooid", "host"} }},
 		{"retire_after", `"2m0s" is not above the threshold of "2m0s"`, func(l *Liveness) { l.RetireAfter, l.Adaptive = l.MaxThreshold, true }},
+		{"severity", "is empty", func(l *Liveness) { l.Severity = "" }},
 		{"mass_count", "is below 1", func(l *Liveness) { l.MassCount = 0 }},
 		{"flap_count", "is below 2", func(l *Liveness) { l.FlapCount = 1 }},
 		{"mistakes_per_year", "0 is out of range", func(l *Liveness) { l.MistakesPerYear = 0 }},

@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -8,14 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
-
-// defaultSeverity is the severity of the gaps that no override speaks of.
-const defaultSeverity = "critical"
 
 // Override changes what applies to the components that it matches. All of its conditions must hold; one
 // that is left out always does.
@@ -29,21 +28,16 @@ type Override struct {
 	Unit      string           `toml:"unit"`    // of systemd that runs it
 }
 
-// actions are what an operator is recommended to do about a silent component.
-func (o *Override) actions() []string {
-	switch {
-	case len(o.Actions) > 0:
-		return o.Actions
-	case o.Unit != "":
-		return []string{"systemctl status " + o.Unit, "journalctl -u " + o.Unit + " -n 50"}
-	}
-	return []string{"Check that the process of the component runs", "Look at the last lines of its log"}
-}
-
 // ruleSet finds the rule of a component.
 type ruleSet struct {
 	overrides []compiledOverride
 	otherwise rulePair
+}
+
+// unnamedRule is what is different for components without a name.
+type unnamedRule struct {
+	RetireAfter time.Duration
+	Gaps        bool
 }
 
 type compiledOverride struct {
@@ -86,15 +80,16 @@ func (l *Liveness) ThresholdOf(zooid, niche string) time.Duration {
 	return l.rules.For(zooid, niche).Threshold
 }
 
-func (l *Liveness) compileRules() (ruleSet, error) {
+// compileRules makes the rules; all components have a name if unnamed is nil.
+func (o *RuleOptions) compileRules(unnamed *unnamedRule, log telegraf.Logger) (ruleSet, error) {
 	var set ruleSet
 	var err error
-	set.otherwise, err = l.rulePair(&Override{LateAfter: l.LateAfter})
+	set.otherwise, err = o.rulePair(&Override{LateAfter: o.LateAfter}, unnamed)
 	if err != nil {
 		return set, err
 	}
-	for i, o := range l.Overrides {
-		if len(o.Zooid)+len(o.Niche) == 0 {
+	for i, override := range o.Overrides {
+		if len(override.Zooid)+len(override.Niche) == 0 {
 			return set, &option.Error{
 				Name: "override", Table: "override", Number: i,
 				Problem: fmt.Sprintf("number %d matches everything, since it names neither zooid nor niche", i+1),
@@ -102,8 +97,8 @@ func (l *Liveness) compileRules() (ruleSet, error) {
 			}
 		}
 		var c compiledOverride
-		if c.zooid, err = compileGlobs(o.Zooid); err == nil {
-			c.niche, err = compileGlobs(o.Niche)
+		if c.zooid, err = compileGlobs(override.Zooid); err == nil {
+			c.niche, err = compileGlobs(override.Niche)
 		}
 		if err != nil {
 			return set, &option.Error{
@@ -112,16 +107,16 @@ func (l *Liveness) compileRules() (ruleSet, error) {
 				Allowed: `use globs such as ["audio_*"]`,
 			}
 		}
-		if c.rules, err = l.rulePair(o); err != nil {
+		if c.rules, err = o.rulePair(override, unnamed); err != nil {
 			var bad *option.Error
 			if errors.As(err, &bad) {
 				bad.Table, bad.Number = "override", i
 			}
 			return set, err
 		}
-		for earlier, e := range l.Overrides[:i] {
-			if covers(e.Zooid, o.Zooid) && covers(e.Niche, o.Niche) {
-				l.Log.Warnf("Override number %d can never match: number %d comes before it and takes all of it", i+1, earlier+1)
+		for earlier, e := range o.Overrides[:i] {
+			if covers(e.Zooid, override.Zooid) && covers(e.Niche, override.Niche) {
+				log.Warnf("Override number %d can never match: number %d comes before it and takes all of it", i+1, earlier+1)
 				break
 			}
 		}
@@ -131,17 +126,17 @@ func (l *Liveness) compileRules() (ruleSet, error) {
 }
 
 // rulePair makes the rules of an override; what it leaves out is as without it.
-func (l *Liveness) rulePair(o *Override) (rulePair, error) {
-	threshold := l.Threshold
-	if o.Threshold != nil {
-		threshold = *o.Threshold
+func (o *RuleOptions) rulePair(override *Override, unnamed *unnamedRule) (rulePair, error) {
+	threshold := o.Threshold
+	if override.Threshold != nil {
+		threshold = *override.Threshold
 	}
 	lateAfter := threshold / 2
 	switch {
-	case o.LateAfter != nil:
+	case override.LateAfter != nil:
+		lateAfter = *override.LateAfter
+	case override.Threshold == nil && o.LateAfter != nil:
 		lateAfter = *o.LateAfter
-	case o.Threshold == nil && l.LateAfter != nil:
-		lateAfter = *l.LateAfter
 	}
 	for _, d := range []struct {
 		name  string
@@ -158,39 +153,60 @@ func (l *Liveness) rulePair(o *Override) (rulePair, error) {
 			Allowed: "use at most the threshold, or leave it out for half of it",
 		}
 	}
-	longest := threshold
-	if l.Adaptive {
-		longest = max(longest, l.MaxThreshold)
+	longest := time.Duration(threshold)
+	if o.Adaptive {
+		longest = max(longest, time.Duration(o.MaxThreshold))
 	}
-	for _, d := range []struct {
-		name  string
-		value config.Duration
-	}{{"retire_after", l.RetireAfter}, {"retire_unnamed_after", l.RetireUnnamedAfter}} {
-		if d.value <= longest && (l.UnnamedGaps || d.name == "retire_after") {
-			return rulePair{}, &option.Error{
-				Name:    d.name,
-				Problem: fmt.Sprintf("%q is not above the threshold of %q", time.Duration(d.value), time.Duration(longest)),
-				Allowed: "use more, or a gap would be closed as soon as it is opened",
-			}
-		}
+	if err := retiresAfter("retire_after", time.Duration(o.RetireAfter), longest); err != nil {
+		return rulePair{}, err
 	}
 	named := &detector.Rule{
 		Threshold:   time.Duration(threshold),
 		LateAfter:   time.Duration(lateAfter),
-		RetireAfter: time.Duration(l.RetireAfter),
-		Severity:    defaultSeverity,
+		RetireAfter: time.Duration(o.RetireAfter),
+		Severity:    cmp.Or(override.Severity, o.Severity),
+		Actions:     o.actions(override),
+		Unit:        override.Unit,
 		Gaps:        true,
 	}
-	if o.Threshold != nil {
+	if override.Threshold != nil {
 		named.AdaptUpTo = named.Threshold
 	}
-	if o.Severity != "" {
-		named.Severity = o.Severity
+	rules := rulePair{named: named, unnamed: named}
+	if unnamed != nil {
+		if unnamed.Gaps {
+			if err := retiresAfter("retire_unnamed_after", unnamed.RetireAfter, longest); err != nil {
+				return rulePair{}, err
+			}
+		}
+		rule := *named
+		rule.RetireAfter, rule.Gaps, rule.Unnamed = unnamed.RetireAfter, unnamed.Gaps, true
+		rules.unnamed = &rule
 	}
-	named.Actions, named.Unit = o.actions(), o.Unit
-	unnamed := *named
-	unnamed.RetireAfter = time.Duration(l.RetireUnnamedAfter)
-	unnamed.Gaps = l.UnnamedGaps
-	unnamed.Unnamed = true
-	return rulePair{named: named, unnamed: &unnamed}, nil
+	return rules, nil
+}
+
+// retiresAfter checks that a component is not retired before it is silent.
+func retiresAfter(name string, value, threshold time.Duration) error {
+	if value > threshold {
+		return nil
+	}
+	return &option.Error{
+		Name:    name,
+		Problem: fmt.Sprintf("%q is not above the threshold of %q", value, threshold),
+		Allowed: "use more, or a gap would be closed as soon as it is opened",
+	}
+}
+
+// actions are what an operator is recommended to do about a silent component.
+func (o *RuleOptions) actions(override *Override) []string {
+	switch {
+	case len(override.Actions) > 0:
+		return override.Actions
+	case override.Unit != "":
+		return []string{"systemctl status " + override.Unit, "journalctl -u " + override.Unit + " -n 50"}
+	case len(o.Actions) > 0:
+		return o.Actions
+	}
+	return []string{"Check that the process of the component runs", "Look at the last lines of its log"}
 }
