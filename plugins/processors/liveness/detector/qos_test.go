@@ -195,7 +195,7 @@ func atRate(settings []quality, perYear float64) float64 {
 // TestPromise checks that no trace has more mistakes than were asked for, how soon crashes are detected, and that the
 // poller is slower.
 func TestPromise(t *testing.T) {
-	colonies, settings := 4, []float64{30, 100, 300, 600, 1000, 2000, 10_000}
+	colonies, settings := 2, []float64{30, 100, 300, 600, 1000, 2000, 10_000}
 	if testing.Short() {
 		colonies, settings = 1, []float64{100}
 	}
