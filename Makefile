@@ -69,11 +69,11 @@ define ensure
 	fi
 endef
 
-.PHONY: help deps deps-build deps-lint deps-package build telegraf run test test-telegraf soak bench lint install package clean
+.PHONY: help deps deps-build deps-lint deps-package build build-liveness telegraf run test test-telegraf soak bench lint install package clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## Install what the build and the tests need (Debian packages), or say what is missing
 	$(call ensure,$(TEST_NEEDS))
@@ -94,6 +94,14 @@ endif
 
 build: deps-build ## Build telegraf-chembus and chembus-colony to bin/
 	$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/...
+
+# What needs no libzmq, as static programs. The state file needs a Unix.
+LIVENESS_FOR := linux_amd64 linux_arm64 darwin_arm64
+
+build-liveness: $(addprefix liveness_,$(LIVENESS_FOR)) ## Build telegraf-chembus without libzmq to bin/liveness/: processors.liveness alone, static
+liveness_%:
+	CGO_ENABLED=0 GOOS=$(word 1,$(subst _, ,$*)) GOARCH=$(word 2,$(subst _, ,$*)) \
+	  $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/liveness/telegraf-chembus_$* ./cmd/telegraf-chembus
 
 telegraf: $(TELEGRAF) ## Build a real Telegraf to bin/telegraf, unless TELEGRAF= names one
 

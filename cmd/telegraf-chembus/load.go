@@ -43,6 +43,9 @@ func (t table) load(adjust ...func(telegraf.PluginDescriber)) (telegraf.PluginDe
 
 // configured creates the table's plugin and sets its options.
 func (t table) configured() (telegraf.PluginDescriber, []problem) {
+	if t.role.create == nil {
+		return nil, []problem{{t.place, t.line, noLibzmq(t.role.id())}}
+	}
 	plugin := t.role.create()
 	if problems := t.set(plugin, t.role.header(), t.options); len(problems) > 0 {
 		return nil, inOrder(problems)

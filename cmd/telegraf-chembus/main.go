@@ -15,9 +15,6 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
-	"github.com/pebbe/zmq4"
-
-	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 const usage = `telegraf-chembus runs the ChemBus plugins as external plugins of Telegraf (execd).
@@ -62,6 +59,9 @@ const (
 	exitUsage
 )
 
+// defaultWait is the timeout of a wait without -timeout.
+const defaultWait = time.Minute
+
 // The configuration file used without -config: the one that the environment variable names (none if it is empty), else
 // the standard one if it exists. So Telegraf's drop-in needs no change.
 const (
@@ -91,7 +91,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	var failures []error
 	switch a.verb {
 	case "sample":
-		for i, r := range roles {
+		for i, r := range built() {
 			if i > 0 {
 				fmt.Fprintln(stdout)
 			}
@@ -223,22 +223,6 @@ func parseFlags(flags *flag.FlagSet, args []string) (operands []string, err erro
 	return operands, nil
 }
 
-// checkWait checks the arguments of a wait.
-func (a arguments) checkWait() error {
-	if len(a.names) == 0 {
-		return errors.New("no component to wait for: name at least one, as in telegraf-chembus wait NAME")
-	}
-	for _, name := range a.names {
-		if !bus.ValidName(name) {
-			return fmt.Errorf("%q is no name that a component can have", name)
-		}
-	}
-	if a.timeout <= 0 {
-		return fmt.Errorf("the timeout is %v; use a duration above 0 such as 60s", a.timeout)
-	}
-	return nil
-}
-
 // unnamedFile returns the file to use without -config; empty if there is none.
 func unnamedFile(standard string) string {
 	if file, set := os.LookupEnv(configVariable); set {
@@ -259,6 +243,5 @@ func versionLine() string {
 			v = info.Main.Version
 		}
 	}
-	major, minor, patch := zmq4.Version()
-	return fmt.Sprintf("telegraf-chembus %s (libzmq %d.%d.%d, %s)", v, major, minor, patch, runtime.Version())
+	return fmt.Sprintf("telegraf-chembus %s (%s, %s)", v, libzmqVersion(), runtime.Version())
 }

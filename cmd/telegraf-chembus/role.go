@@ -4,28 +4,34 @@ import (
 	"slices"
 
 	"github.com/influxdata/telegraf"
-	"github.com/influxdata/telegraf/plugins/inputs"
-	"github.com/influxdata/telegraf/plugins/outputs"
 	"github.com/influxdata/telegraf/plugins/processors"
 
-	// The plugins register themselves with Telegraf.
-	_ "github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
-	_ "github.com/kloros/telegraf-chembus/plugins/outputs/chembus"
+	// The plugin registers itself with Telegraf.
 	_ "github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
 // A role is one of the three plugins that this program can run.
 type role struct {
-	name    string // on the command line
-	section string // in the configuration, as in Telegraf's own
-	plugin  string // name in Telegraf's registry of that section
-	create  func() telegraf.PluginDescriber
+	name    string                          // on the command line
+	section string                          // in the configuration, as in Telegraf's own
+	plugin  string                          // name in Telegraf's registry of that section
+	create  func() telegraf.PluginDescriber // nil: this build has no libzmq
 }
 
 var roles = []role{
-	{"input", "inputs", "chembus", func() telegraf.PluginDescriber { return inputs.Inputs["chembus"]() }},
+	{"input", "inputs", "chembus", createInput},
 	{"processor", "processors", "liveness", func() telegraf.PluginDescriber { return processors.Processors["liveness"]() }},
-	{"output", "outputs", "chembus", func() telegraf.PluginDescriber { return outputs.Outputs["chembus"]() }},
+	{"output", "outputs", "chembus", createOutput},
+}
+
+// built returns the roles whose plugins this build has.
+func built() []role {
+	return slices.DeleteFunc(slices.Clone(roles), func(r role) bool { return r.create == nil })
+}
+
+// noLibzmq says why this build does not have a plugin or a command.
+func noLibzmq(name string) string {
+	return name + " cannot run, because this build has no libzmq; use the one that make build makes, or the package"
 }
 
 // roleNamed returns the role of that name.

@@ -8,29 +8,17 @@ import (
 	"github.com/influxdata/telegraf"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
-	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
-	output "github.com/kloros/telegraf-chembus/plugins/outputs/chembus"
-	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
-// stateOf returns the place of a plugin's state file, and whether it is given rather than the default; false if the
-// plugin has none.
-func stateOf(plugin telegraf.PluginDescriber) (path string, given, ok bool) {
-	switch p := plugin.(type) {
-	case *liveness.Liveness:
-		path, given = statefile.Place(p.StateFile, liveness.StateName)
-	case *output.ChemBus:
-		path, given = statefile.Place(p.StateFile, output.StateName)
-	default:
-		return "", false, false
-	}
-	return path, given, true
+// stateful is a plugin with a state file.
+type stateful interface {
+	StatePlace() (path string, given bool)
 }
 
 // conflictWithState compares the state files of the output and of the processor.
-func conflictWithState(o *output.ChemBus, l *liveness.Liveness) error {
-	path, _, _ := stateOf(o)
-	other, _, _ := stateOf(l)
+func conflictWithState(output, processor stateful) error {
+	path, _ := output.StatePlace()
+	other, _ := processor.StatePlace()
 	if !sameFile(path, other) {
 		return nil
 	}
@@ -63,8 +51,12 @@ func resolved(path string) string {
 // checkStateFolder returns an error if the folder of a plugin's state file does not exist: then the plugin does not
 // start. Whether the plugin may write there only its own user can tell.
 func checkStateFolder(plugin telegraf.PluginDescriber) error {
-	path, given, ok := stateOf(plugin)
-	if !ok || !given {
+	p, ok := plugin.(stateful)
+	if !ok {
+		return nil
+	}
+	path, given := p.StatePlace()
+	if !given {
 		return nil
 	}
 	folder := filepath.Dir(path)

@@ -37,7 +37,7 @@ func unknownOption(target any, header, name string) string {
 // if there are any, else the plugins' own tables, else the nested ones.
 func tablesWith(name, header string) []string {
 	var same, own, nested []string
-	for _, r := range roles {
+	for _, r := range built() {
 		ofPlugin := strings.HasPrefix(header, "[["+r.id()+"]]") || strings.HasPrefix(header, "[["+r.id()+".")
 		add := func(headers *[]string, h string) {
 			if ofPlugin {

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package main
 
 import (
@@ -14,9 +16,6 @@ import (
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
 )
-
-// defaultWait is the timeout of a wait without -timeout.
-const defaultWait = time.Minute
 
 // maxMissing is how many names the message about a timeout lists.
 const maxMissing = 20
@@ -135,4 +134,20 @@ func timeoutError(missing []string, timeout time.Duration, endpoint string, conn
 		state = "and no connection to the bus at"
 	}
 	return fmt.Errorf("no heartbeat from %s within %v, %s %q", list, timeout, state, endpoint)
+}
+
+// checkWait checks the arguments of a wait.
+func (a arguments) checkWait() error {
+	if len(a.names) == 0 {
+		return errors.New("no component to wait for: name at least one, as in telegraf-chembus wait NAME")
+	}
+	for _, name := range a.names {
+		if !bus.ValidName(name) {
+			return fmt.Errorf("%q is no name that a component can have", name)
+		}
+	}
+	if a.timeout <= 0 {
+		return fmt.Errorf("the timeout is %v; use a duration above 0 such as 60s", a.timeout)
+	}
+	return nil
 }

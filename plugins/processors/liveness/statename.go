@@ -1,4 +1,0 @@
-package liveness
-
-// StateName is the name of the state file in a directory for state.
-const StateName = stateName
