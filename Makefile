@@ -12,9 +12,9 @@ DIST     := $(CURDIR)/dist
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || \
   { n=$$(git rev-list --count HEAD 2>/dev/null) && echo "v0.0.0-$$n-g$$(git describe --always --dirty --exclude '*')"; } || echo devel)
 
-# A real Telegraf, with the plugins that the drop-in, the demo and the tests use.
+# A real Telegraf, with the plugins that the drop-in, the documentation, the demo and the tests use.
 TELEGRAF_VERSION := v1.39.3
-TELEGRAF_TAGS    := custom,inputs.execd,inputs.file,inputs.mem,inputs.tail,processors.execd,processors.starlark,aggregators.final,outputs.execd,outputs.file,outputs.influxdb,outputs.prometheus_client,parsers.influx,parsers.json,parsers.value,serializers.influx
+TELEGRAF_TAGS    := custom,inputs.cpu,inputs.exec,inputs.execd,inputs.file,inputs.http_listener_v2,inputs.influxdb_listener,inputs.internal,inputs.mem,inputs.mqtt_consumer,inputs.nats_consumer,inputs.tail,processors.execd,processors.override,processors.starlark,processors.template,aggregators.final,outputs.execd,outputs.file,outputs.http,outputs.influxdb,outputs.mqtt,outputs.nats,outputs.prometheus_client,parsers.influx,parsers.json,parsers.json_v2,parsers.value,serializers.influx,serializers.json,serializers.template
 # Name another with TELEGRAF=/path/to/telegraf.
 TELEGRAF         ?= $(BIN)/telegraf
 export TELEGRAF
@@ -47,7 +47,7 @@ endif
 
 # What the machine must have, each as "check:package", no colon in the check. Debian's names.
 BUILD_NEEDS := "command -v gcc:gcc" "command -v pkg-config:pkg-config" "pkg-config --exists libzmq:libzmq3-dev"
-TEST_NEEDS  := $(BUILD_NEEDS) "/usr/bin/python3 -c 'import zmq':python3-zmq" "command -v influxd:influxdb"
+TEST_NEEDS  := $(BUILD_NEEDS) "/usr/bin/python3 -c 'import zmq':python3-zmq" "command -v influxd:influxdb" "command -v prometheus-alertmanager:prometheus-alertmanager"
 LINT_NEEDS  := $(BUILD_NEEDS) "command -v mdl:ruby-mdl"
 CROSS_NEEDS := "command -v $(TRIPLE)-gcc:gcc-$(subst _,-,$(TRIPLE))" "test -e /usr/lib/$(TRIPLE)/libzmq.so:libzmq3-dev:$(ARCH)"
 
