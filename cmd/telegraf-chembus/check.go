@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/influxdata/telegraf"
+
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
 // check loads every table in the file, prints which are valid, warns and returns all problems. The file is shared if all
@@ -29,6 +33,7 @@ func check(file string, shared bool, stdout, stderr io.Writer) []error {
 		}
 		if len(bad) == 0 {
 			fmt.Fprintf(stdout, "%s: ok\n", t.role.id())
+			printWatches(plugin, stdout)
 		}
 		problems = append(problems, bad...)
 	}
@@ -44,6 +49,18 @@ func check(file string, shared bool, stdout, stderr io.Writer) []error {
 		failures = append(failures, p)
 	}
 	return failures
+}
+
+// printWatches prints what the watches of the processor take.
+func printWatches(plugin telegraf.PluginDescriber, stdout io.Writer) {
+	l, ok := plugin.(*liveness.Liveness)
+	if !ok {
+		return
+	}
+	for _, w := range l.Watches {
+		fmt.Fprintf(stdout, "  watch %q: %s by %s, tick %s, threshold %v\n", w.Name, strings.Join(w.Measurement, ", "),
+			strings.Join(w.Identity, ", "), strings.Join(w.Tick, ", "), time.Duration(w.Threshold))
+	}
 }
 
 // compare returns what does not fit in the options of a loaded plugin, the tables beside it and the files on this host.

@@ -51,7 +51,23 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"option of two other plugins", "processor", "[[processors.liveness]]\npublish_endpoint = \"tcp://bus:5558\"\n",
 			`f.conf:2: option "publish_endpoint" belongs in [[inputs.chembus]] or in [[outputs.chembus]], not in [[processors.liveness]]; move it there`},
 		{"option of the nested table", "processor", "[[processors.liveness]]\nunit = \"a.service\"\n",
-			`f.conf:2: option "unit" belongs in [[processors.liveness.override]], not in [[processors.liveness]]; move it there`},
+			`f.conf:2: option "unit" belongs in [[processors.liveness.override]] or in [[processors.liveness.watch.override]], not in [[processors.liveness]]; move it there`},
+		{"option of a watch", "processor", watchTable("tresholds = \"5s\""),
+			`f.conf:7: unknown option "tresholds" in [[processors.liveness.watch]]; did you mean "threshold"? telegraf-chembus sample shows all options`},
+		{"option of an override of a watch", "processor",
+			watchTable("[[processors.liveness.watch.override]]\nzooid = [\"a\"]\nhost = [\"b\"]"),
+			`f.conf:9: unknown option "host" in [[processors.liveness.watch.override]]; ` +
+				`allowed: zooid, niche, threshold, late_after, severity, actions, unit`},
+		{"value that Init refuses in a watch", "processor", "[[processors.liveness]]\nmass_count = 3\n" +
+			strings.TrimPrefix(watchTable("mass_count = 0"), "[[processors.liveness]]\n"),
+			`f.conf:8: option "mass_count": is below 1; use at least 1; a large number turns outages off`},
+		{"value that Init refuses in an override of a watch", "processor",
+			watchTable("[[processors.liveness.watch.override]]\nzooid = [\"a\"]\nthreshold = \"2d\""),
+			`f.conf:7: option "retire_after": "24h0m0s" is not above the threshold of "48h0m0s"; ` +
+				`use more, or a gap would be closed as soon as it is opened`},
+		{"a watch without a tick", "processor", strings.Replace(watchTable(""), "tick = [\"internal_agent\"]\n", "", 1),
+			`f.conf:2: option "tick": is empty; without it silence of all and a pipeline that stands still look the same; ` +
+				`name metrics that come the same way, and go on to come if every component is silent, such as ["internal_agent"]`},
 		{"option after a nested table", "processor",
 			"[[processors.liveness]]\n[[processors.liveness.override]]\nzooid = [\"a\"]\nthreshold = \"1m\"\n\nignore = [\"b\"]\n",
 			`f.conf:6: option "ignore" belongs in [[processors.liveness]], not in [[processors.liveness.override]]; ` +
@@ -253,6 +269,19 @@ func TestCheckReportsEveryTable(t *testing.T) {
 E! f.conf:3: option "max_pending": "many" is not a 64-bit integer; use a whole number without quotes, such as 1000
 E! f.conf:9: option "subscribe_endpoint": "bogus" is not a transport that the bus uses; use "tcp://HOST:PORT" or "ipc://PATH"
 E! f.conf:11: unknown table [[inputs.cpu]]; allowed: `+tablesAllowed+"\n", stderr)
+}
+
+// watchTable is a file with a watch, whose last lines are some more.
+func watchTable(more string) string {
+	return "[[processors.liveness]]\n[[processors.liveness.watch]]\nname = \"hosts\"\nmeasurement = [\"cpu\"]\n" +
+		"identity = [\"host\"]\ntick = [\"internal_agent\"]\n" + more + "\n"
+}
+
+func TestCheckPrintsWatches(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeConfig(t, watchTable("threshold = \"1m\"")+"[[inputs.chembus]]\n[[outputs.chembus]]\n")
+	_, stdout, _ := invoke(t, "check", "-config", "f.conf")
+	require.Contains(t, stdout, "processors.liveness: ok\n  watch \"hosts\": cpu by host, tick internal_agent, threshold 1m0s\n")
 }
 
 // TestCheckWarnsOfSeverities has a file as it was valid before there was a list of severities.

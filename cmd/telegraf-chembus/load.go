@@ -81,15 +81,28 @@ func (t table) find(err error) (node any, line int) {
 	if !errors.As(err, &bad) {
 		return nil, t.line
 	}
+	tables := []map[string]any{t.options} // the plugin's and those within
 	line = t.line
-	if tables, _ := t.options[bad.Table].([]*ast.Table); bad.Number < len(tables) {
-		if node, ok := tables[bad.Number].Fields[bad.Name]; ok {
+	inherits := true
+	for _, at := range []struct {
+		table  string
+		number int
+	}{{bad.Outer, bad.OuterNumber}, {bad.Table, bad.Number}} {
+		within, _ := tables[0][at.table].([]*ast.Table)
+		if at.number < len(within) {
+			tables, line = append([]map[string]any{within[at.number].Fields}, tables...), within[at.number].Line
+			inherits = at.table == "override"
+		}
+	}
+	if !inherits { // what a watch leaves out has a default
+		tables = tables[:1]
+	} else if len(tables) > 2 {
+		tables = tables[:2]
+	}
+	for _, options := range tables {
+		if node, ok := options[bad.Name]; ok && bad.Name != bad.Table {
 			return node, lineOf(node)
 		}
-		line = tables[bad.Number].Line
-	}
-	if node, ok := t.options[bad.Name]; ok && bad.Name != bad.Table {
-		return node, lineOf(node)
 	}
 	return nil, line
 }
@@ -102,6 +115,7 @@ func (t table) set(target any, header string, nodes map[string]any) []problem {
 		if tables, list, ok := nested(target, name, node); ok {
 			for _, table := range tables {
 				element := reflect.New(tableType(list.Type()))
+				_ = toml.UnmarshalTable(&ast.Table{}, element.Interface()) // sets the defaults
 				problems = append(problems, t.set(element.Interface(), nestedHeader(header, name), table.Fields)...)
 				if list.Type().Elem().Kind() != reflect.Pointer {
 					element = element.Elem()

@@ -13,7 +13,7 @@ import (
 // severities are the values that consumers of gaps know.
 var severities = []string{"low", "medium", "high", "critical"}
 
-// unusualSeverities returns the problems with a severity that is none of severities, of the processor or of an override.
+// unusualSeverities returns the problems with a severity that is none of severities, of the processor, a watch or an override.
 // That is no error: the value is passed on as it is, and there are files with others.
 func (t table) unusualSeverities(plugin telegraf.PluginDescriber) []problem {
 	l, ok := plugin.(*liveness.Liveness)
@@ -33,6 +33,12 @@ func (t table) unusualSeverities(plugin telegraf.PluginDescriber) []problem {
 	compare(option.Error{}, l.Severity)
 	for i, override := range l.Overrides {
 		compare(option.Error{Table: "override", Number: i}, override.Severity)
+	}
+	for i, watch := range l.Watches {
+		compare(option.Error{Table: "watch", Number: i}, watch.Severity)
+		for k, override := range watch.Overrides {
+			compare(option.Error{Table: "override", Number: k, Outer: "watch", OuterNumber: i}, override.Severity)
+		}
 	}
 	return unusual
 }

@@ -33,34 +33,36 @@ func unknownOption(target any, header, name string) string {
 	return fmt.Sprintf("unknown option %q in %s; allowed: %s", name, header, strings.Join(allowed, ", "))
 }
 
-// tablesWith returns the headers of the tables that have an option: those of the same plugin as the table of a header
-// if there are any, else the plugins' own tables, else the nested ones.
+// tablesWith returns the headers of the tables that have an option: those around the table of a header, or else those of the
+// same plugin, if there are any, else the plugins' own tables, else the nested ones.
 func tablesWith(name, header string) []string {
 	var same, own, nested []string
 	for _, r := range built() {
 		ofPlugin := strings.HasPrefix(header, "[["+r.id()+"]]") || strings.HasPrefix(header, "[["+r.id()+".")
-		add := func(headers *[]string, h string) {
-			if ofPlugin {
-				headers = &same
-			}
-			*headers = append(*headers, h)
-		}
-		for _, field := range options(r.create()) {
-			if key(field) == name {
-				add(&own, r.header())
-			}
-			element := tableType(field.Type)
-			if element == nil {
-				continue
-			}
-			for _, inner := range options(reflect.New(element).Interface()) {
-				if key(inner) == name {
-					add(&nested, nestedHeader(r.header(), key(field)))
+		var search func(target any, in string)
+		search = func(target any, in string) {
+			for _, field := range options(target) {
+				if key(field) == name {
+					switch {
+					case ofPlugin:
+						same = append(same, in)
+					case in == r.header():
+						own = append(own, in)
+					default:
+						nested = append(nested, in)
+					}
+				}
+				if element := tableType(field.Type); element != nil {
+					search(reflect.New(element).Interface(), nestedHeader(in, key(field)))
 				}
 			}
 		}
+		search(r.create(), r.header())
 	}
-	for _, headers := range [][]string{same, own, nested} {
+	around := slices.DeleteFunc(slices.Clone(same), func(h string) bool {
+		return !strings.HasPrefix(header, strings.TrimSuffix(h, "]]")+".")
+	})
+	for _, headers := range [][]string{around, same, own, nested} {
 		if len(headers) > 0 {
 			return headers
 		}

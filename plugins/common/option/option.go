@@ -16,6 +16,19 @@ type Error struct {
 	// Of an option in one of several tables within the plugin's own.
 	Table  string // the name of these tables; empty: the option is in the plugin's own
 	Number int    // which of them, from 0
+
+	// If these tables are in one of several others.
+	Outer       string
+	OuterNumber int
+}
+
+// Within says that the option, or the table that it is in, is in one of several tables of the plugin.
+func (e *Error) Within(table string, number int) {
+	if e.Table == "" {
+		e.Table, e.Number = table, number
+	} else {
+		e.Outer, e.OuterNumber = table, number
+	}
 }
 
 // Error returns the one-line message: option, problem, remedy.

@@ -16,7 +16,8 @@ import (
 // bus is one bus and its detector. Nothing on one bus changes the state of a component on another.
 type bus struct {
 	key      string
-	values   []string // of the tags that the option bus names
+	values   []string // of the tags that the option bus names; the name of a watch
+	watch    *Watch   // whose components these are; nil: it is a bus
 	detector *detector.Detector
 	arrival  uint64    // of the latest metric, counted over all buses; 0: none came since the start
 	heard    time.Time // time of the latest metric; zero: none came since the start
@@ -25,6 +26,7 @@ type bus struct {
 	jumps    int       // ticks in a row, each after a jump or a restart of observed_s, as of the last tick
 	refused  int       // heartbeats of which was logged that they were dropped for want of room
 	refusals logging.RateLimit
+	blind    logging.RateLimit // of a watch
 
 	// Of the store:
 	outage      string          // that components join
@@ -36,6 +38,14 @@ type bus struct {
 
 // name is what tells the bus from others, as a person reads it.
 func (b *bus) name() string { return busName(b.values) }
+
+// title says what it is, too.
+func (b *bus) title() string {
+	if b.watch != nil {
+		return fmt.Sprintf("the watch %q", b.name())
+	}
+	return fmt.Sprintf("the bus %q", b.name())
+}
 
 // agrees reports whether a key has the values of the bus, or none, for each tag.
 func (b *bus) agrees(key string) bool {
@@ -208,7 +218,10 @@ func (s *buses) Remove(b *bus) {
 
 // Describe names a component in a log line.
 func (s *buses) Describe(b *bus, key string) string {
-	if len(s.all) > 1 {
+	switch {
+	case b.watch != nil:
+		return fmt.Sprintf("%q of %q", detector.Name(key), b.name())
+	case len(s.all) > 1:
 		return fmt.Sprintf("%q on %q", detector.Name(key), b.name())
 	}
 	return fmt.Sprintf("%q", detector.Name(key))

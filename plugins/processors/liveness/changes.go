@@ -24,7 +24,7 @@ var logLines = []struct {
 	{detector.WentSilent, "Silent"},
 	{detector.NeverSeen, "Expected, but not heard"},
 	{detector.WasRetired, "Retired after a long silence"},
-	{detector.WentAway, "Gone, without a name to come back under"},
+	{detector.WentAway, "Gone, without a gap"},
 	{detector.WasEvicted, "Removed to make room, since max_components are known"},
 }
 

@@ -38,12 +38,14 @@ type Liveness struct {
 	Phi                *float64        `toml:"phi"` // of versions before mistakes_per_year; has no effect
 	StateFile          string          `toml:"state_file"`
 	RuleOptions
-	Log telegraf.Logger `toml:"-"`
+	Watches []*Watch        `toml:"watch"`
+	Log     telegraf.Logger `toml:"-"`
 
 	ignored  globs
 	rules    ruleSet
 	expected expectations
 	buses    *buses // nil before Init
+	watches  watches
 	renamed  renamed
 	pipeline pipeline
 	changes  changeLog
@@ -81,11 +83,12 @@ func (l *Liveness) Init() error {
 		l.Log.Warnf("The option phi has no effect and can be removed: mistakes_per_year (%g) has replaced it", l.MistakesPerYear)
 	}
 	l.changes = changeLog{log: l.Log}
+	l.watches = watches{all: l.Watches, byName: make(map[string][]taker), started: l.now()}
 	l.reset()
 	return nil
 }
 
-// reset forgets all buses.
+// reset forgets all that is known.
 func (l *Liveness) reset() {
 	config := l.detectorConfig(l.ignored, l.rules)
 	config.BlindAfter = time.Duration(l.BlindAfter)
@@ -110,6 +113,9 @@ func (l *Liveness) reset() {
 	}
 	for key := range l.expected.anywhere {
 		l.expected.anywhere[key], l.expected.undecided = nil, true
+	}
+	for _, w := range l.Watches {
+		w.reset()
 	}
 }
 
@@ -144,8 +150,24 @@ const (
 	heartbeat
 )
 
-// Add takes one metric. Ticks end here, everything else is passed on, followed by what was found.
+// Add takes one metric. Ticks of inputs.chembus end here, everything else is passed on, followed by what was found.
 func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
+	watched := l.watches.Read(m, l.now, l.Log)
+	l.addToBus(m, acc)
+	for i := range watched {
+		e := &watched[i]
+		if l.standby && (e.kind == tick || !l.copyLogged) {
+			l.takeOver(acc, nil)
+		}
+		if !l.standby {
+			l.feedWatch(acc, e)
+		}
+	}
+	return nil
+}
+
+// addToBus passes a metric on and takes what it says to the detector of a bus.
+func (l *Liveness) addToBus(m telegraf.Metric, acc telegraf.Accumulator) {
 	e, judged := l.read(m)
 	if judged && e.kind == tick {
 		l.pipeline.Ticked()
@@ -163,23 +185,23 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 		acc.AddMetric(m) // it belongs to Telegraf from now on
 	}
 	if !judged {
-		return nil
+		return
 	}
 	if l.standby {
 		if e.kind != tick {
 			l.keep(key, complete, e)
-			return nil
+			return
 		}
-		if l.takeOver(acc, string(key), complete, &e); l.standby {
-			return nil
+		e.key, e.complete = string(key), complete
+		if l.takeOver(acc, &e); l.standby {
+			return
 		}
-		key, complete = l.buses.Key(m)
+		key = []byte(e.key)
 	}
 	l.undoRenamed(acc, key, &e)
 	if b := l.busOf(acc, key, complete, &e); b != nil {
 		l.feed(acc, b, &e)
 	}
-	return nil
 }
 
 // busOf returns the bus that an event is of; nil if there is no room for it.
@@ -237,7 +259,9 @@ func (l *Liveness) mostBuses() int {
 func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 	switch e.kind {
 	case tick:
-		l.expectOn(b)
+		if b.watch == nil {
+			l.expectOn(b)
+		}
 		if e.killed >= 0 {
 			l.kill(acc, b, e, e.killed)
 		}
@@ -245,7 +269,9 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 			b.detector.Resume(e.beat.Run, e.resumed, e.lasted)
 		}
 		l.report(acc, b, b.detector.Tick(e.beat.Run, e.beat.Observed), e)
-		l.checkRenamed(acc, b, e)
+		if b.watch == nil {
+			l.checkRenamed(acc, b, e)
+		}
 		l.changes.Flush()
 		l.warn(b)
 		if l.store != nil {
@@ -272,7 +298,7 @@ func (l *Liveness) kill(acc telegraf.Accumulator, b *bus, e *event, observed tim
 // warn logs what keeps a detector from finding silence in time.
 func (l *Liveness) warn(b *bus) {
 	jumps := b.detector.Jumps()
-	if jumps == jumpsToLog && jumps != b.jumps { // the same number again: the tick was a copy
+	if jumps == jumpsToLog && jumps != b.jumps && b.watch == nil { // the same number again: the tick was a copy
 		l.Log.Warnf("Silence on the bus %q is found late, or never: before each of the last %d ticks observed_s went on "+
 			"by more than blind_after, %v, or began anew. "+
 			"Set blind_after above the tick_interval of inputs.chembus, or find out what delays its metrics, or whether several inputs report this bus",
@@ -280,8 +306,8 @@ func (l *Liveness) warn(b *bus) {
 	}
 	b.jumps = jumps
 	if refused := b.detector.Refused(); refused > b.refused && b.refusals.Allow(l.now()) {
-		l.Log.Warnf("%d heartbeats of new components on the bus %q were dropped: max_components = %d are known, and each of them beats. "+
-			"Raise max_components, or see who sends so many names", refused-b.refused, b.name(), l.MaxComponents)
+		l.Log.Warnf("%d heartbeats of new components of %s were dropped: max_components = %d are known, and each of them beats. "+
+			"Raise max_components, or see who sends so many names", refused-b.refused, b.title(), l.mostComponents(b))
 		b.refused = refused
 	}
 	if b.detector.Duplicate() && !b.warned {
@@ -289,6 +315,14 @@ func (l *Liveness) warn(b *bus) {
 		l.Log.Warnf("Two inputs report the bus %q; only one of them is judged. Let one input report it, or give them different tags "+
 			"and name these in bus", b.name())
 	}
+}
+
+// mostComponents is how many components of a bus, or of a watch, are kept.
+func (l *Liveness) mostComponents(b *bus) int {
+	if b.watch != nil {
+		return b.watch.MaxComponents
+	}
+	return l.MaxComponents
 }
 
 // keep keeps an event until the state is loaded.

@@ -51,5 +51,8 @@ func (l *Liveness) checkOptions() error {
 		RetireAfter: time.Duration(l.RetireUnnamedAfter),
 		Gaps:        l.UnnamedGaps,
 	}, l.Log)
-	return err
+	if err != nil {
+		return err
+	}
+	return l.compileWatches()
 }

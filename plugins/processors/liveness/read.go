@@ -57,7 +57,7 @@ func (l *Liveness) readBeat(m telegraf.Metric, b *detector.Beat) bool {
 // readKey reads which component a metric is of; false if that is none that is to be judged.
 func (l *Liveness) readKey(m telegraf.Metric, key *string) bool {
 	var ok bool
-	if *key, ok = l.key(m); !ok && !l.namelessLogged {
+	if *key, ok = keyOf(m, l.Identity); !ok && !l.namelessLogged {
 		l.namelessLogged = true
 		l.Log.Warnf("A metric %q is not judged, since it lacks a tag that identity = [\"%s\"] names. Name the tags that its input sets",
 			m.Name(), strings.Join(l.Identity, `", "`))
@@ -65,14 +65,14 @@ func (l *Liveness) readKey(m telegraf.Metric, key *string) bool {
 	return ok && !l.ignored.Match(detector.Name(*key))
 }
 
-// key joins the tags that tell components apart; false if one of them is missing.
-func (l *Liveness) key(m telegraf.Metric) (string, bool) {
-	if len(l.Identity) == 1 {
-		value, _ := m.GetTag(l.Identity[0])
+// keyOf joins the tags that tell components apart; false if one of them is missing.
+func keyOf(m telegraf.Metric, identity []string) (string, bool) {
+	if len(identity) == 1 {
+		value, _ := m.GetTag(identity[0])
 		return storable(value), value != ""
 	}
-	values := make([]string, len(l.Identity))
-	for i, tag := range l.Identity {
+	values := make([]string, len(identity))
+	for i, tag := range identity {
 		if values[i], _ = m.GetTag(tag); values[i] == "" {
 			return "", false
 		}

@@ -19,7 +19,8 @@ type record struct {
 	Version int      `json:"version,omitempty"`
 	Bus     []string `json:"bus,omitempty"` // the option
 
-	On    []string           `json:"on,omitempty"` // values of the tags of a bus
+	On    []string           `json:"on,omitempty"`    // values of the tags of a bus
+	Watch string             `json:"watch,omitempty"` // instead of On: the name of a watch
 	Heard time.Time          `json:"heard,omitzero"`
 	Head  *detector.Snapshot `json:"head,omitempty"` // without components; nil: the bus is not known any more
 
@@ -43,6 +44,7 @@ type stateReader struct {
 
 type busReader struct {
 	savedBus
+	watch bool
 	index map[string]int // of the components; a retired one has an empty key
 	saved []savedAt      // when each of them was
 }
@@ -79,7 +81,7 @@ func (r *stateReader) Add(line []byte) error {
 		if r.former { // a journal goes on from what was saved as a whole
 			r.adopt()
 		}
-	case rec.On != nil:
+	case rec.On != nil || rec.Watch != "":
 		r.on(&rec)
 	case r.bus == nil:
 		r.bad++
@@ -102,7 +104,7 @@ func (r *stateReader) adopt() {
 		if r.state.Buses[i].Detector == nil {
 			continue
 		}
-		b := r.find(r.state.Buses[i].Values)
+		b := r.find(r.state.Buses[i].Values, false)
 		whole := *r.state.Buses[i].Detector
 		b.Heard, b.Detector = r.state.Buses[i].Heard, &whole
 		components := whole.Components
@@ -114,26 +116,39 @@ func (r *stateReader) adopt() {
 	r.state.Buses = nil
 }
 
-// find returns the bus with some values, and adds it if it is not known.
-func (r *stateReader) find(values []string) *busReader {
-	name := strings.Join(values, detector.KeySeparator)
+// find returns the bus with some values, or the watch, and adds it if it is not known.
+func (r *stateReader) find(values []string, watch bool) *busReader {
+	name := readerName(values, watch)
 	if at, known := r.byName[name]; known {
 		return r.buses[at]
 	}
 	if r.byName == nil {
 		r.byName = make(map[string]int)
 	}
-	b := &busReader{savedBus: savedBus{Values: values}, index: make(map[string]int)}
+	b := &busReader{savedBus: savedBus{Values: values}, watch: watch, index: make(map[string]int)}
 	r.byName[name] = len(r.buses)
 	r.buses = append(r.buses, b)
 	return b
 }
 
-// on makes a bus the one that the next records are of.
+// readerName tells buses and watches apart.
+func readerName(values []string, watch bool) string {
+	name := strings.Join(values, detector.KeySeparator)
+	if watch {
+		name += "\x00watch"
+	}
+	return name
+}
+
+// on makes a bus or a watch the one that the next records are of.
 func (r *stateReader) on(rec *record) {
-	b := r.find(rec.On)
+	watch := rec.Watch != ""
+	if watch {
+		rec.On = []string{rec.Watch}
+	}
+	b := r.find(rec.On, watch)
 	if rec.Head == nil {
-		name := strings.Join(rec.On, detector.KeySeparator)
+		name := readerName(rec.On, watch)
 		r.buses[r.byName[name]], r.bus = nil, nil
 		delete(r.byName, name)
 		return
@@ -213,7 +228,11 @@ func (r *stateReader) State() *savedState {
 			c.BeforeKill = now.killed != b.saved[i].killed
 		}
 		b.Detector.Components = slices.DeleteFunc(b.Detector.Components, func(c detector.ComponentSnapshot) bool { return c.Key == "" })
-		r.state.Buses = append(r.state.Buses, b.savedBus)
+		if b.watch {
+			r.state.Watches = append(r.state.Watches, b.savedBus)
+		} else {
+			r.state.Buses = append(r.state.Buses, b.savedBus)
+		}
 	}
 	return &r.state
 }

@@ -133,7 +133,7 @@ func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 			d.Expect(key, false)
 		}
 	}
-	l.restored(b.name(), d.Restore(&whole))
+	l.restored(b, d.Restore(&whole))
 	b.detector = d
 	return heard
 }
@@ -168,7 +168,7 @@ func (l *Liveness) undoRenamed(acc telegraf.Accumulator, key []byte, e *event) {
 		l.report(acc, r.heir, r.heir.detector.Remove(c.Key, openIncident(is) == openIncident(c)), e)
 	}
 	l.Log.Warnf("The bus %q is heard after all: it is not the same as %q", b.name(), r.heir.name())
-	l.restored(b.name(), b.detector.Restore(r.snapshot))
+	l.restored(b, b.detector.Restore(r.snapshot))
 	if l.store != nil {
 		l.store.Replace()
 	}

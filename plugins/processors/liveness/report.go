@@ -26,10 +26,10 @@ func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.
 		if f.Gap != nil {
 			tags = maps.Clone(tags)
 			tags["gap_type"] = string(f.Gap.Type)
-			acc.AddFields("liveness_gap", l.gapFields(f), tags, e.at)
+			acc.AddFields("liveness_gap", l.gapFields(b, f), tags, e.at)
 		}
 	}
-	if len(l.expected.anywhere) == 0 {
+	if len(l.expected.anywhere) == 0 || b.watch != nil {
 		return
 	}
 	for i := range findings {
@@ -42,9 +42,10 @@ func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.
 // tags names the bus and the component of a finding as its heartbeats did.
 func (l *Liveness) tags(b *bus, f *detector.Finding) map[string]string {
 	tags := l.busTags(b)
-	values := strings.SplitN(f.Key, detector.KeySeparator, len(l.Identity))
+	identity := l.identityOf(b)
+	values := strings.SplitN(f.Key, detector.KeySeparator, len(identity))
 	for i, value := range values {
-		tags[l.Identity[i]] = value
+		tags[identity[i]] = value
 	}
 	if f.Niche != "" {
 		tags["niche"] = f.Niche
@@ -52,8 +53,19 @@ func (l *Liveness) tags(b *bus, f *detector.Finding) map[string]string {
 	return tags
 }
 
-// busTags are the tags of a bus.
+// identityOf are the tags that tell the components of a bus apart, or those of a watch.
+func (l *Liveness) identityOf(b *bus) []string {
+	if b.watch != nil {
+		return b.watch.Identity
+	}
+	return l.Identity
+}
+
+// busTags are the tags of a bus, or the name of a watch.
 func (l *Liveness) busTags(b *bus) map[string]string {
+	if b.watch != nil {
+		return map[string]string{watchTag: b.watch.Name}
+	}
 	tags := make(map[string]string, len(l.Bus)+len(l.Identity)+2) // room for those of a component
 	for i, value := range b.values {
 		if value != "" {
@@ -110,7 +122,7 @@ func gapEvent(f *detector.Finding) string {
 	return "closed"
 }
 
-func (l *Liveness) gapFields(f *detector.Finding) map[string]any {
+func (l *Liveness) gapFields(b *bus, f *detector.Finding) map[string]any {
 	g := f.Gap
 	fields := map[string]any{
 		"incident_id":     g.IncidentID,
@@ -126,8 +138,8 @@ func (l *Liveness) gapFields(f *detector.Finding) map[string]any {
 	if g.Unit != "" {
 		fields["unit"] = g.Unit
 	}
-	if len(l.Identity) > 1 {
-		// No single tag names it then, and which of them do so a reader of the metric cannot know.
+	if b.watch != nil || len(l.Identity) > 1 {
+		// Which tags name it a reader of the metric cannot know.
 		fields["component"] = detector.Name(f.Key)
 	}
 	if g.Type == detector.HeartbeatOutage {

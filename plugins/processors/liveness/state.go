@@ -43,9 +43,9 @@ func (l *Liveness) findState() error {
 	return nil
 }
 
-// takeOver ends the standby at a tick of a bus if nobody else uses the state file: it is locked and loaded, and what was
-// heard before is judged.
-func (l *Liveness) takeOver(acc telegraf.Accumulator, key string, complete bool, first *event) {
+// takeOver ends the standby, if nobody else uses the state file: it is locked and loaded, and what was heard before is
+// judged. It is called at the first tick of a bus, or with nil at that of a watch.
+func (l *Liveness) takeOver(acc telegraf.Accumulator, first *event) {
 	file, err := statefile.Open(l.statePath)
 	if err != nil {
 		l.early, l.earlyDropped = nil, 0
@@ -64,12 +64,15 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator, key string, complete bool,
 	}
 	l.standby = false
 	l.loadState(file)
-	home := l.busOf(acc, []byte(key), complete, first)
+	var home *bus // the only one that is known to tick
+	if first != nil {
+		home = l.busOf(acc, []byte(first.key), first.complete, first)
+	}
 	for i := range l.early {
 		e := &l.early[i]
-		b := home // the only one that is known to tick
+		b := home
 		if e.complete || home == nil || !home.agrees(e.key) {
-			b = l.busOf(acc, []byte(e.key), true, e)
+			b = l.busOf(acc, []byte(e.key), e.complete || first != nil, e)
 		}
 		if b != nil {
 			l.feed(acc, b, e)
@@ -87,6 +90,7 @@ type savedState struct {
 	Version int        `json:"version"`
 	Bus     []string   `json:"bus"` // the option
 	Buses   []savedBus `json:"buses"`
+	Watches []savedBus `json:"watches,omitempty"` // whose values are the name
 }
 
 // savedBus is one bus.
@@ -100,22 +104,32 @@ type savedBus struct {
 func (l *Liveness) snapshot() *savedState {
 	s := &savedState{Version: stateVersion, Bus: l.Bus}
 	for _, b := range l.known() {
-		s.Buses = append(s.Buses, savedBus{Values: b.values, Heard: b.latest(), Detector: b.detector.Snapshot()})
+		saved := savedBus{Values: b.values, Heard: b.latest(), Detector: b.detector.Snapshot()}
+		if b.watch != nil {
+			s.Watches = append(s.Watches, saved)
+		} else {
+			s.Buses = append(s.Buses, saved)
+		}
 	}
 	return s
 }
 
-// known returns the buses that are to be saved.
+// known returns the buses and watches that are to be saved.
 func (l *Liveness) known() []*bus {
+	known := l.buses.all
 	if former := l.renamed.former; former != nil {
-		return []*bus{former} // so that it is the only one after a further restart, too
+		known = []*bus{former} // so that it is the only one after a further restart, too
 	}
-	return l.buses.all
+	known = slices.Clip(known)
+	for _, w := range l.Watches {
+		known = append(known, w.bus)
+	}
+	return known
 }
 
 // saves reports whether what is found on a bus is saved.
 func (l *Liveness) saves(b *bus) bool {
-	return l.store != nil && (l.renamed.former == nil || l.renamed.former == b)
+	return l.store != nil && (l.renamed.former == nil || l.renamed.former == b || b.watch != nil)
 }
 
 // restore takes what was saved. After an error nothing is known.
@@ -131,6 +145,12 @@ func (l *Liveness) restore(s *savedState) error {
 	}
 	for i := range s.Buses {
 		if err := l.restoreBus(s.Bus, &s.Buses[i]); err != nil {
+			l.reset()
+			return err
+		}
+	}
+	for i := range s.Watches {
+		if err := l.restoreWatch(&s.Watches[i]); err != nil {
 			l.reset()
 			return err
 		}
@@ -177,12 +197,26 @@ func (l *Liveness) restoreBus(tags []string, s *savedBus) error {
 		}
 	}
 	b.seen = s.Heard
-	l.restored(b.name(), b.detector.Restore(s.Detector))
+	l.restored(b, b.detector.Restore(s.Detector))
 	return nil
 }
 
-// restored logs what was repaired of the state of a bus.
-func (l *Liveness) restored(bus string, repaired []string) {
+func (l *Liveness) restoreWatch(s *savedBus) error {
+	if s.Detector == nil || len(s.Values) != 1 {
+		return errors.New("it has a watch without a name or a detector")
+	}
+	w := l.watchNamed(s.Values[0])
+	if w == nil {
+		l.Log.Infof("What was known of the watch %q is dropped, for there is none with that name any more", s.Values[0])
+		return nil
+	}
+	w.bus.seen = s.Heard
+	l.restored(w.bus, w.bus.detector.Restore(s.Detector))
+	return nil
+}
+
+// restored logs what was repaired of the state of a bus or a watch.
+func (l *Liveness) restored(b *bus, repaired []string) {
 	if len(repaired) == 0 {
 		return
 	}
@@ -190,8 +224,8 @@ func (l *Liveness) restored(bus string, repaired []string) {
 	if n := len(repaired) - maxRepaired; n > 0 {
 		more = fmt.Sprintf("; and %d more", n)
 	}
-	l.Log.Warnf("The saved state of the bus %q contradicted itself and was repaired: %s%s",
-		bus, strings.Join(repaired[:min(len(repaired), maxRepaired)], "; "), more)
+	l.Log.Warnf("The saved state of %s contradicted itself and was repaired: %s%s",
+		b.title(), strings.Join(repaired[:min(len(repaired), maxRepaired)], "; "), more)
 }
 
 // loadState restores what was known. It goes before what Telegraf's own statefile held, which is written at a stop

@@ -266,7 +266,11 @@ func (s *store) allEnded(b *bus) {
 func (s *store) section(b *bus) {
 	if s.on != b {
 		s.on = b
-		s.put(&record{On: b.values, Heard: b.latest(), Head: b.detector.Head()})
+		r := &record{On: b.values, Heard: b.latest(), Head: b.detector.Head()}
+		if b.watch != nil {
+			r.On, r.Watch = nil, b.watch.Name
+		}
+		s.put(r)
 	}
 }
 

@@ -28,6 +28,7 @@ const (
 // advanced by more than blindAfter further. Without a run (0) only a tick that goes back is a restart of the input.
 type clock struct {
 	blindAfter time.Duration
+	ticksOnly  bool // readings that come with anything but a tick do not move it
 
 	started  bool
 	now      time.Duration // what this clock shows
@@ -72,7 +73,14 @@ func (c *clock) Take(id int64, reading time.Duration, tick bool) bool {
 	case tick && reading <= c.lastTick:
 		return false
 	}
-	c.forward(reading)
+	switch {
+	case !c.ticksOnly:
+		c.forward(reading)
+	case tick && c.lastTick < 0: // what came before it says nothing
+		c.reading = max(c.reading, reading)
+	case tick:
+		c.forward(reading)
+	}
 	if tick {
 		c.lastTick = reading
 		c.jumpsInRow++
@@ -174,6 +182,9 @@ func (c *clock) SteadySince(at time.Duration) bool {
 // At returns what this clock showed when the input's clock showed a reading.
 func (c *clock) At(reading time.Duration) time.Duration {
 	now, last := c.now, c.reading
+	if ahead := reading - last; c.ticksOnly && ahead > 0 && c.lastTick >= 0 {
+		return now + min(ahead, c.blindAfter) // the next tick will show whether it was observed
+	}
 	for i := len(c.jumps) - 1; i >= 0 && reading < c.jumps[i].To; i-- {
 		j := c.jumps[i]
 		if reading > j.From {

@@ -99,7 +99,7 @@ func (d *Detector) isGone(c *component) bool {
 // isAwaited reports whether the silence of a component is a gap.
 func (d *Detector) isAwaited(c *component) bool {
 	_, expected := d.expected[c.key]
-	return c.rule.Gaps || expected
+	return c.rule.Gaps && c.beats >= d.config.MinBeats || expected
 }
 
 // enter changes the phase.

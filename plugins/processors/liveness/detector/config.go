@@ -14,6 +14,13 @@ type Config struct {
 	// judged them. Nil: there are none.
 	Ignored func(key string) bool
 
+	// TicksOnly says that only ticks move the clock: a beat proves that its component lives, and not that beats of others
+	// could have been heard.
+	TicksOnly bool
+
+	Scope    string // a part of the incident ids, so that the same key elsewhere fails for itself; empty: there is none
+	MinBeats int64  // the silence of a component that was heard less often is no gap
+
 	Identity     string        // what keys are made of; those of a former run with another are not judged
 	Expected     []string      // keys of components that must appear on every bus
 	ExpectWithin time.Duration // and how soon

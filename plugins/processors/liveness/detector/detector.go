@@ -71,7 +71,7 @@ func New(config *Config, bus string) *Detector {
 		config:     config,
 		bus:        bus,
 		identity:   config.Identity,
-		clock:      clock{blindAfter: config.BlindAfter},
+		clock:      clock{blindAfter: config.BlindAfter, ticksOnly: config.TicksOnly},
 		components: make(map[string]*component),
 		niches:     make(map[string]string),
 		expected:   make(map[string]bool),

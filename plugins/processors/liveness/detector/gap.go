@@ -155,7 +155,15 @@ func (d *Detector) incidentOf(kind GapType, c *component) string {
 	if kind == HeartbeatNeverSeen && d.expected[c.key] {
 		key = d.bus + "\x00" + key
 	}
-	return incidentID(kind, key, c.lastSeen, c.failures)
+	return d.incidentID(kind, key, c.lastSeen, c.failures)
+}
+
+// incidentID is the id of a failure of what has a key.
+func (d *Detector) incidentID(kind GapType, key string, lastSeen float64, failure uint32) string {
+	if d.config.Scope != "" {
+		key = d.config.Scope + "\x00" + key
+	}
+	return incidentID(kind, key, lastSeen, failure)
 }
 
 // incidentID depends on nothing but the failure itself, so that a restarted monitor and a second one on another host

@@ -49,7 +49,7 @@ func (d *Detector) joinOutage(c *component) {
 	o := d.collecting()
 	if o == nil {
 		o = &outage{
-			id:      incidentID(HeartbeatOutage, c.key, c.lastSeen, c.failures),
+			id:      d.incidentID(HeartbeatOutage, c.key, c.lastSeen, c.failures),
 			opened:  d.clock.now,
 			members: make(map[string]bool),
 		}

@@ -122,8 +122,8 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 	repaired = s.repair()
 	c := s.Clock
 	d.clock = clock{
-		blindAfter: d.config.BlindAfter,
-		started:    c.Started, now: c.Now, reading: c.Reading, lastTick: c.LastTick,
+		blindAfter: d.config.BlindAfter, ticksOnly: d.config.TicksOnly,
+		started: c.Started, now: c.Now, reading: c.Reading, lastTick: c.LastTick,
 		jumps: slices.Clone(c.Jumps), run: c.Run, runs: slices.Clone(c.Runs), restarts: c.Restarts,
 	}
 	if len(d.clock.runs) > maxRuns {
