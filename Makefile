@@ -32,6 +32,8 @@ export INFLUXD
 NATS_VERSION := v2.15.3
 NATS_SERVER  ?= $(BIN)/nats-server
 export NATS_SERVER
+# The program that manages its streams; the tests look for it beside the server.
+NATSCLI_VERSION := v0.3.0
 
 LINTER_VERSION := v2.15.0
 LINTER         := $(BIN)/golangci-lint-$(LINTER_VERSION)
@@ -122,6 +124,9 @@ $(BIN)/telegraf-v%: Makefile
 $(BIN)/nats-server:
 	GOBIN=$(BIN) $(GO) install github.com/nats-io/nats-server/v2@$(NATS_VERSION)
 
+$(BIN)/nats:
+	GOBIN=$(BIN) $(GO) install github.com/nats-io/natscli/nats@$(NATSCLI_VERSION)
+
 $(BIN)/influxd:
 	GOBIN=$(BIN) $(GO) install github.com/influxdata/influxdb/cmd/influxd@$(INFLUXDB_VERSION)
 
@@ -129,7 +134,7 @@ run: build telegraf ## Run the demo: a colony, a Telegraf, a kill (DURATION=30s;
 	@$(GO) build -o $(BIN)/demo ./testutil/demo
 	@exec $(BIN)/demo -telegraf $(TELEGRAF) -plugins $(BIN) -duration $(DURATION) $(if $(filter external,$(BUS)),-external)
 
-test: deps telegraf $(INFLUXD) $(NATS_SERVER) ## Run all tests, on real parts, with the race detector
+test: deps telegraf $(INFLUXD) $(NATS_SERVER) $(BIN)/nats ## Run all tests, on real parts, with the race detector
 	@[ "$$(id -u)" = 0 ] || echo "skipped, because it needs root: the test that installs and removes the Debian package"
 	@! dpkg-query -W telegraf-chembus >/dev/null 2>&1 || echo "skipped, because the package is installed: the test of the Debian package"
 	$(GO) vet ./...

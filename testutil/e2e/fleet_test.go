@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
+	"github.com/kloros/telegraf-chembus/testutil/nats"
+	"github.com/kloros/telegraf-chembus/testutil/telegraf"
+)
+
+// fleet is a NATS server, a central Telegraf and hosts with a bus and a Telegraf each, with the fleet's unchanged drop-ins.
+type fleet struct {
+	*testing.T
+	nats  *nats.Server
+	seen  string // the file that the central Telegraf writes its metrics to
+	hosts []*fleetHost
+}
+
+// fleetHost is a host of a fleet.
+type fleetHost struct {
+	*scene
+	name   string
+	colony *colony.Colony
+	zooids []string
+	gaps   *consumer.Consumer
+}
+
+func newFleet(t *testing.T, hosts int) *fleet {
+	t.Helper()
+	t.Parallel()
+	f := &fleet{T: t, seen: filepath.Join(t.TempDir(), "metrics.out")}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	var err error
+	f.nats, err = nats.Start(ctx, nats.Binary(t, root), t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.nats.Stop() })
+	f.createStreams()
+	f.start("central.conf", fmt.Sprintf(`
+[[outputs.file]]
+  files = [%q]
+  namepass = ["liveness", "liveness_gap"]
+`, f.seen), "FLEET_CENTRAL=central-a")
+	for i := range hosts {
+		f.hosts = append(f.hosts, f.addHost(fmt.Sprintf("host%d", i)))
+	}
+	for _, h := range f.hosts {
+		for _, name := range h.zooids {
+			f.wait(name+" of "+h.name+" is up", func() bool { return f.count("liveness,", "host="+h.name, "zooid="+name, `state="up"`) > 0 })
+		}
+	}
+	return f
+}
+
+// createStreams runs streams.sh with the nats program beside the server.
+func (f *fleet) createStreams() {
+	f.Helper()
+	script, err := filepath.Abs(filepath.Join(root, "cmd", "telegraf-chembus", "fleet", "streams.sh"))
+	require.NoError(f, err)
+	cmd := exec.Command(script)
+	cmd.Env = append(os.Environ(), "NATS_URL="+f.nats.URL(), "HOME="+f.TempDir(),
+		"PATH="+filepath.Dir(nats.Binary(f.T, root))+string(os.PathListSeparator)+os.Getenv("PATH"))
+	output, err := cmd.CombinedOutput()
+	require.NoError(f, err, "%s", output)
+}
+
+// start starts a Telegraf with a drop-in of the fleet.
+func (f *fleet) start(dropIn, blocks string, env ...string) *telegraf.Telegraf {
+	f.Helper()
+	path, err := filepath.Abs(filepath.Join(root, "cmd", "telegraf-chembus", "fleet", dropIn))
+	require.NoError(f, err)
+	p, err := telegraf.Start(telegraf.Config{
+		Binary: telegraf.Binary(f.T, root), Plugins: plugins, Dir: f.TempDir(), DropIn: path, Options: quick,
+		Agent: quickAgent + blocks, Env: append(env, "NATS_URL="+f.nats.URL()),
+	})
+	require.NoError(f, err)
+	f.Cleanup(func() {
+		assert.NoError(f, p.Stop(), "telegraf must exit by itself")
+		if f.Failed() {
+			f.Logf("the log of Telegraf with %s %v:\n%s", dropIn, env, p.Output())
+		}
+	})
+	return p
+}
+
+func (f *fleet) addHost(name string) *fleetHost {
+	f.Helper()
+	h := &fleetHost{scene: &scene{T: f.T}, name: name}
+	var err error
+	h.bus, err = colony.NewBus(colony.BusConfig{})
+	require.NoError(f, err)
+	f.Cleanup(func() { require.NoError(f, h.bus.Close()) })
+	h.telegraf = f.start("edge.conf", "", append(h.env(), "FLEET_HOST="+name)...)
+	h.gaps = h.consumer()
+	h.colony, err = colony.New(colony.Config{XSub: h.bus.XSub()})
+	require.NoError(f, err)
+	f.Cleanup(func() { require.NoError(f, h.colony.Close()) })
+	for _, z := range colony.Field(4) {
+		z.Interval = time.Second
+		require.NoError(f, h.colony.Add(z))
+	}
+	h.zooids = h.colony.Names()
+	return h
+}
+
+func (f *fleet) wait(what string, condition func() bool) {
+	f.Helper()
+	require.Eventually(f, condition, limit, poll, what)
+}
+
+// count returns how many metrics the central Telegraf has written that contain all of some texts.
+func (f *fleet) count(texts ...string) int {
+	content, _ := os.ReadFile(f.seen) // it is created with the first metric
+	found := 0
+	for line := range strings.Lines(string(content)) {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			found++
+		}
+	}
+	return found
+}
+
+// TestFleet judges three buses in one central Telegraf. Each bus hears of its own failure, once, also of one after NATS
+// was off for longer than the threshold, which is no silence of anybody.
+func TestFleet(t *testing.T) {
+	f := newFleet(t, 3)
+	victims := map[*fleetHost][]string{}
+	kill := func(h *fleetHost, name string) {
+		require.NoError(t, h.colony.Kill(name))
+		victims[h] = append(victims[h], name)
+	}
+	allTold := func() bool {
+		return !slices.ContainsFunc(f.hosts, func(h *fleetHost) bool { return len(h.gaps.Received()) < len(victims[h]) })
+	}
+	for i, h := range f.hosts {
+		kill(h, h.zooids[i])
+	}
+	f.wait("each bus hears of its gap", allTold)
+
+	require.NoError(t, f.nats.Stop())
+	<-time.After(3 * time.Duration(quickThreshold) * time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	require.NoError(t, f.nats.Restart(ctx))
+	for _, h := range f.hosts {
+		require.Equal(t, victims[h], zooidsOf(h.gaps.Received()), "NATS that is off is no silence")
+	}
+	seen := f.count("liveness,", `state="up"`)
+	f.wait("the central Telegraf hears of all again", func() bool { return f.count("liveness,", `state="up"`) > seen+20 })
+	for _, h := range f.hosts {
+		kill(h, h.zooids[3])
+	}
+	f.wait("each bus hears of its second gap", allTold)
+
+	reports := f.count("liveness_gap,", `event="repeated"`)
+	f.wait("the gaps come again with three reports", func() bool { return f.count("liveness_gap,", `event="repeated"`) > reports+3*6 })
+	for _, h := range f.hosts {
+		require.Equal(t, victims[h], zooidsOf(h.gaps.Received()), h.name)
+	}
+	require.Equal(t, 6, f.count("liveness_gap,", `event="opened"`))
+}
