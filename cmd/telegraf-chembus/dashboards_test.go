@@ -43,7 +43,7 @@ func TestDashboards(t *testing.T) {
 				require.Equal(t, ".*", v.AllValue, "%s: variable %q", name, v.Name)
 			}
 		}
-		require.True(t, variables["datasource"] && variables["host"] && variables["niche"] && variables["zooid"], name)
+		require.True(t, variables["datasource"] && variables["host"] && variables["endpoint"] && variables["niche"] && variables["zooid"], name)
 
 		ids := make(map[int]bool)
 		for i, p := range d.Panels {

@@ -29,8 +29,10 @@ type Panel struct {
 	TimeFrom        string // time range of the panel, instead of the dashboard's
 	Targets         []Target
 	FieldConfig     FieldConfig
+	MaxDataPoints   int
 	Options         json.RawMessage
 	Transformations json.RawMessage
+	Panels          []Panel // of a row that is folded
 }
 
 // GridPos is the position of a panel on a grid with 24 columns.
@@ -74,11 +76,38 @@ type FieldDefaults struct {
 
 // Mapping gives values a text and a colour.
 type Mapping struct {
-	Type    string
-	Options map[string]struct {
-		Text, Color string
-		Index       int
+	Type    string // "value" or "special"
+	Options map[string]Mapped
+	Match   string // of a special one: "null"
+	Result  Mapped // of a special one
+}
+
+// Mapped is the text and the colour of a value.
+type Mapped struct {
+	Text, Color string
+	Index       int
+}
+
+// UnmarshalJSON reads the options by type.
+func (m *Mapping) UnmarshalJSON(content []byte) error {
+	var raw struct {
+		Type    string
+		Options json.RawMessage
 	}
+	if err := json.Unmarshal(content, &raw); err != nil {
+		return err
+	}
+	m.Type = raw.Type
+	if m.Type == "value" {
+		return json.Unmarshal(raw.Options, &m.Options)
+	}
+	var special struct {
+		Match  string
+		Result Mapped
+	}
+	err := json.Unmarshal(raw.Options, &special)
+	m.Match, m.Result = special.Match, special.Result
+	return err
 }
 
 // Variable is a variable of a dashboard.
@@ -90,6 +119,15 @@ type Variable struct {
 	Multi      bool
 	IncludeAll bool
 	AllValue   string
+}
+
+// All returns all panels, also those of rows that are folded.
+func (d *Dashboard) All() []Panel {
+	var all []Panel
+	for _, p := range d.Panels {
+		all = append(append(all, p), p.Panels...)
+	}
+	return all
 }
 
 // Load reads a dashboard.

@@ -23,6 +23,7 @@ func (f Fill) InfluxQL(query string, variables []Variable) string {
 		"$timeFilter", "time >= "+milliseconds(f.From)+" and time <= "+milliseconds(f.To),
 		"$__interval_ms", strconv.FormatInt(f.Interval.Milliseconds(), 10),
 		"$__interval", f.Interval.String(),
+		"${__to}", strconv.FormatInt(f.To.UnixMilli(), 10),
 	).Replace(f.replace(query, variables))
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -88,6 +89,27 @@ func start(ctx context.Context, binary, dir string) (*Server, error) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// Write writes lines of line protocol to a database, which is created if there is none.
+func (s *Server) Write(database, lines string) error {
+	if err := s.post("/query?"+url.Values{"q": {"CREATE DATABASE " + database}}.Encode(), ""); err != nil {
+		return err
+	}
+	return s.post("/write?db="+database, lines)
+}
+
+func (s *Server) post(path, body string) error {
+	response, err := http.Post(s.URL+path, "text/plain", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		answer, _ := io.ReadAll(response.Body)
+		return fmt.Errorf("influxd answers %s to %s: %s", response.Status, path, answer)
+	}
+	return nil
 }
 
 // Query runs an InfluxQL query and returns its rows as maps from column to value. Numbers are json.Number.
