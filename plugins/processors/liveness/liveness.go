@@ -12,6 +12,7 @@ import (
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/processors"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -54,11 +55,12 @@ type Liveness struct {
 	ambiguousLogged bool // that it may be of several buses
 	relearnLogged   bool // that the state has no rhythms
 
-	statePath    string           // empty: nothing is kept
-	standby      bool             // nothing is judged: the state file is not locked yet, or another instance has locked it
-	copyLogged   bool             // that another instance has it, or that it cannot be used; events are not kept from then on
-	early        []event          // that came before the first tick
-	earlyDropped int              // for want of room there
+	statePath    string  // empty: nothing is kept
+	standby      bool    // nothing is judged: the state file is not locked yet, or another instance has locked it
+	copyLogged   bool    // that another instance has it, or that it cannot be used; events are not kept from then on
+	early        []event // that came before the first tick
+	earlyDropped int     // for want of room there
+	badHoleLists logging.RateLimit
 	store        *store           // nil: nothing is kept, or not yet
 	now          func() time.Time // the time of the machine; only for saving, the limits of log lines and missing ticks
 }
@@ -134,6 +136,9 @@ type event struct {
 	killed  time.Duration // at the last kill signal; -1: there was none
 	resumed time.Duration // at the end of the last maintenance; -1: there was none
 	lasted  time.Duration // of that; not by that clock, which stood still
+	// And how many holes there were in this run, and the last of them.
+	holes  int
+	listed []detector.Hole
 
 	// Only of one that is kept:
 	key      string // of the bus
@@ -262,6 +267,7 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		if b.watch == nil {
 			l.expectOn(b)
 		}
+		b.detector.Holes(e.beat.Run, e.beat.Observed, e.at, e.holes, e.listed)
 		if e.killed >= 0 {
 			l.kill(acc, b, e, e.killed)
 		}

@@ -21,6 +21,7 @@ func (l *Liveness) read(m telegraf.Metric) (event, bool) {
 	switch m.Name() {
 	case tickMeasurement:
 		e.kind = tick
+		e.holes, e.listed = l.readHoles(m, observed)
 		if killed, ok := seconds(m, "killed_s"); ok {
 			e.killed = killed
 		}
@@ -89,8 +90,12 @@ func storable(name string) string {
 
 // seconds reads a duration in seconds; false if the metric has none.
 func seconds(m telegraf.Metric, field string) (time.Duration, bool) {
-	s := number(m, field, -1)
-	if s < 0 || s > maxSeconds {
+	return durationOf(number(m, field, -1))
+}
+
+// durationOf is a number of seconds as a duration; false if it can be none.
+func durationOf(s float64) (time.Duration, bool) {
+	if !(s >= 0 && s <= maxSeconds) {
 		return 0, false
 	}
 	// Rounded down, a beat could be a nanosecond too early, and a silence as long as the threshold longer than that.

@@ -41,6 +41,11 @@ type clock struct {
 	restarts  uint32 // how often the input restarted or another took over
 	duplicate bool   // two inputs report this bus
 
+	holes     holes
+	holeCount int   // of those that the input listed in this run
+	tickedAt  int64 // when its last tick was, by the wall clock of its host, in nanoseconds since the epoch; 0: not known
+	deaf      bool  // nothing was heard since the state was restored: metrics can have been lost
+
 	jumped     bool // or restarted, since the last tick
 	jumpsInRow int  // how many ticks in a row, the latest, came after that
 }
@@ -131,6 +136,10 @@ func (c *clock) admit(id int64, reading time.Duration) bool {
 
 // restart says that the clock of the input, or of another one, began anew at a reading.
 func (c *clock) restart(id int64, reading time.Duration) {
+	if c.started {
+		c.addRestart(id, reading)
+	}
+	c.holeCount, c.deaf = 0, false
 	c.jumped, c.started, c.run, c.reading, c.lastTick = c.started, true, id, reading, -1
 	c.restarts++
 	// Readings of before belong to another run.
@@ -151,13 +160,15 @@ func (c *clock) forward(reading time.Duration) {
 			r.Lead = max(min(r.Lead, 0)-step, -maxLag) // what was heard of it before does not add up
 		}
 	}
+	heard := c.now
 	if step > c.blindAfter {
 		c.jumped = true
 		c.addJump(jump{From: c.reading, To: reading, At: c.now})
-	} else {
-		c.now += step
+		c.holes.Add(hole{At: c.now, Until: c.now, Dark: step}, c.now)
+	} else if c.now += step; c.deaf {
+		c.holes.Add(hole{At: heard, Until: c.now}, c.now)
 	}
-	c.reading = reading
+	c.reading, c.deaf = reading, false
 }
 
 // indexOf returns the place of a run among those that were seen, -1 if it is none of them.
@@ -172,11 +183,6 @@ func (c *clock) addJump(j jump) {
 		c.jumps[0].From = -1 << 63
 	}
 	c.jumps = append(c.jumps, j)
-}
-
-// SteadySince reports whether the input was heard without a jump since a time of this clock.
-func (c *clock) SteadySince(at time.Duration) bool {
-	return len(c.jumps) == 0 || c.jumps[len(c.jumps)-1].At < at
 }
 
 // At returns what this clock showed when the input's clock showed a reading.

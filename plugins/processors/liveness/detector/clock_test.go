@@ -90,21 +90,6 @@ func TestClockForgetsOldJumps(t *testing.T) {
 	require.Less(t, oldest, c.now)
 }
 
-func TestClockSteadySince(t *testing.T) {
-	const s = time.Second
-	c := clock{blindAfter: 3 * s}
-	c.forward(0)
-	c.forward(2 * s)
-	require.True(t, c.SteadySince(1*s))
-	c.forward(60 * s)
-	require.False(t, c.SteadySince(1*s))
-	require.False(t, c.SteadySince(2*s), "the jump came then or just after")
-	c.forward(61 * s)
-	require.True(t, c.SteadySince(3*s))
-	c.restart(0, 0)
-	require.False(t, c.SteadySince(3*s))
-}
-
 // TestClockTellsRunsApart feeds readings of several runs. A reading that does not count has no value in want.
 func TestClockTellsRunsApart(t *testing.T) {
 	const s = time.Second

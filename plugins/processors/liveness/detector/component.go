@@ -44,6 +44,7 @@ type component struct {
 	abandoned bool // of a former run, and not to be judged any more
 	gaps      int32
 	failures  uint32 // silences that were gaps, since lastSeen was another than failedAt
+	restarts  uint32 // of the input, when the last beat came
 
 	queuedAt  time.Duration
 	last      time.Duration // when it proved to be alive; of one unseen, since when it is expected
@@ -57,8 +58,8 @@ type component struct {
 	failedAt float64 // lastSeen at the last of these failures
 	beats    int64
 	rhythm   rhythm
+	holes    uint32        // number of the last one that was known at the time last
 	reading  time.Duration // of the input's clock, with the last beat
-	restarts uint32        // of the input, when that came
 	born     time.Duration // when this life began
 
 	key      string

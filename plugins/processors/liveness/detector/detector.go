@@ -316,11 +316,10 @@ func (d *Detector) meet(c *component, b *Beat) {
 func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	now := d.clock.now
 	c.abandoned = false
-	steady := d.clock.SteadySince(c.last)
 	if b.Beats > 0 {
 		c.reading, c.restarts = b.Observed, d.clock.restarts
-		if c.beats > 0 && c.alive() && steady {
-			d.learn(c, at-c.last, b)
+		if c.beats > 0 && c.alive() {
+			d.learn(c, at, b)
 		}
 		c.beats += int64(b.Beats)
 	}
@@ -333,14 +332,14 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	var closed *Gap
 	if c.phase == silent {
 		closed = d.closeGap(c, at-c.last)
-		if steady {
-			d.learn(c, at-c.last, b)
-		}
+		d.learn(c, at, b)
 	}
 	if b.Beats > 0 && (b.LastSeen > c.lastSeen || at > c.last) {
 		c.lastSeen = b.LastSeen
 	}
-	c.last = max(c.last, at)
+	if at >= c.last {
+		c.last, c.holes = at, d.clock.holes.last
+	}
 	d.adapt(c)
 	switch c.phase {
 	case late:

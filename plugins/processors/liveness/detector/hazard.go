@@ -87,15 +87,18 @@ func (a *Adaptive) threshold(r *rhythm) (float64, bool) {
 	return r.patience(q, a.Forgive) * interval, true
 }
 
-// learn takes a silence that a beat has ended.
-func (d *Detector) learn(c *component, silence time.Duration, b *Beat) {
+// learn takes a beat that was sent at a time, and ended a silence.
+func (d *Detector) learn(c *component, at time.Duration, b *Beat) {
 	r := &c.rhythm
-	if silence > d.longest(c) || b.Starts > 0 && silence.Seconds() > 1.5*float64(r.Interval) {
+	spacing, whole, known := d.spacing(c, at)
+	switch {
+	case !known:
+	case spacing > d.longest(c).Seconds() || b.Starts > 0 && whole > 1.5*float64(r.Interval):
 		r.Restart()
 		c.threshold = max(c.threshold, c.rule.Threshold)
-		return
+	default:
+		r.Add(spacing, b.Beats, c.phase == silent)
 	}
-	r.Add(silence.Seconds(), b.Beats, c.phase == silent)
 }
 
 // adapt sets the threshold from the rhythm.

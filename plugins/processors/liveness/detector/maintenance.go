@@ -26,8 +26,9 @@ func (d *Detector) Resume(run int64, observed, lasted time.Duration) {
 // before. That silence is forgiven for no longer than the maintenance lasted: a maintenance that is declared again and
 // again, and over at once, must not end the monitoring.
 func (d *Detector) judgedFrom(c *component) time.Duration {
+	from := after(c.last, d.uncounted(c))
 	if d.resumed == nil {
-		return c.last
+		return from
 	}
-	return max(c.last, min(d.resumed.At, after(c.last, d.resumed.Lasted)))
+	return max(from, min(d.resumed.At, after(c.last, d.resumed.Lasted)))
 }

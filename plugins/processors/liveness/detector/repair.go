@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -99,4 +100,14 @@ func (s *Snapshot) repairOutages(known map[string]int) (repaired []string) {
 // possible reports whether times can be those of a clock, so that no sum of them overflows.
 func possible(times ...time.Duration) bool {
 	return !slices.ContainsFunc(times, func(at time.Duration) bool { return at < -never/4 || at > never/4 })
+}
+
+// saneHoles returns the holes that can be some. Those that cannot be are left out without a word: they matter to who was
+// not heard since only.
+func saneHoles(saved []hole) []hole {
+	holes := slices.DeleteFunc(slices.Clone(saved), func(h hole) bool {
+		return !possible(h.At, h.Until, h.Dark) || h.Until < h.At || h.Dark < 0 || h.Unknown < 0 || h.Unknown > maxHoles
+	})
+	slices.SortStableFunc(holes, func(a, b hole) int { return cmp.Compare(a.At, b.At) })
+	return holes[max(len(holes)-maxHoles, 0):]
 }

@@ -17,6 +17,7 @@ const (
 type rhythm struct {
 	Interval float32             `json:"interval"`          // seconds; 0: not known
 	Longest  float32             `json:"longest,omitempty"` // seconds, recent spacing
+	Cycle    float32             `json:"cycle,omitempty"`   // seconds, between the first of beats that come together and the next such
 	Known    float32             `json:"known,omitempty"`   // seconds, since when this interval is followed
 	Short    float32             `json:"short,omitempty"`   // seconds, since the last spacing that was not short
 	Periods  float32             `json:"periods,omitempty"` // intervals that were seen, of late
@@ -42,6 +43,7 @@ func (r *rhythm) Add(x float64, n int, suspected bool) {
 	k := math.Round(ratio)
 	r.Known = float32(min(float64(r.Known)+x, math.MaxInt32))
 	r.Short += float32(x)
+	cycle := float64(r.Short)
 	if ratio > 0.75 {
 		r.Short = 0
 	}
@@ -57,13 +59,26 @@ func (r *rhythm) Add(x float64, n int, suspected bool) {
 	case k > outOfStep || r.Odd >= oddInRow || float64(r.Short) > outOfStep*t:
 		r.Known, r.Short, r.Odd = 0, 0, 0
 		if !suspected {
-			r.Interval, r.Longest, r.Known = float32(spacing), float32(spacing), float32(x)
+			r.Interval, r.Longest, r.Known, r.Cycle = float32(spacing), float32(spacing), float32(x), 0
 		}
 	case !suspected:
+		if ratio > 0.75 {
+			r.follow(cycle/fold, share)
+		}
 		r.Interval += float32(share * (spacing/fold - t))
 		r.Longest += float32(min(x/(outOfStep*t), 1)) * (r.Interval - r.Longest)
 		r.Longest = max(r.Longest, float32(spacing/fold))
 	}
+}
+
+// follow takes how long a cycle took.
+func (r *rhythm) follow(cycle, share float64) {
+	if r.Cycle == 0 {
+		r.Cycle = float32(cycle)
+		return
+	}
+	known := float64(r.Cycle)
+	r.Cycle += float32(share * min(max(cycle-known, -known/4), known/4))
 }
 
 // count takes that a spacing of so many intervals lacks k-1 beats.
@@ -109,7 +124,7 @@ func (r *rhythm) Deviation() float64 {
 
 // sane reports whether the values can be those of a rhythm; those of a saved state may be any.
 func (r *rhythm) sane() bool {
-	for _, v := range append(r.Missed[:], r.Interval, r.Longest, r.Known, r.Short, r.Periods, r.Near, r.Far) {
+	for _, v := range append(r.Missed[:], r.Interval, r.Longest, r.Cycle, r.Known, r.Short, r.Periods, r.Near, r.Far) {
 		if !(v >= 0 && v <= math.MaxInt32) {
 			return false
 		}

@@ -29,6 +29,10 @@ type ClockSnapshot struct {
 	Run      int64         `json:"run,omitempty"`
 	Runs     []run         `json:"runs,omitempty"`
 	Restarts uint32        `json:"restarts,omitempty"`
+	Holes    []hole        `json:"holes,omitempty"`
+	LastHole uint32        `json:"last_hole,omitempty"` // its number
+	Listed   int           `json:"listed,omitempty"`    // holes, by the input, in this run
+	TickedAt int64         `json:"ticked_at,omitempty"` // the last tick, by the wall clock of the input's host, ns
 }
 
 // ComponentSnapshot is a component.
@@ -48,6 +52,7 @@ type ComponentSnapshot struct {
 	Intervals map[string]any `json:"intervals,omitempty"` // of versions before Rhythm; not used
 	Reading   time.Duration  `json:"reading,omitempty"`
 	Restarts  uint32         `json:"restarts,omitempty"`
+	Holes     uint32         `json:"holes,omitempty"` // number of the last one that was known at the time Last
 	Incident  string         `json:"incident,omitempty"`
 	Member    bool           `json:"member,omitempty"` // of the outage with that id
 	Stop      *EndSignal     `json:"stop,omitempty"`   // the last that it announced
@@ -103,7 +108,7 @@ func (d *Detector) Snapshot() *Snapshot {
 func (c *component) snapshot() ComponentSnapshot {
 	s := ComponentSnapshot{
 		Key: c.key, Niche: c.niche, State: states[c.phase], Last: c.last, LastSeen: c.lastSeen, Born: c.born,
-		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Rhythm: c.rhythm, Reading: c.reading, Restarts: c.restarts,
+		Threshold: c.threshold, Beats: c.beats, Gaps: c.gaps, Rhythm: c.rhythm, Reading: c.reading, Restarts: c.restarts, Holes: c.holes,
 		Incident: c.incident, AliveFor: c.aliveFor, SilentFor: c.silentFor, Since: c.since,
 		Failures: c.failures, FailedAt: c.failedAt,
 	}
@@ -125,6 +130,7 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 		blindAfter: d.config.BlindAfter, ticksOnly: d.config.TicksOnly,
 		started: c.Started, now: c.Now, reading: c.Reading, lastTick: c.LastTick,
 		jumps: slices.Clone(c.Jumps), run: c.Run, runs: slices.Clone(c.Runs), restarts: c.Restarts,
+		holes: holes{list: saneHoles(c.Holes), last: c.LastHole}, holeCount: max(c.Listed, 0), tickedAt: c.TickedAt, deaf: c.Started,
 	}
 	if len(d.clock.runs) > maxRuns {
 		d.clock.runs = d.clock.runs[:maxRuns]
@@ -169,7 +175,7 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 func (d *Detector) restore(s *ComponentSnapshot) {
 	c := &component{
 		key: s.Key, phase: phase(slices.Index(states[:], s.State)), last: s.Last, lastSeen: s.LastSeen, born: s.Born,
-		beats: s.Beats, gaps: s.Gaps, rhythm: s.Rhythm, reading: s.Reading, restarts: s.Restarts,
+		beats: s.Beats, gaps: s.Gaps, rhythm: s.Rhythm, reading: s.Reading, restarts: s.Restarts, holes: s.Holes,
 		incident: s.Incident, aliveFor: s.AliveFor, silentFor: s.SilentFor, since: s.Since,
 		failures: s.Failures, failedAt: s.FailedAt,
 	}

@@ -60,8 +60,11 @@ func TestRestoreTakesTodaysOptions(t *testing.T) {
 	lazy.ReportInterval = time.Hour
 	d := New(&lazy, "")
 	d.Tick(0, 0)
-	d.Beat(beatOf("a", 0))
-	observe(d, 0, 100*second)
+	for at := time.Duration(0); at <= 33*second; at += 3 * second {
+		d.Beat(beatOf("a", at))
+		observe(d, at, at+3*second)
+	}
+	observe(d, 36*second, 100*second)
 
 	eager := config
 	eager.Expected = []string{"a", "new"}

@@ -11,6 +11,7 @@ import (
 // truth is what is true in a world, worked out from what was heard in the plainest way.
 type truth struct {
 	*reader
+	d        *Detector // that is compared with it
 	zooids   map[string]*zooid
 	now      time.Duration // observed time
 	heard    time.Duration // the input's clock
@@ -127,6 +128,15 @@ func (tr *truth) kill(at time.Duration) {
 	}
 }
 
+// uncounted is how much of a silence the detector does not count, which it must not do without a hole.
+func (tr *truth) uncounted(name string) time.Duration {
+	c := tr.d.components[name]
+	uncounted := tr.d.uncounted(c)
+	holes := tr.d.clock.holes.list
+	require.True(tr.t, uncounted == 0 || len(holes) > 0 && holes[len(holes)-1].Until >= c.last-holePrecision, "%q was heard since", name)
+	return uncounted
+}
+
 // bounds are between which thresholds a component is judged.
 func (tr *truth) bounds(name string) (least, most time.Duration) {
 	threshold := tr.w.rules[name].Threshold
@@ -191,6 +201,7 @@ func (tr *truth) compare(in input) {
 		case !z.seen:
 			require.Equal(t, tr.now > tr.w.ExpectWithin, z.missed, "%q, not seen at %v", name, tr.now)
 			require.True(t, tr.Covered(name, tr.now) || !z.missed, "%q is missed, without an incident", name)
+		case silence > most && silence-tr.uncounted(name) <= most:
 		case silence > most:
 			require.True(t, z.silent, "%q is silent for %v", name, silence)
 			require.True(t, tr.Covered(name, tr.now) || !rule.Gaps, "%q is silent for %v, without an incident", name, silence)

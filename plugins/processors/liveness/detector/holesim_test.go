@@ -1,0 +1,239 @@
+package detector
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What a detector finds while beats are lost in holes, in simulated time: an input hears a colony, with holes and restarts.
+
+// village is a simulation. Times are real ones since its start.
+type village struct {
+	random  *rand.Rand
+	config  Config
+	end     time.Duration
+	members []member
+	faults  []fault
+
+	restartAt []time.Duration // of the processor
+}
+
+// member is a component.
+type member struct {
+	key      string
+	interval time.Duration
+	first    time.Duration // beat
+	jitter   time.Duration // up to so much is added to each interval
+	streams  int           // that beat together, within a tenth of the interval
+	dies     time.Duration // 0: it does not
+}
+
+// fault is a time in which the input hears nothing. It ends with a new run of the input if it was killed.
+type fault struct {
+	from, to time.Duration
+	killed   bool
+}
+
+// occurrence is something that happens in a colony.
+type occurrence struct {
+	at   time.Duration
+	kind int // in the order in which they come if they come at the same time
+	key  string
+}
+
+const (
+	faultBegins = iota
+	faultEnds
+	beats
+	ticks
+	processorRestarts
+)
+
+// simulatedInput is what the input of a colony knows.
+type simulatedInput struct {
+	run      int64
+	observed time.Duration
+	evidence time.Duration // the last, in real time
+	holes    []Hole
+	killed   bool
+}
+
+// epoch is when a colony starts, by the wall clock.
+var epoch = time.Unix(1_800_000_000, 0)
+
+// startUp is how long an input takes from its start to its first evidence.
+const startUp = 300 * time.Millisecond
+
+func (c *village) occurrences() []occurrence {
+	var all []occurrence
+	for _, m := range c.members {
+		until := c.end
+		if m.dies > 0 {
+			until = m.dies
+		}
+		for at := m.first; at < until; at += m.interval {
+			for s := range max(m.streams, 1) {
+				all = append(all, occurrence{at + time.Duration(s)*m.interval/10/time.Duration(max(m.streams, 1)), beats, m.key})
+			}
+			if m.jitter > 0 {
+				at += time.Duration(c.random.Int64N(int64(m.jitter)))
+			}
+		}
+	}
+	for _, f := range c.faults {
+		all = append(all, occurrence{f.from, faultBegins, ""}, occurrence{f.to, faultEnds, ""})
+	}
+	for at := second; at < c.end; at += second {
+		all = append(all, occurrence{at + second/3, ticks, ""})
+	}
+	for _, at := range c.restartAt {
+		all = append(all, occurrence{at, processorRestarts, ""})
+	}
+	slices.SortStableFunc(all, func(a, b occurrence) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.kind, b.kind)) })
+	return all
+}
+
+// found is when each component was found to be silent for the first time.
+func (c *village) found(t *testing.T) map[string]time.Duration {
+	t.Helper()
+	found := make(map[string]time.Duration)
+	d := New(&c.config, "")
+	in := &simulatedInput{run: epoch.UnixNano()}
+	now := time.Duration(0)
+	hear := func(findings []Finding) {
+		for _, f := range findings {
+			if _, known := found[f.Key]; !known && (f.Change == WentSilent || f.Change == WentAway) {
+				found[f.Key] = now
+			}
+		}
+	}
+	tick := func() {
+		d.Holes(in.run, in.observed, epoch.Add(now), len(in.holes), in.holes[max(len(in.holes)-8, 0):])
+		hear(d.Tick(in.run, in.observed))
+	}
+	evident := func() {
+		in.observed += now - in.evidence
+		in.evidence = now
+	}
+	tick()
+	blind, faulty := false, 0
+	for _, o := range c.occurrences() {
+		now = o.at
+		switch o.kind {
+		case faultBegins:
+			in.killed = c.faults[faulty].killed
+			blind = true
+		case faultEnds:
+			blind = false
+			faulty++
+			if in.killed {
+				*in = simulatedInput{run: epoch.Add(now - startUp).UnixNano()}
+				tick()
+				in.holes = append(in.holes, Hole{Length: startUp})
+			} else {
+				in.holes = append(in.holes, Hole{Observed: in.observed.Truncate(time.Millisecond), Length: now - in.evidence})
+			}
+			in.evidence = now
+			tick()
+		case processorRestarts:
+			d = restarted(t, &c.config, d)
+		case beats:
+			if blind {
+				continue
+			}
+			evident()
+			hear(d.Beat(&Beat{Key: o.key, Run: in.run, Observed: in.observed, LastSeen: (now + time.Hour).Seconds(), Beats: 1}))
+		case ticks:
+			if !blind {
+				evident()
+				tick()
+			}
+		}
+	}
+	return found
+}
+
+func newVillage(seed uint64, end time.Duration) *village {
+	return &village{random: rand.New(rand.NewPCG(seed, 1)), config: configOf(Rule{Threshold: 30 * second, LateAfter: 21 * second}), end: end}
+}
+
+// Join adds components that all beat at the same moment every 10 s.
+func (c *village) Join(n int) {
+	for i := range n {
+		c.members = append(c.members, member{key: fmt.Sprint(i), interval: 10 * second, first: 5 * second, jitter: 20 * time.Millisecond})
+	}
+}
+
+// TestHolesInPhase swallows ten beats of all components in a row: in restarts of the input, in short losses of the
+// connection, or in both in turn. Then one dies.
+func TestHolesInPhase(t *testing.T) {
+	for name, killed := range map[string]func(int) bool{
+		"killed": func(int) bool { return true }, "cut": func(int) bool { return false }, "both": func(i int) bool { return i%2 == 0 },
+	} {
+		for _, streams := range []int{1, 8} {
+			t.Run(fmt.Sprint(name, streams), func(t *testing.T) {
+				c := newVillage(1, 400*second)
+				c.Join(24)
+				for i := range c.members {
+					c.members[i].streams, c.members[i].jitter = streams, 0
+				}
+				for i := range 10 {
+					due := 105*second + time.Duration(i)*10*second
+					c.faults = append(c.faults, fault{due - 200*time.Millisecond, due + 1200*time.Millisecond, killed(i)})
+				}
+				c.members[7].dies = 206 * second
+				found := c.found(t)
+				require.Len(t, found, 1, "a component that lives")
+				require.Less(t, found["7"], 206*second+60*second)
+			})
+		}
+	}
+}
+
+// TestHolesAtRandom restarts the input, or cuts its connection, every 6 to 14 s for ten minutes, while ten of 50 components
+// die: no other is found, and each of them within three thresholds, but for one in 500 that takes a little longer.
+func TestHolesAtRandom(t *testing.T) {
+	late, deaths := 0, 0
+	var worst, sum time.Duration
+	for seed := range uint64(200) {
+		c := newVillage(seed, 860*second)
+		for i := range 50 {
+			c.members = append(c.members, member{
+				key: fmt.Sprint(i), interval: 10 * second, first: time.Duration(c.random.Int64N(int64(10 * second))), jitter: 20 * time.Millisecond,
+			})
+		}
+		for at := 100 * second; at < 700*second; {
+			length := time.Second + time.Duration(c.random.Int64N(int64(second)))
+			c.faults = append(c.faults, fault{at, at + length, seed%3 != 0})
+			at += length + 6*second + time.Duration(c.random.Int64N(int64(8*second)))
+		}
+		for i := range 10 {
+			c.members[5*i].dies = 110*second + time.Duration(c.random.Int64N(int64(560*second)))
+		}
+		found := c.found(t)
+		for _, m := range c.members {
+			at, silent := found[m.key]
+			if m.dies == 0 {
+				require.False(t, silent, "seed %d: %q lives and was silent at %v", seed, m.key, at)
+				continue
+			}
+			require.True(t, silent, "seed %d: the death of %q at %v was not found", seed, m.key, m.dies)
+			took := at - m.dies
+			deaths++
+			sum += took
+			worst = max(worst, took)
+			if took > 90*second {
+				late++
+			}
+		}
+	}
+	require.LessOrEqual(t, late, deaths/500)
+	require.Less(t, worst, 120*second)
+	require.Less(t, sum/time.Duration(deaths), 45*second)
+}
