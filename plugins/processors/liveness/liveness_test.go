@@ -85,6 +85,7 @@ func TestInitNamesTheBadOption(t *testing.T) {
 		{"measurement", "is empty", func(l *Liveness) { l.Measurement = "" }},
 		{"identity", "is empty", func(l *Liveness) { l.Identity = nil }},
 		{"identity", "is empty", func(l *Liveness) { l.Identity = []string{"zooid", ""} }},
+		{"identity", `["host"] names only tags that bus names`, func(l *Liveness) { l.Identity = []string{"host"} }},
 		{"threshold", `"0s" is too short`, func(l *Liveness) { l.Overrides = []*Override{{Niche: []string{"a"}, Threshold: duration(0)}} }},
 		{"late_after", `"6s" is above the threshold of "5s"`, func(l *Liveness) {
 			l.Overrides = []*Override{{Niche: []string{"a"}, Threshold: duration(5 * time.Second), LateAfter: duration(6 * time.Second)}}

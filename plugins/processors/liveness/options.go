@@ -1,7 +1,9 @@
 package liveness
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/influxdata/telegraf/config"
@@ -24,6 +26,14 @@ func (l *Liveness) checkOptions() error {
 		return &option.Error{
 			Name: "bus", Problem: "is empty or names an empty tag",
 			Allowed: `name the tags that together tell buses apart, such as ["host", "endpoint"]`,
+		}
+	}
+	if !slices.ContainsFunc(l.Identity, func(tag string) bool { return !slices.Contains(l.Bus, tag) }) {
+		return &option.Error{
+			Name: "identity",
+			Problem: fmt.Sprintf("[\"%s\"] names only tags that bus names: each component would be the only one of its bus, "+
+				"and the clock of that stands still when it falls silent", strings.Join(l.Identity, `", "`)),
+			Allowed: "name a tag that bus does not, take it out of bus, or use a [[processors.liveness.watch]]",
 		}
 	}
 	if l.MaxBuses < 1 {
