@@ -104,7 +104,7 @@ build: deps-build ## Build telegraf-chembus and chembus-colony to bin/
 # What needs no libzmq, as static programs. The state file needs a Unix.
 LIVENESS_FOR := linux_amd64 linux_arm64 darwin_arm64
 
-build-liveness: $(addprefix liveness_,$(LIVENESS_FOR)) ## Build telegraf-chembus without libzmq to bin/liveness/: processors.liveness alone, static
+build-liveness: $(addprefix liveness_,$(LIVENESS_FOR)) ## Build telegraf-chembus without libzmq to bin/liveness/: processors.liveness and the status page, static
 liveness_%:
 	CGO_ENABLED=0 GOOS=$(word 1,$(subst _, ,$*)) GOARCH=$(word 2,$(subst _, ,$*)) \
 	  $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/liveness/telegraf-chembus_$* ./cmd/telegraf-chembus

@@ -31,7 +31,7 @@ func runRole(name, file string, stdout, stderr io.Writer) error {
 		r = t.role
 	}
 	log := lineLog{source: r.id(), info: stderr, warn: stderr}
-	if r.name == "output" {
+	if r.section == "outputs" {
 		// Telegraf logs an output's stderr as errors and its stdout as information.
 		log.info = stdout
 	}
@@ -56,6 +56,8 @@ func runUntilTold(r role, file string, lines *lineLog) error {
 		grace, consequence = 0, "Nothing is received from the bus"
 	case "processor":
 		forward, consequence = out, "Metrics pass unchanged, and no component is judged,"
+	case "page":
+		consequence = "No status page is served"
 	}
 	stdin := os.Stdin
 	f, err := newFeed(stdin, forward, grace, log)
@@ -67,7 +69,7 @@ func runUntilTold(r role, file string, lines *lineLog) error {
 		os.Stdin, os.Stdout = stdin, out
 	}()
 	os.Stdin = f.pipe
-	if r.name != "output" {
+	if r.section != "outputs" {
 		os.Stdout = os.Stderr // other output must not mix with the metrics
 	}
 	var c complaint

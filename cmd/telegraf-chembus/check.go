@@ -89,7 +89,7 @@ func missingTables(file string, tables []table, shared bool) []problem {
 	}
 	var missing []problem
 	for _, r := range built() {
-		if !slices.ContainsFunc(tables, func(t table) bool { return t.role.name == r.name }) {
+		if !r.optional && !slices.ContainsFunc(tables, func(t table) bool { return t.role.name == r.name }) {
 			missing = append(missing, problem{file, 0, fmt.Sprintf(
 				"table %s is missing, so telegraf-chembus %s does not start with this file; add it, without any option for the defaults%s",
 				r.header(), r.name, unless)})

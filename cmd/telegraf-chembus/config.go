@@ -18,7 +18,7 @@ import (
 )
 
 // allowedTables lists the tables of a file, for messages.
-const allowedTables = "[[inputs.chembus]], [[processors.liveness]], [[outputs.chembus]]"
+const allowedTables = "[[inputs.chembus]], [[processors.liveness]], [[outputs.chembus]], [[outputs.liveness]]"
 
 // A problem is an error in a configuration, with its place. It is logged as one line.
 type problem struct {
@@ -68,7 +68,7 @@ func onlyTable(file string) (table, error) {
 	}
 	if len(tables) > 1 {
 		return table{}, problem{file, tables[1].line, fmt.Sprintf("%s is a second plugin, after %s in line %d; "+
-			"select one with telegraf-chembus input|processor|output -config FILE",
+			"select one with telegraf-chembus input|processor|output|page -config FILE",
 			tables[1].role.header(), tables[0].role.header(), tables[0].line)}
 	}
 	return tables[0], nil

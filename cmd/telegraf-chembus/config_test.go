@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const tablesAllowed = "[[inputs.chembus]], [[processors.liveness]], [[outputs.chembus]]"
+const tablesAllowed = "[[inputs.chembus]], [[processors.liveness]], [[outputs.chembus]], [[outputs.liveness]]"
 
 func TestBadConfigEndsWithOneLine(t *testing.T) {
 	const howToWrite = `; write each option once as NAME = VALUE, with text in "quotes", below a table such as [[inputs.chembus]]`
@@ -180,7 +180,7 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"misspelt table", "input", "[[inputs.chembuss]]\n", `f.conf:1: unknown table [[inputs.chembuss]]; did you mean [[inputs.chembus]]? allowed: ` + tablesAllowed},
 		{"section without its plural", "processor", "[[processor.liveness]]\n",
 			`f.conf:1: unknown table [processor]; did you mean [[processors.liveness]]? allowed: ` + tablesAllowed},
-		{"plugin of another section", "", "\n[[outputs.liveness]]\n", `f.conf:2: unknown table [[outputs.liveness]]; allowed: ` + tablesAllowed},
+		{"plugin of another section", "", "\n[[outputs.wavefront]]\n", `f.conf:2: unknown table [[outputs.wavefront]]; allowed: ` + tablesAllowed},
 		{"table of no section", "", "[chembus]\n", `f.conf:1: unknown table [chembus]; allowed: ` + tablesAllowed},
 		{"array of a section", "", "[[inputs]]\n", `f.conf:1: unknown table [[inputs]]; did you mean [[inputs.chembus]]? allowed: ` + tablesAllowed},
 		{"option above the table", "input", "probe = true\n[[inputs.chembus]]\n",
@@ -198,7 +198,7 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			`f.conf: table [[outputs.chembus]] is missing; add it, without any option for the defaults`},
 		{"two plugins without a role", "", "[[processors.liveness]]\n\n[[inputs.chembus]]\n",
 			`f.conf:3: [[inputs.chembus]] is a second plugin, after [[processors.liveness]] in line 1; ` +
-				`select one with telegraf-chembus input|processor|output -config FILE`},
+				`select one with telegraf-chembus input|processor|output|page -config FILE`},
 		{"empty file without a role", "", "# nothing yet\n", `f.conf: no plugin is configured; add at least one of ` + tablesAllowed},
 		{"empty file with a role", "input", "", `f.conf: no plugin is configured; add at least one of ` + tablesAllowed},
 		{"empty section", "input", "[inputs]\n", `f.conf: no plugin is configured; add at least one of ` + tablesAllowed},

@@ -21,9 +21,9 @@ const usage = `telegraf-chembus runs the ChemBus plugins as external plugins of 
 
 Usage:
 
-  telegraf-chembus input|processor|output [-config FILE]
+  telegraf-chembus input|processor|output|page [-config FILE]
         run one plugin with the options of its table in FILE; FILE may hold the
-        tables of all three
+        tables of all; page serves the status page
   telegraf-chembus -config FILE
         run the plugin that FILE configures
   telegraf-chembus watch [-config FILE] [-once] [-json]
@@ -43,7 +43,7 @@ Usage:
 
 Without -config, FILE is the file named by TELEGRAF_CHEMBUS_CONFIG, or if that
 is not set /etc/telegraf-chembus/chembus.conf. If there is no file, input,
-processor, output, watch and wait use the defaults.
+processor, output, page, watch and wait use the defaults.
 
 Metrics are read from stdin and written to stdout in line protocol. An input
 gathers at every newline on stdin and exits when stdin is closed. Log lines

@@ -138,7 +138,7 @@ func TestSamplePassesCheck(t *testing.T) {
 		status, stdout, stderr := invoke(t, "check", "-config", "f.conf")
 		require.Empty(t, stderr)
 		require.Equal(t, 0, status)
-		require.Equal(t, "inputs.chembus: ok\nprocessors.liveness: ok\noutputs.chembus: ok\n", stdout)
+		require.Equal(t, "inputs.chembus: ok\nprocessors.liveness: ok\noutputs.chembus: ok\noutputs.liveness: ok\n", stdout)
 	}
 }
 

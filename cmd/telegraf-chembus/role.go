@@ -4,24 +4,29 @@ import (
 	"slices"
 
 	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/plugins/outputs"
 	"github.com/influxdata/telegraf/plugins/processors"
 
-	// The plugin registers itself with Telegraf.
+	// The plugins register themselves with Telegraf.
+	_ "github.com/kloros/telegraf-chembus/plugins/outputs/liveness"
 	_ "github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
-// A role is one of the three plugins that this program can run.
+// A role is one of the plugins that this program can run.
 type role struct {
 	name    string                          // on the command line
 	section string                          // in the configuration, as in Telegraf's own
 	plugin  string                          // name in Telegraf's registry of that section
 	create  func() telegraf.PluginDescriber // nil: this build has no libzmq
+
+	optional bool // monitoring works without it
 }
 
 var roles = []role{
-	{"input", "inputs", "chembus", createInput},
-	{"processor", "processors", "liveness", func() telegraf.PluginDescriber { return processors.Processors["liveness"]() }},
-	{"output", "outputs", "chembus", createOutput},
+	{"input", "inputs", "chembus", createInput, false},
+	{"processor", "processors", "liveness", func() telegraf.PluginDescriber { return processors.Processors["liveness"]() }, false},
+	{"output", "outputs", "chembus", createOutput, false},
+	{"page", "outputs", "liveness", func() telegraf.PluginDescriber { return outputs.Outputs["liveness"]() }, true},
 }
 
 // built returns the roles whose plugins this build has.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,7 +138,7 @@ func (p *process) receive() string {
 func (p *process) awaitStart() {
 	p.t.Helper()
 	log := p.stderr
-	if p.cmd.Args[1] == "output" {
+	if slices.Contains([]string{"output", "page"}, p.cmd.Args[1]) {
 		log = p.stdout
 	}
 	for line := ""; !strings.Contains(line, "] Starting telegraf-chembus "); {
@@ -240,7 +241,7 @@ func TestSignalWithoutEndOfStdin(t *testing.T) {
 // TestBinary starts and stops the built command with the real plugins and without a bus.
 func TestBinary(t *testing.T) {
 	config := quietConfig(t)
-	for _, role := range []string{"input", "processor", "output"} {
+	for _, role := range []string{"input", "processor", "output", "page"} {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, binary, nil, role, "-config", config)
@@ -267,13 +268,14 @@ func TestLineTooLong(t *testing.T) {
 	require.Equal(t, "E! outputs.chembus: reading metrics failed: a line is longer than 64 KiB\n", stderr)
 }
 
-// quietConfig configures all three plugins for a bus that does not exist.
+// quietConfig configures all plugins for a bus that does not exist.
 func quietConfig(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "f.conf")
 	bus := "ipc://" + filepath.Join(dir, "bus")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "[[inputs.chembus]]\nsubscribe_endpoint = %q\npublish_endpoint = %q\n"+
-		"[[processors.liveness]]\n[[outputs.chembus]]\npublish_endpoint = %q\n", bus, bus, bus), 0o600))
+		"[[processors.liveness]]\n[[outputs.chembus]]\npublish_endpoint = %q\n"+
+		"[[outputs.liveness]]\nlisten = \"127.0.0.1:0\"\n", bus, bus, bus), 0o600))
 	return file
 }
