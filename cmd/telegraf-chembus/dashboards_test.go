@@ -16,7 +16,7 @@ var stateRow = regexp.MustCompile("(?m)^\\| *(\\d+) *\\| `(\\w+)`")
 func loadDashboards(t *testing.T) map[string]*grafana.Dashboard {
 	t.Helper()
 	all := make(map[string]*grafana.Dashboard)
-	for _, name := range []string{"influxql", "flux"} {
+	for _, name := range []string{"influxql", "flux", "prometheus"} {
 		d, err := grafana.Load(filepath.Join("dashboards", name+".json"))
 		require.NoError(t, err)
 		all[name] = d
@@ -26,8 +26,11 @@ func loadDashboards(t *testing.T) map[string]*grafana.Dashboard {
 
 // TestDashboards checks for mistakes that Grafana would reject or display incorrectly.
 func TestDashboards(t *testing.T) {
-	source := grafana.Datasource{Type: "influxdb", UID: "${datasource}"}
 	for name, d := range loadDashboards(t) {
+		source := grafana.Datasource{Type: "influxdb", UID: "${datasource}"}
+		if name == "prometheus" {
+			source.Type = name
+		}
 		require.GreaterOrEqual(t, d.SchemaVersion, 36, "%s: Grafana would migrate it at each import", name)
 		require.NotEmpty(t, d.UID, name)
 		require.NotEmpty(t, d.Title, name)
@@ -67,7 +70,7 @@ func TestDashboards(t *testing.T) {
 			for _, target := range p.Targets {
 				require.Equal(t, &source, target.Datasource, p.Title)
 				require.NotEmpty(t, target.RefID, p.Title)
-				require.NotEmpty(t, target.Query, p.Title)
+				require.NotEmpty(t, target.Query+target.Expr, p.Title)
 				if name == "influxql" {
 					require.True(t, target.RawQuery, p.Title)
 				}
@@ -92,6 +95,13 @@ func TestDashboardsAreEqual(t *testing.T) {
 		require.Empty(t, a.FieldConfig.Defaults.DisplayName)
 		b.FieldConfig.Defaults.DisplayName = ""
 		require.Equal(t, a, b)
+	}
+	prometheus := all["prometheus"]
+	require.Len(t, prometheus.Panels, len(ql.Panels))
+	for i, p := range prometheus.Panels {
+		require.Equal(t, ql.Panels[i].Type+" "+ql.Panels[i].Title, p.Type+" "+p.Title)
+		require.Equal(t, ql.Panels[i].GridPos, p.GridPos)
+		require.Equal(t, ql.Panels[i].FieldConfig.Defaults, p.FieldConfig.Defaults, p.Title)
 	}
 }
 

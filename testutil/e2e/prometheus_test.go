@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -23,18 +24,10 @@ const expiration = 6.0
 // TestPrometheus scrapes Telegraf with the README's block for outputs.prometheus_client while a component is killed and
 // revived.
 func TestPrometheus(t *testing.T) {
-	block := readmeBlock(t, "toml", "[[outputs.prometheus_client]]")
-	for _, change := range [][2]string{
-		{`listen = ":9273"`, `listen = "127.0.0.1:0"`},
-		{`expiration_interval = "60s"`, `expiration_interval = "6s"`},
-	} {
-		require.Contains(t, block, change[0])
-		block = strings.Replace(block, change[0], change[1], 1)
-	}
-	s := newSceneWith(t, quick, block)
+	s, url := newPrometheusScene(t)
 	const victim, other = "audio_io", "meta_agent"
 	c := s.colony(4)
-	p := &prometheus{scene: s, url: s.metricsURL()}
+	p := &prometheus{scene: s, url: url}
 	p.wait("it is up", func() bool { return p.of("liveness_up", victim) == 1 && p.of("liveness_up", other) == 1 })
 
 	require.NoError(t, c.Kill(victim))
@@ -57,10 +50,10 @@ func TestPrometheus(t *testing.T) {
 	require.Positive(t, p.of("chembus_bus_messages", ""))
 	require.EqualValues(t, 0, p.of("chembus_bus_rejected_json", ""))
 
-	for _, rule := range regexp.MustCompile(`expr: .*`).FindAllString(readmeBlock(t, "yaml", "groups:"), -1) {
-		for _, name := range regexp.MustCompile(`\b(?:liveness|chembus)_\w+`).FindAllString(rule, -1) {
-			require.Contains(t, p.families, name, "the README's %s", rule)
-		}
+	rules, err := os.ReadFile(filepath.Join(root, "cmd", "telegraf-chembus", "dashboards", "alerts.yml"))
+	require.NoError(t, err)
+	for _, name := range regexp.MustCompile(`\b(?:liveness|chembus_bus|chembus_output)_\w+`).FindAllString(string(rules), -1) {
+		require.Contains(t, p.families, name, "alerts.yml names it")
 	}
 
 	require.NoError(t, c.Revive(victim))
@@ -75,6 +68,29 @@ func TestPrometheus(t *testing.T) {
 	require.EqualValues(t, 0, p.of("chembus_bus_observable", ""), "chembus_bus is still reported")
 	require.NoError(t, s.bus.Resume())
 	p.wait("it is up again", func() bool { return p.of("liveness_up", victim) == 1 })
+}
+
+// newPrometheusScene returns a scene with the README's block for outputs.prometheus_client, and the URL to scrape.
+func newPrometheusScene(t *testing.T) (*scene, string) {
+	t.Helper()
+	block := readmeBlock(t, "toml", "[[outputs.prometheus_client]]")
+	for _, change := range [][2]string{
+		{`listen = ":9273"`, `listen = "127.0.0.1:0"`},
+		{`expiration_interval = "60s"`, `expiration_interval = "6s"`},
+	} {
+		require.Contains(t, block, change[0])
+		block = strings.Replace(block, change[0], change[1], 1)
+	}
+	state := filepath.Join(t.TempDir(), "output.json")
+	s := newSceneWith(t, quick+fmt.Sprintf("  state_file = %q\n", state), block+fmt.Sprintf(`
+[[inputs.file]]
+  files = [%q]
+  name_override = "chembus_output"
+  data_format = "json"
+  json_query = "counts"
+  json_string_fields = ["publishing"]
+`, state))
+	return s, s.metricsURL()
 }
 
 // otherNames are the linter's findings on names that follow Telegraf's conventions instead of those of Prometheus.

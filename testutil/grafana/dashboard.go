@@ -45,7 +45,9 @@ type Datasource struct{ Type, UID string }
 type Target struct {
 	RefID        string
 	Datasource   *Datasource
-	Query        string
+	Query        string // of InfluxDB
+	Expr         string // of Prometheus
+	Instant      bool   // of Prometheus: at the end of the range only
 	RawQuery     bool
 	ResultFormat string // of InfluxQL: "time_series" or "table"
 	Alias        string // of InfluxQL

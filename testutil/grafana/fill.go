@@ -37,6 +37,32 @@ func (f Fill) Flux(query string, variables []Variable) string {
 	).Replace(f.replace(query, variables))
 }
 
+// PromQL replaces the variables of a PromQL expression, in which Grafana escapes the values twice: for the regular
+// expression and for the string that holds it.
+func (f Fill) PromQL(query string, variables []Variable) string {
+	query = strings.NewReplacer(
+		"$__rate_interval", (4 * f.Interval).String(),
+		"$__interval", f.Interval.String(),
+		"$__range", f.To.Sub(f.From).Round(time.Second).String(),
+	).Replace(query)
+	for _, v := range variables {
+		values, ok := f.Values[v.Name]
+		if !ok {
+			continue
+		}
+		pattern := v.AllValue
+		if values[0] != All[0] {
+			escaped := make([]string, len(values))
+			for i, value := range values {
+				escaped[i] = strings.ReplaceAll(special.ReplaceAllString(value, `\$0`), `\`, `\\`)
+			}
+			pattern = strings.Join(escaped, "|")
+		}
+		query = strings.ReplaceAll(query, "$"+v.Name, pattern)
+	}
+	return query
+}
+
 func milliseconds(t time.Time) string {
 	return strconv.FormatInt(t.UnixMilli(), 10) + "ms"
 }

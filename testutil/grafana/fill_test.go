@@ -25,4 +25,8 @@ func TestFill(t *testing.T) {
 	const flux = `from(bucket: "${bucket}") |> range(start: v.timeRangeStart, stop: v.timeRangeStop) |> window(every: v.windowPeriod)`
 	require.Equal(t, `from(bucket: "telegraf") |> range(start: 1970-01-01T00:00:01.5Z, stop: 1970-01-01T00:01:01.5Z) |> window(every: 30s)`,
 		fill(All...).Flux(flux, variables))
+
+	const promQL = `rate(beats{zooid=~"$zooid"}[$__rate_interval]) > $__interval > $__range`
+	require.Equal(t, `rate(beats{zooid=~".*"}[2m0s]) > 30s > 1m0s`, fill(All...).PromQL(promQL, variables))
+	require.Contains(t, fill("a.b", "c").PromQL(promQL, variables), `zooid=~"a\\.b|c"`)
 }
