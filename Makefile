@@ -146,9 +146,10 @@ test-telegraf: deps $(TELEGRAF_VERSIONS:%=$(BIN)/telegraf-%) ## Run some end-to-
 	  TELEGRAF=$(BIN)/telegraf-$$version $(GO) test -count=1 -run '$(TELEGRAF_TESTS)' ./testutil/e2e || exit 1; \
 	done
 
-soak: build telegraf ## Run N=100 random faults on one monitor, twice as many on three (SEED=1), kill signals and maintenances
+soak: build telegraf ## Run N=100 random faults on one monitor (fixed and adaptive thresholds), twice as many on three (SEED=1), kill signals and maintenances
 	@$(GO) build -o $(BIN)/soak ./testutil/soak
 	$(BIN)/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
+	$(BIN)/soak -adaptive -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
 	$(BIN)/soak -monitors -n $$((2 * $(N))) -seed $(SEED) -plugins $(BIN)
 	$(BIN)/soak -killsignal -n $$((($(N) + 1) / 2)) -stages 8 -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
 	$(BIN)/soak -maintenance -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf

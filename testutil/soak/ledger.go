@@ -20,6 +20,9 @@ import "time"
 //     possible silence reaches the threshold, or if the zooid was certainly received again for longer than a delivery.
 //   - A second gap for one death, handled by one consumer, is doubled.
 //
+// With adaptive thresholds the one that counts is what the processor reported while the component was silent: the longest
+// for a gap that is expected, the shortest for one that is false. It is the same unless the processor was killed.
+//
 // In these cases only, a gap is undecidable and may be handled once or not at all:
 //
 //   - nearThreshold: the certain silence does not exceed the threshold by margin, but the possible one comes near it.
@@ -84,7 +87,8 @@ type record struct {
 // ledger is what happened in a campaign.
 type ledger struct {
 	threshold    time.Duration
-	interval     time.Duration // of the heartbeats
+	adaptive     map[string][]inForce // by component, in the order of time; nil: threshold is in force for all
+	interval     time.Duration        // of the heartbeats
 	disturbances []disturbance
 	deaths       []death // of each zooid in the order of time
 	consumers    []record
@@ -136,19 +140,21 @@ func (l *ledger) blind() spans {
 
 // silence is what the ledger knows of the silence of a death.
 type silence struct {
+	shortest, longest time.Duration // threshold that was in force
 	certain, possible time.Duration
-	earliest          time.Duration // when the possible silence reaches the threshold, if it does
-	latest            time.Duration // when the certain silence exceeds the threshold by margin, if it does
-	expected          bool          // the certain silence exceeds the threshold by margin
+	earliest          time.Duration // when the possible silence reaches the shortest threshold, if it does
+	latest            time.Duration // when the certain silence exceeds the longest threshold by margin, if it does
+	expected          bool          // the certain silence exceeds the longest threshold by margin
 	back              time.Duration // when the zooid has certainly been received again
 }
 
 // silenceOf returns both measures of the silence of a death.
 func (l *ledger) silenceOf(d death) silence {
 	var s silence
+	s.shortest, s.longest = l.thresholdOf(d)
 	certain := l.uncertain().outside(span{d.lastBeat, d.revived})
 	s.certain = certain.total()
-	s.latest, s.expected = certain.when(l.threshold + margin)
+	s.latest, s.expected = certain.when(s.longest + margin)
 
 	lossy := l.lossy()
 	heard := d.lastBeat
@@ -163,7 +169,7 @@ func (l *ledger) silenceOf(d death) silence {
 	}
 	possible := l.blind().outside(span{heard, s.back})
 	s.possible = possible.total()
-	s.earliest, _ = possible.when(l.threshold)
+	s.earliest, _ = possible.when(s.shortest)
 	return s
 }
 

@@ -34,8 +34,13 @@ func main() {
 	killSignal := flag.Bool("killsignal", false, "kill the input, and the processor, -n times each within a second after a kill signal")
 	maintenance := flag.Bool("maintenance", false, "do maintenances with the default times")
 	stages := flag.Int("stages", 24, "with -monitors and -killsignal: number of buses at the same time")
+	flag.BoolVar(&o.adaptive, "adaptive", false, "with the random faults: adaptive thresholds")
 	flag.Parse()
 	o.zooids = 50
+	if o.adaptive && (*monitors || *killSignal || *maintenance) {
+		fmt.Fprintln(os.Stderr, "soak: -adaptive goes with the random faults only")
+		os.Exit(2)
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -98,7 +103,13 @@ func run(ctx context.Context, o options, n int, seed uint64, out io.Writer) (r *
 		return nil, err
 	}
 	c := newCampaign(s, seed, out)
-	c.logf("started at %s: %d zooids, seed %d, %d faults", time.Now().Format(time.TimeOnly), o.zooids, seed, n)
+	c.logf("started at %s: %d zooids, seed %d, %d faults, adaptive = %v",
+		time.Now().Format(time.TimeOnly), o.zooids, seed, n, o.adaptive)
 	l, err := c.run(ctx, n)
-	return &report{faults: c.counts, disk: s.disk.String(), deaths: len(l.deaths), findings: l.findings()}, err
+	if o.adaptive && err == nil {
+		l.adaptive, err = readThresholds(s.metricsFile(), s.start)
+	}
+	return &report{
+		faults: c.counts, disk: s.disk.String(), deaths: len(l.deaths), findings: l.findings(), thresholds: l.thresholds(),
+	}, err
 }

@@ -19,10 +19,11 @@ type seen struct {
 	offset int64
 	parser influx.Parser
 
-	states    map[string]state // of the components
-	kills     int              // kill signals that the input reported
-	reported  time.Time        // the last chembus_bus
-	observed  float64          // and what the observation clock showed then
+	states    map[string]state                                          // of the components
+	inForce   func(zooid string, at time.Time, threshold time.Duration) // called for each report of a component, if set
+	kills     int                                                       // kill signals that the input reported
+	reported  time.Time                                                 // the last chembus_bus
+	observed  float64                                                   // and what the observation clock showed then
 	suspended bool
 }
 
@@ -78,6 +79,10 @@ func (s *seen) take(m telegraf.Metric) {
 		value, _ := m.GetField("state")
 		name, _ := value.(string)
 		s.states[zooid] = state{name, m.Time()}
+		if threshold, ok := m.GetField("threshold_s"); ok && s.inForce != nil {
+			seconds, _ := threshold.(float64)
+			s.inForce(zooid, m.Time(), time.Duration(seconds*float64(time.Second)))
+		}
 	}
 }
 

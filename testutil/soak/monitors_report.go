@@ -122,8 +122,8 @@ func (r *monitorReport) print(out io.Writer) {
 		fmt.Fprintf(out, "  %-28s %5d\n", row.name, row.n)
 	}
 	fmt.Fprintf(out, "\nfrom the first find until it was handled\n")
-	printDelays(out, "nothing disturbed", r.delays(true))
-	printDelays(out, "all", r.delays(false))
+	printDurations(out, "nothing disturbed", r.delays(true))
+	printDurations(out, "all", r.delays(false))
 }
 
 func one(b bool) int {

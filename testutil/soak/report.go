@@ -15,6 +15,8 @@ type report struct {
 	disk     string
 	deaths   int
 	findings []finding
+
+	thresholds []time.Duration // of each death, if they are adaptive, in ascending order
 }
 
 // count returns the number of findings with the verdict.
@@ -88,8 +90,12 @@ func (r *report) print(out io.Writer) {
 		fmt.Fprintf(out, "  %-22s %5d\n", row.name, row.n)
 	}
 	fmt.Fprintf(out, "\ndelay past the deadline\n")
-	printDelays(out, "nothing disturbed", r.delays(true))
-	printDelays(out, "all", r.delays(false))
+	printDurations(out, "nothing disturbed", r.delays(true))
+	printDurations(out, "all", r.delays(false))
+	if r.thresholds != nil {
+		fmt.Fprintf(out, "\nadaptive thresholds\n")
+		printDurations(out, "at the deaths", r.thresholds)
+	}
 	for _, v := range slices.Sorted(maps.Keys(reasons)) {
 		for _, f := range r.findings {
 			if f.verdict == v {
@@ -99,18 +105,19 @@ func (r *report) print(out io.Writer) {
 	}
 }
 
-func printDelays(out io.Writer, name string, delays []time.Duration) {
-	if len(delays) == 0 {
+// printDurations prints quantiles of durations in ascending order.
+func printDurations(out io.Writer, name string, all []time.Duration) {
+	if len(all) == 0 {
 		fmt.Fprintf(out, "  %-22s none\n", name)
 		return
 	}
-	fmt.Fprintf(out, "  %-22s %d:", name, len(delays))
+	fmt.Fprintf(out, "  %-22s %d:", name, len(all))
 	for _, q := range []struct {
 		name  string
 		share float64
 	}{{"min", 0}, {"median", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"max", 1}} {
-		at := int(q.share * float64(len(delays)-1))
-		fmt.Fprintf(out, "  %s %.3f s", q.name, delays[at].Seconds())
+		at := int(q.share * float64(len(all)-1))
+		fmt.Fprintf(out, "  %s %.3f s", q.name, all[at].Seconds())
 	}
 	fmt.Fprintln(out)
 }

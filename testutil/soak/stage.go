@@ -23,6 +23,17 @@ const (
 	poll       = 50 * time.Millisecond
 )
 
+// The bounds of the adaptive thresholds.
+const (
+	minThreshold = 3 * time.Second
+	maxThreshold = 8 * time.Second
+)
+
+const adaptiveOptions = `  adaptive = true
+  min_threshold = %q
+  max_threshold = %q
+`
+
 // pluginOptions scale down the times of the default options. With mass_count and flap_count out of reach, every death is an
 // incident of its own.
 const pluginOptions = `
@@ -37,7 +48,7 @@ const pluginOptions = `
   report_interval = "2s"
   mass_count = 1000000
   flap_count = 1000000
-  state_file = %q
+%s  state_file = %q
 
 [[outputs.chembus]]
   state_file = %q
@@ -78,6 +89,7 @@ type options struct {
 	dir                       string                // for all files of the campaign
 	zooids                    int                   // of the real colony, with a beat in each beatInterval
 	members                   []colony.Zooid        // instead of them
+	adaptive                  bool                  // with quickConfig: the thresholds are
 	config                    func(s *stage) string // of telegraf-chembus; nil: quickConfig
 }
 
@@ -112,7 +124,7 @@ func (s *stage) setUp(ctx context.Context, o options) error {
 		return err
 	}
 	if o.config == nil {
-		o.config = quickConfig
+		o.config = func(s *stage) string { return quickConfig(s, o.adaptive) }
 	}
 	metrics := s.metricsFile()
 	s.config = telegraf.Config{
@@ -149,8 +161,12 @@ func quickZooids(n int) []colony.Zooid {
 }
 
 // quickConfig is a configuration with short times.
-func quickConfig(s *stage) string {
-	return fmt.Sprintf(pluginOptions, threshold, s.processorState(), s.outputState())
+func quickConfig(s *stage, adaptive bool) string {
+	more := ""
+	if adaptive {
+		more = fmt.Sprintf(adaptiveOptions, minThreshold, maxThreshold)
+	}
+	return fmt.Sprintf(pluginOptions, threshold, more, s.processorState(), s.outputState())
 }
 
 // awaitAllUp waits until the processor has reported every zooid and every consumer has received a ping.

@@ -64,8 +64,8 @@ func (l *ledger) findings() []finding {
 		for c := range l.consumers {
 			f := l.assess(d, s, byDeath[i], c)
 			f.consumer, f.zooid = l.consumers[c].name, d.zooid
-			f.reason = fmt.Sprintf("%s; dead from %v to %v, certain silence %v, possible silence %v",
-				f.reason, d.lastBeat, d.revived, s.certain, s.possible)
+			f.reason = fmt.Sprintf("%s; dead from %v to %v, certain silence %v, possible silence %v, threshold %v",
+				f.reason, d.lastBeat, d.revived, s.certain, s.possible, s.longest)
 			found = append(found, f)
 		}
 	}
@@ -103,9 +103,9 @@ func (l *ledger) assess(d death, s silence, handlings [][]handling, c int) findi
 	}
 	at := mine[0].at
 	switch reason := fmt.Sprintf("handled at %v", at); {
-	case s.possible < l.threshold-slack:
+	case s.possible < s.shortest-slack:
 		return finding{verdict: falseAlarm, reason: reason + ", the silence is too short"}
-	case s.possible >= l.threshold && at < s.earliest-early:
+	case s.possible >= s.shortest && at < s.earliest-early:
 		return finding{verdict: falseAlarm, reason: fmt.Sprintf("%s, before the deadline at %v", reason, s.earliest)}
 	case l.disturbed().outside(span{s.back, at}).total() > delivery:
 		return finding{verdict: falseAlarm, reason: fmt.Sprintf("%s, although it was back at %v", reason, s.back)}
@@ -124,7 +124,7 @@ func (l *ledger) undisturbed(whole span) bool {
 // assessUnhandled returns the finding for a consumer that has handled nothing.
 func (l *ledger) assessUnhandled(d death, s silence, handlings [][]handling, c int) finding {
 	if !s.expected {
-		if s.possible < l.threshold-slack {
+		if s.possible < s.shortest-slack {
 			return finding{verdict: nothing}
 		}
 		return finding{verdict: nearThreshold, reason: "not handled"}
