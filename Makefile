@@ -6,6 +6,7 @@ PREFIX   ?= /usr/local
 DURATION ?= 0s
 N        ?= 100
 SEED     ?= 1
+STAGES   ?= 4
 DIST     := $(CURDIR)/dist
 
 # From the git tag, or without one from the number of commits.
@@ -146,13 +147,17 @@ test-telegraf: deps $(TELEGRAF_VERSIONS:%=$(BIN)/telegraf-%) ## Run some end-to-
 	  TELEGRAF=$(BIN)/telegraf-$$version $(GO) test -count=1 -run '$(TELEGRAF_TESTS)' ./testutil/e2e || exit 1; \
 	done
 
-soak: build telegraf ## Run N=100 random faults on one monitor (fixed and adaptive thresholds), twice as many on three (SEED=1), kill signals and maintenances
+SOAK := $(BIN)/soak -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf -scenario
+
+soak: build telegraf ## Run all scenarios of testutil/soak in turn (N=100 random faults, SEED=1, STAGES=4 buses at the same time)
 	@$(GO) build -o $(BIN)/soak ./testutil/soak
-	$(BIN)/soak -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
-	$(BIN)/soak -adaptive -n $(N) -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
-	$(BIN)/soak -monitors -n $$((2 * $(N))) -seed $(SEED) -plugins $(BIN)
-	$(BIN)/soak -killsignal -n $$((($(N) + 1) / 2)) -stages 8 -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
-	$(BIN)/soak -maintenance -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf
+	$(SOAK) random -n $(N) -stages $(STAGES)
+	$(SOAK) random -n $(N) -stages $(STAGES) -adaptive
+	$(SOAK) monitors -n $$((2 * $(N)))
+	$(SOAK) killsignal -n $$((($(N) + 1) / 2))
+	$(SOAK) maintenance
+	$(SOAK) inphase
+	$(SOAK) crashloop
 
 bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth)
 	@$(GO) build -o $(BIN)/bench ./testutil/bench

@@ -23,6 +23,7 @@ const (
 // whether a fault is possible at its time depends on the machine.
 type campaign struct {
 	*stage
+	number int // of the stage
 	out    io.Writer
 	random *rand.Rand // used by the main goroutine only
 	ending chan struct{}
@@ -36,11 +37,12 @@ type campaign struct {
 	err    error                    // the first error of a fault
 }
 
-func newCampaign(s *stage, seed uint64, out io.Writer) *campaign {
+func newCampaign(s *stage, number int, o options) *campaign {
 	c := &campaign{
 		stage:  s,
-		out:    out,
-		random: rand.New(rand.NewPCG(seed, 0)),
+		number: number,
+		out:    o.out,
+		random: rand.New(rand.NewPCG(o.seed, uint64(number))),
 		ending: make(chan struct{}),
 		ledger: ledger{threshold: threshold, interval: beatInterval},
 		busy:   make(map[string]bool),
@@ -195,5 +197,5 @@ func (c *campaign) failed() error {
 }
 
 func (c *campaign) logf(format string, args ...any) {
-	fmt.Fprintf(c.out, "%8.3f  %s\n", c.now().Seconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(c.out, "bus %d, %8.3f s: %s\n", c.number, c.now().Seconds(), fmt.Sprintf(format, args...))
 }

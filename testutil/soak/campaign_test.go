@@ -23,7 +23,7 @@ const (
 // TestShortCampaign runs a campaign with few faults, see make soak.
 func TestShortCampaign(t *testing.T) {
 	t.Parallel()
-	o := options{telegraf: telegraf.Binary(t, root), plugins: t.TempDir(), dir: t.TempDir(), zooids: 50}
+	o := options{telegraf: telegraf.Binary(t, root), plugins: t.TempDir(), dir: t.TempDir(), n: 8, stages: 1, seed: shortSeed}
 	var err error
 	o.dropIn, err = filepath.Abs(filepath.Join(root, "sample.conf"))
 	require.NoError(t, err)
@@ -35,13 +35,12 @@ func TestShortCampaign(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
-	r, err := run(ctx, o, 8, shortSeed, &out)
-	if r != nil {
-		r.print(&out)
-	}
+	o.out = &out
+	r, err := randomFaults(ctx, o)
+	r.print(&out)
 	t.Log(out.String())
 	if err != nil || !r.good() {
-		log, _ := os.ReadFile(filepath.Join(o.dir, "telegraf.log")) // missing if the stage could not be started
+		log, _ := os.ReadFile(filepath.Join(o.dir, "0", "telegraf.log")) // missing if the stage could not be started
 		t.Logf("the log of Telegraf:\n%s", log)
 	}
 	require.NoError(t, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -51,25 +50,26 @@ func planSignalKills(seed uint64, n int) []signalKill {
 
 // soakKillSignal kills the input n times after a kill signal, and the processor as often, on several buses at a time. No
 // gap may follow, and the death of a component of the restarted colony has to be one.
-func soakKillSignal(ctx context.Context, o options, n int, seed uint64, stages int, out io.Writer) error {
+func soakKillSignal(ctx context.Context, o options) error {
 	zooids := quickZooids(signalKillComponents)
 	obey := make([]string, len(zooids))
 	for i, z := range zooids {
 		obey[i] = z.Name
 	}
-	o.members = append(slices.Clone(zooids), colony.Zooid{Name: goesOn, Interval: beatInterval, RuntimeStreams: 1})
-	plan := make(chan signalKill, 2*n)
-	for _, kill := range planSignalKills(seed, n) {
+	set := quickSetting(0, false)
+	set.members = append(slices.Clone(zooids), colony.Zooid{Name: goesOn, Interval: beatInterval, RuntimeStreams: 1})
+	plan := make(chan signalKill, 2*o.n)
+	for _, kill := range planSignalKills(o.seed, o.n) {
 		plan <- kill
 	}
 	close(plan)
 	started := time.Now()
-	fmt.Fprintf(out, "%s: %d kills of the input and as many of the processor after a kill signal, on %d buses, seed %d\n",
-		started.Format(time.TimeOnly), n, stages, seed)
+	fmt.Fprintf(o.out, "%s: %d kills of the input and as many of the processor after a kill signal, on %d buses, seed %d\n",
+		started.Format(time.TimeOnly), o.n, o.stages, o.seed)
 
 	var mu sync.Mutex
 	done, wrong := make(map[string]int), 0
-	err := onStages(ctx, o, min(stages, 2*n), func(r *round) error {
+	err := onStages(ctx, o, set, min(o.stages, 2*o.n), func(_ int, r *round) error {
 		signals, err := r.listenForSignals()
 		if err != nil {
 			return err
@@ -84,7 +84,7 @@ func soakKillSignal(ctx context.Context, o options, n int, seed uint64, stages i
 			done[kill.role]++
 			if problem != "" {
 				wrong++
-				fmt.Fprintf(out, "WRONG: %s: %s\n", kill, problem)
+				fmt.Fprintf(o.out, "WRONG: %s: %s\n", kill, problem)
 			}
 			mu.Unlock()
 		}
@@ -93,10 +93,10 @@ func soakKillSignal(ctx context.Context, o options, n int, seed uint64, stages i
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: input killed %d times, processor %d times, each 0 to %v after the signal; then a component died each time: %d wrong; %v\n",
+	fmt.Fprintf(o.out, "%s: input killed %d times, processor %d times, each 0 to %v after the signal; then a component died each time: %d wrong; %v\n",
 		time.Now().Format(time.TimeOnly), done[input], done[processor], latestKill, wrong, time.Since(started).Round(time.Second))
 	if wrong > 0 {
-		return errors.New("gaps were missed, doubled or false")
+		return errWrong
 	}
 	return nil
 }

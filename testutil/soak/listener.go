@@ -11,6 +11,8 @@ import (
 
 const (
 	gapTopic = "CAPABILITY_GAP"
+	// gapMissing is the gap_type of a component that fell silent.
+	gapMissing = "heartbeat_missing"
 	// pingTopic is received by subscribers to gapTopic, since subscriptions match by prefix, and dropped by them. It
 	// takes the same way as a gap, and so shows when a consumer could receive one.
 	pingTopic = gapTopic + ".ping"

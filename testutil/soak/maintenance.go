@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"sync"
 	"time"
@@ -38,19 +36,18 @@ func markerOf(s *stage) string { return filepath.Join(s.dir, "maintenance_mode")
 // soakMaintenance does maintenances as the colony's script does them, with the default times: with both signs, and with
 // only one of them. One that starts all components again opens nothing. One that leaves out a component opens a gap, one
 // threshold after its end.
-func soakMaintenance(ctx context.Context, o options, out io.Writer) error {
-	o.members = colony.Field(11)
-	o.config = func(s *stage) string {
+func soakMaintenance(ctx context.Context, o options) error {
+	set := setting{members: colony.Field(11), config: func(s *stage) string {
 		return fmt.Sprintf(defaultTimes, markerOf(s), s.processorState(), s.outputState())
-	}
+	}}
 	signs := make(chan colony.Maintenance, 3)
 	signs <- colony.Maintenance{Marker: "used"}
 	signs <- colony.Maintenance{}
 	signs <- colony.Maintenance{Marker: "used", NoSignals: true}
-	fmt.Fprintf(out, "%s: maintenances of %v with the default options\n", time.Now().Format(time.TimeOnly), maintenanceLength)
+	fmt.Fprintf(o.out, "%s: maintenances of %v with the default options\n", time.Now().Format(time.TimeOnly), maintenanceLength)
 	var mu sync.Mutex
 	wrong := false
-	err := onStages(ctx, o, cap(signs), func(r *round) error {
+	err := onStages(ctx, o, set, cap(signs), func(_ int, r *round) error {
 		m := <-signs
 		what := fmt.Sprintf("marker: %v, signals: %v", m.Marker != "", !m.NoSignals)
 		if m.Marker != "" {
@@ -63,11 +60,11 @@ func soakMaintenance(ctx context.Context, o options, out io.Writer) error {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		wrong = wrong || problem != ""
-		fmt.Fprintf(out, "%s  %s: %s%s\n", time.Now().Format(time.TimeOnly), what, result, problem)
+		fmt.Fprintf(o.out, "%s  %s: %s%s\n", time.Now().Format(time.TimeOnly), what, result, problem)
 		return nil
 	})
 	if err == nil && wrong {
-		err = errors.New("gaps were missed, doubled or false")
+		err = errWrong
 	}
 	return err
 }

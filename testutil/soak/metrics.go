@@ -89,8 +89,13 @@ func (s *seen) take(m telegraf.Metric) {
 // round does what has to happen in turn on a stage, and waits for its effect.
 type round struct {
 	*stage
-	ctx  context.Context
-	seen *seen
+	ctx   context.Context
+	seen  *seen
+	notes []string // for the report
+}
+
+func (r *round) note(format string, args ...any) {
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
 
 // roundLimit is the timeout for a condition, not an expected time.

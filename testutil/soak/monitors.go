@@ -74,24 +74,18 @@ func (c monitorCampaign) run(ctx context.Context, out io.Writer) (*monitorReport
 	return newMonitorReport(ledgers), nil
 }
 
-// soakMonitors runs a campaign of monitors and keeps the evidence if it does not end well.
-func soakMonitors(ctx context.Context, c monitorCampaign) error {
-	var err error
-	if c.program, err = filepath.Abs(c.program); err != nil {
-		return err
+// soakMonitors runs a campaign of monitors.
+func soakMonitors(ctx context.Context, o options) error {
+	c := monitorCampaign{
+		program: filepath.Join(o.plugins, "telegraf-chembus"), dir: o.dir, faults: o.n, seed: o.seed, stages: o.stages,
 	}
-	if c.dir, err = os.MkdirTemp("", "telegraf-chembus-monitors"); err != nil {
-		return err
-	}
-	r, err := c.run(ctx, os.Stdout)
-	if err == nil {
-		r.print(os.Stdout)
-		if !r.good() {
-			err = errors.New("gaps were missed, doubled or false")
-		}
-	}
+	r, err := c.run(ctx, o.out)
 	if err != nil {
-		return fmt.Errorf("%w; the evidence is in %s", err, c.dir)
+		return err
 	}
-	return os.RemoveAll(c.dir)
+	r.print(o.out)
+	if !r.good() {
+		return errWrong
+	}
+	return nil
 }

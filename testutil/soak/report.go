@@ -19,6 +19,18 @@ type report struct {
 	thresholds []time.Duration // of each death, if they are adaptive, in ascending order
 }
 
+// add adds the outcome on one stage.
+func (r *report) add(c *campaign, l ledger) {
+	for kind, n := range c.counts {
+		r.faults[kind] += n
+	}
+	r.disk = c.disk.String()
+	r.deaths += len(l.deaths)
+	r.findings = append(r.findings, l.findings()...)
+	r.thresholds = append(r.thresholds, l.thresholds()...)
+	slices.Sort(r.thresholds)
+}
+
 // count returns the number of findings with the verdict.
 func (r *report) count(v verdict) int {
 	n := 0

@@ -83,23 +83,20 @@ type stage struct {
 	stopPings func()
 }
 
-// options are the programs and files for a campaign.
-type options struct {
-	telegraf, plugins, dropIn string
-	dir                       string                // for all files of the campaign
-	zooids                    int                   // of the real colony, with a beat in each beatInterval
-	members                   []colony.Zooid        // instead of them
-	adaptive                  bool                  // with quickConfig: the thresholds are
-	config                    func(s *stage) string // of telegraf-chembus; nil: quickConfig
+// setting is what is on a stage.
+type setting struct {
+	members []colony.Zooid
+	spread  time.Duration         // they are started one after another in this time
+	config  func(s *stage) string // options of telegraf-chembus
 }
 
 // newStage starts a stage and waits until the processor has reported every zooid. Close it after use, also after an error.
-func newStage(ctx context.Context, o options) (*stage, error) {
+func newStage(ctx context.Context, o options, set setting) (*stage, error) {
 	s := &stage{start: time.Now(), dir: o.dir, stopPings: func() {}}
-	return s, s.setUp(ctx, o)
+	return s, s.setUp(ctx, o, set)
 }
 
-func (s *stage) setUp(ctx context.Context, o options) error {
+func (s *stage) setUp(ctx context.Context, o options, set setting) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	var err error
@@ -120,17 +117,14 @@ func (s *stage) setUp(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	if err := s.addZooids(o); err != nil {
+	if err := s.addZooids(set); err != nil {
 		return err
-	}
-	if o.config == nil {
-		o.config = func(s *stage) string { return quickConfig(s, o.adaptive) }
 	}
 	metrics := s.metricsFile()
 	s.config = telegraf.Config{
 		Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
 		Agent:   fmt.Sprintf(agentConfig, metrics),
-		Options: o.config(s),
+		Options: set.config(s),
 		Dir:     s.dir,
 		Env:     []string{"KLR_CHEM_XSUB=" + s.bus.XSub(), "KLR_CHEM_XPUB=" + s.bus.XPub()},
 	}
@@ -140,15 +134,18 @@ func (s *stage) setUp(ctx context.Context, o options) error {
 	return s.awaitAllUp(ctx, metrics)
 }
 
-func (s *stage) addZooids(o options) error {
+func (s *stage) addZooids(set setting) error {
 	var err error
 	if s.colony, err = colony.New(colony.Config{XSub: s.bus.XSub()}); err != nil {
 		return err
 	}
-	if o.members == nil {
-		o.members = quickZooids(o.zooids)
+	for _, z := range set.members {
+		if err := s.colony.Add(z); err != nil {
+			return err
+		}
+		time.Sleep(set.spread / time.Duration(len(set.members)))
 	}
-	return s.colony.Add(o.members...)
+	return nil
 }
 
 // quickZooids returns zooids of the real colony with a beat in each beatInterval.
@@ -158,6 +155,14 @@ func quickZooids(n int) []colony.Zooid {
 		zooids[i].Interval = beatInterval
 	}
 	return zooids
+}
+
+// quickSetting has short times and so many zooids of the real colony.
+func quickSetting(zooids int, adaptive bool) setting {
+	return setting{
+		members: quickZooids(zooids),
+		config:  func(s *stage) string { return quickConfig(s, adaptive) },
+	}
 }
 
 // quickConfig is a configuration with short times.

@@ -12,7 +12,7 @@ import (
 
 // onStages does something on several stages at the same time, each in a folder of its own in that of the options. The log
 // of each Telegraf is left there. An error of one ends all.
-func onStages(ctx context.Context, o options, n int, do func(r *round) error) error {
+func onStages(ctx context.Context, o options, set setting, n int, do func(i int, r *round) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make([]error, n)
@@ -22,7 +22,7 @@ func onStages(ctx context.Context, o options, n int, do func(r *round) error) er
 			time.Sleep(time.Duration(i) * stagger)
 			own := o
 			own.dir = filepath.Join(o.dir, strconv.Itoa(i))
-			if errs[i] = onStage(ctx, own, do); errs[i] != nil {
+			if errs[i] = onStage(ctx, own, set, func(r *round) error { return do(i, r) }); errs[i] != nil {
 				cancel()
 			}
 		})
@@ -31,11 +31,11 @@ func onStages(ctx context.Context, o options, n int, do func(r *round) error) er
 	return errors.Join(errs...)
 }
 
-func onStage(ctx context.Context, o options, do func(r *round) error) (err error) {
+func onStage(ctx context.Context, o options, set setting, do func(r *round) error) (err error) {
 	if err := os.Mkdir(o.dir, 0o700); err != nil {
 		return err
 	}
-	s, err := newStage(ctx, o)
+	s, err := newStage(ctx, o, set)
 	defer func() {
 		err = errors.Join(err, s.close(), os.WriteFile(filepath.Join(o.dir, "telegraf.log"), []byte(s.log()), 0o600))
 	}()

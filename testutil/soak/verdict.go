@@ -74,7 +74,7 @@ func (l *ledger) findings() []finding {
 
 // deathOf returns the death that a new incident belongs to: the last one of its zooid.
 func (l *ledger) deathOf(h handling) (int, bool) {
-	if h.kind != "heartbeat_missing" {
+	if h.kind != gapMissing {
 		return 0, false
 	}
 	at := -1
