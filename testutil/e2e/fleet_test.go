@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,9 +24,10 @@ import (
 // fleet is a NATS server, a central Telegraf and hosts with a bus and a Telegraf each, with the fleet's unchanged drop-ins.
 type fleet struct {
 	*testing.T
-	nats  *nats.Server
-	seen  string // the file that the central Telegraf writes its metrics to
-	hosts []*fleetHost
+	nats    *nats.Server
+	central *telegraf.Telegraf
+	seen    string // the file that the central Telegraf writes its metrics to
+	hosts   []*fleetHost
 }
 
 // fleetHost is a host of a fleet.
@@ -37,7 +39,8 @@ type fleetHost struct {
 	gaps   *consumer.Consumer
 }
 
-func newFleet(t *testing.T, hosts int) *fleet {
+// newFleet starts a fleet whose central processor has further options.
+func newFleet(t *testing.T, hosts int, options string) *fleet {
 	t.Helper()
 	t.Parallel()
 	f := &fleet{T: t, seen: filepath.Join(t.TempDir(), "metrics.out")}
@@ -48,7 +51,7 @@ func newFleet(t *testing.T, hosts int) *fleet {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = f.nats.Stop() })
 	f.createStreams()
-	f.start("central.conf", fmt.Sprintf(`
+	f.central = f.start("central.conf", quick+options, fmt.Sprintf(`
 [[outputs.file]]
   files = [%q]
   namepass = ["liveness", "liveness_gap"]
@@ -77,19 +80,21 @@ func (f *fleet) createStreams() {
 }
 
 // start starts a Telegraf with a drop-in of the fleet.
-func (f *fleet) start(dropIn, blocks string, env ...string) *telegraf.Telegraf {
+func (f *fleet) start(dropIn, options, blocks string, env ...string) *telegraf.Telegraf {
 	f.Helper()
 	path, err := filepath.Abs(filepath.Join(root, "cmd", "telegraf-chembus", "fleet", dropIn))
 	require.NoError(f, err)
 	p, err := telegraf.Start(telegraf.Config{
-		Binary: telegraf.Binary(f.T, root), Plugins: plugins, Dir: f.TempDir(), DropIn: path, Options: quick,
+		Binary: telegraf.Binary(f.T, root), Plugins: plugins, Dir: f.TempDir(), DropIn: path, Options: options,
 		Agent: quickAgent + blocks, Env: append(env, "NATS_URL="+f.nats.URL()),
 	})
 	require.NoError(f, err)
 	f.Cleanup(func() {
-		assert.NoError(f, p.Stop(), "telegraf must exit by itself")
+		err := p.Stop()
 		if f.Failed() {
 			f.Logf("the log of Telegraf with %s %v:\n%s", dropIn, env, p.Output())
+		} else if !strings.Contains(fmt.Sprint(err), "killed") {
+			assert.NoError(f, err, "telegraf must exit by itself")
 		}
 	})
 	return p
@@ -102,7 +107,7 @@ func (f *fleet) addHost(name string) *fleetHost {
 	h.bus, err = colony.NewBus(colony.BusConfig{})
 	require.NoError(f, err)
 	f.Cleanup(func() { require.NoError(f, h.bus.Close()) })
-	h.telegraf = f.start("edge.conf", "", append(h.env(), "FLEET_HOST="+name)...)
+	f.startEdge(h)
 	h.gaps = h.consumer()
 	h.colony, err = colony.New(colony.Config{XSub: h.bus.XSub()})
 	require.NoError(f, err)
@@ -113,6 +118,12 @@ func (f *fleet) addHost(name string) *fleetHost {
 	}
 	h.zooids = h.colony.Names()
 	return h
+}
+
+// startEdge starts the Telegraf of a host.
+func (f *fleet) startEdge(h *fleetHost) {
+	f.Helper()
+	h.telegraf = f.start("edge.conf", quick, "", append(h.env(), "FLEET_HOST="+h.name)...)
 }
 
 func (f *fleet) wait(what string, condition func() bool) {
@@ -135,7 +146,7 @@ func (f *fleet) count(texts ...string) int {
 // TestFleet judges three buses in one central Telegraf. Each bus hears of its own failure, once, also of one after NATS
 // was off for longer than the threshold, which is no silence of anybody.
 func TestFleet(t *testing.T) {
-	f := newFleet(t, 3)
+	f := newFleet(t, 3, "")
 	victims := map[*fleetHost][]string{}
 	kill := func(h *fleetHost, name string) {
 		require.NoError(t, h.colony.Kill(name))
@@ -170,4 +181,28 @@ func TestFleet(t *testing.T) {
 		require.Equal(t, victims[h], zooidsOf(h.gaps.Received()), h.name)
 	}
 	require.Equal(t, 6, f.count("liveness_gap,", `event="opened"`))
+}
+
+// TestFleetHostGone kills the Telegraf of one host, and stops the bus of another one: the first is one gap, of the host.
+func TestFleetHostGone(t *testing.T) {
+	watch := replaced(t, documentBlock(t, "cmd/telegraf-chembus/fleet/fleet.md", "## Set-up", "toml", "   [[processors.liveness]]"),
+		[2]string{"[[processors.liveness]]", ""}, [2]string{`"30s"`, `"3s"`}, [2]string{`"1m"`, `"8s"`})
+	f := newFleet(t, 3, watch)
+	gone := f.hosts[0]
+	for _, h := range f.hosts {
+		f.wait(h.name+" is watched", func() bool { return f.count("liveness,", "watch=buses", "host="+h.name, `state="up"`) > 0 })
+	}
+	require.NoError(t, f.hosts[1].bus.Pause())
+	require.NoError(t, gone.telegraf.Signal(syscall.SIGKILL))
+	f.wait("the gap of the host opens", func() bool { return f.count("liveness_gap,", `event="opened"`) > 0 })
+	reports := f.count("liveness_gap,", `event="repeated"`)
+	f.wait("it comes again with three reports", func() bool { return f.count("liveness_gap,", `event="repeated"`) > reports+3 })
+	require.Equal(t, 1, f.count("liveness_gap,", `event="opened"`, "watch=buses", "host="+gone.name))
+
+	f.startEdge(gone)
+	f.wait("the gap of the host closes", func() bool { return f.count("liveness_gap,", `event="closed"`, "host="+gone.name) > 0 })
+	require.Equal(t, 1, f.count("liveness_gap,", `event="opened"`), "no component was condemned")
+	for _, h := range f.hosts {
+		require.Empty(t, zooidsOf(h.gaps.Received()), "the bus of %s", h.name)
+	}
 }
