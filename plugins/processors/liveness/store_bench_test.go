@@ -27,7 +27,7 @@ func (*nowhere) AddMetric(telegraf.Metric) {}
 func (*nowhere) AddFields(string, map[string]any, map[string]string, ...time.Time) {}
 
 // BenchmarkSave measures the CPU time for which saving holds Add at most, and how much it writes, in a colony that beats
-// every 10 s: for half a minute with a new name a second, then all fall silent at once, and an outage of them is reported.
+// every 10 s: for half a minute with a new name a second, then all fall silent with one tick, and an outage is reported.
 func BenchmarkSave(b *testing.B) {
 	for _, n := range []int{2_000, 100_000, 1_000_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
@@ -93,6 +93,9 @@ func benchmarkSave(b *testing.B, n int) {
 	}
 	b.ReportMetric(float64(w.Count()-before)/float64(seconds), "B/s")
 	b.ReportMetric(longest.Seconds()*1e3, "cpu-ms/hold")
+	for i := range n { // so that they fall silent with one tick
+		home.detector.Beat(&detector.Beat{Key: name(i), Beats: 1, Observed: time.Duration(seconds) * time.Second, LastSeen: float64(seconds)})
+	}
 	longest, before = 0, w.Count()
 	for ; seconds < 60; seconds++ {
 		at = time.Unix(int64(seconds), 0)
