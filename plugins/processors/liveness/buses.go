@@ -26,6 +26,8 @@ type bus struct {
 	jumps    int       // ticks in a row, each after a jump or a restart of observed_s, as of the last tick
 	refused  int       // heartbeats of which was logged that they were dropped for want of room
 	refusals logging.RateLimit
+	unjudged bool // whether it was logged that components cannot be judged, and not that this is over
+	blurred  logging.RateLimit
 	blind    logging.RateLimit // of a watch
 
 	// Of the store:

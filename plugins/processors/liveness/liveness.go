@@ -187,6 +187,9 @@ func (l *Liveness) addToBus(m telegraf.Metric, acc telegraf.Accumulator) {
 	if judged && e.kind == tick {
 		m.Drop()
 	} else {
+		if m.Name() == busMeasurement {
+			l.addUnjudged(m)
+		}
 		acc.AddMetric(m) // it belongs to Telegraf from now on
 	}
 	if !judged {
@@ -311,6 +314,7 @@ func (l *Liveness) warn(b *bus) {
 			b.name(), jumpsToLog, time.Duration(l.BlindAfter))
 	}
 	b.jumps = jumps
+	l.warnOfUnjudged(b)
 	if refused := b.detector.Refused(); refused > b.refused && b.refusals.Allow(l.now()) {
 		l.Log.Warnf("%d heartbeats of new components of %s were dropped: max_components = %d are known, and each of them beats. "+
 			"Raise max_components, or see who sends so many names", refused-b.refused, b.title(), l.mostComponents(b))

@@ -6,6 +6,7 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,15 @@ func TestSecondMonitorNamesTheSameIncidents(t *testing.T) {
 					if observed, ok := seconds(m, field); ok {
 						m.AddField(field, observed.Seconds()+offset)
 					}
+				}
+				if list, ok := m.GetField("hole_list"); ok {
+					var shifted []string
+					for _, h := range strings.Fields(list.(string)) {
+						at, length, _ := strings.Cut(h, ":")
+						observed, _ := strconv.ParseFloat(at, 64)
+						shifted = append(shifted, fmt.Sprintf("%.3f:%s", observed+offset, length))
+					}
+					m.AddField("hole_list", strings.Join(shifted, " "))
 				}
 				r.Add(m)
 				for _, g := range gaps(&r.acc) {

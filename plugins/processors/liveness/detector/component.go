@@ -42,6 +42,7 @@ type component struct {
 	phase     phase
 	queued    bool // in the deadline queue, at queuedAt
 	abandoned bool // of a former run, and not to be judged any more
+	unjudged  bool // its silence does not count
 	gaps      int32
 	failures  uint32 // silences that were gaps, since lastSeen was another than failedAt
 	restarts  uint32 // of the input, when the last beat came

@@ -32,6 +32,7 @@ type Detector struct {
 	outages    []*outage       // open ones, the latest last; only that may not be reported yet
 	ended      []EndedGap      // closed ones that are repeated
 	nextReport time.Duration
+	unjudged   unjudged
 	ticks      uint64
 	ticking    bool                  // a tick is being taken
 	ticked     bool                  // in this run
@@ -78,7 +79,7 @@ func New(config *Config, bus string) *Detector {
 		stops:      make(map[string]*EndSignal),
 		nextReport: config.ReportInterval,
 	}
-	d.deadlines.Next = d.nextChange
+	d.deadlines.Next = d.nextLook
 	for _, key := range config.Expected {
 		d.expected[key] = true
 		d.addUnseen(key)
@@ -248,6 +249,7 @@ func (d *Detector) Kill(run int64, observed time.Duration) []Finding {
 		// The last beats may have been on their way when the signal came. A component that has not appeared yet is not
 		// expected to any more.
 		if c.alive() && c.last <= killedAt+killGrace || c.phase == unseen && c.incident == "" {
+			d.judge(c)
 			c.enter(killed, d.clock.now)
 			d.await(c, d.nextChange(c))
 			d.add(c, WasKilled, nil)
@@ -269,6 +271,7 @@ func (d *Detector) Stop(key string, run int64, observed time.Duration) []Finding
 	}
 	d.stops[key] = &EndSignal{At: d.clock.At(observed), Run: run, Reading: observed}
 	if c.alive() {
+		d.judge(c)
 		c.enter(stopped, d.clock.now)
 		d.await(c, d.nextChange(c))
 		d.add(c, WasStopped, nil)
@@ -339,6 +342,7 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	}
 	if at >= c.last {
 		c.last, c.holes = at, d.clock.holes.last
+		d.judge(c)
 	}
 	d.adapt(c)
 	switch c.phase {

@@ -51,6 +51,10 @@ func (d *Detector) expire() {
 		switch due := d.nextChange(c); {
 		case c.phase == retired:
 		case due > c.queuedAt: // it was heard meanwhile
+			d.lookAtUnjudged(c)
+			if look := d.nextLook(c); look >= now {
+				due = look
+			}
 			d.await(c, due)
 		default:
 			d.change(c)
@@ -78,6 +82,7 @@ func (d *Detector) change(c *component) {
 	case c.abandoned:
 		d.retire(c)
 	case c.alive() && silence > c.threshold:
+		d.judge(c)
 		c.enter(silent, now)
 		if !d.isAwaited(c) {
 			d.add(c, WentAway, nil)
@@ -103,6 +108,7 @@ func (d *Detector) remove(c *component, change Change) {
 	if c.flapping() {
 		gap = d.gap(c, HeartbeatFlapping, c.flaps.incident, false, d.silence(c))
 	}
+	d.judge(c)
 	c.enter(retired, d.clock.now)
 	d.add(c, change, gap)
 	delete(d.components, c.key)

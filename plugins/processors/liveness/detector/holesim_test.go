@@ -22,6 +22,9 @@ type village struct {
 	faults  []fault
 
 	restartAt []time.Duration // of the processor
+
+	unjudged time.Duration // when components could not be judged first; 0: never
+	judged   time.Duration // since when all can be
 }
 
 // member is a component.
@@ -116,6 +119,14 @@ func (c *village) found(t *testing.T) map[string]time.Duration {
 	tick := func() {
 		d.Holes(in.run, in.observed, epoch.Add(now), len(in.holes), in.holes[max(len(in.holes)-8, 0):])
 		hear(d.Tick(in.run, in.observed))
+		switch n, _ := d.Unjudged(); {
+		case n > 0 && c.unjudged == 0:
+			c.unjudged = now
+		case n > 0:
+			c.judged = 0
+		case c.judged == 0:
+			c.judged = now
+		}
 	}
 	evident := func() {
 		in.observed += now - in.evidence
@@ -194,6 +205,49 @@ func TestHolesInPhase(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestEveryBeatSwallowed has each beat of a component be in a hole for an hour, as a hostile peer can: it is not silent, and
+// it is said within a threshold that it cannot be judged. The others, which beat at other times, can be. Then it has died.
+func TestEveryBeatSwallowed(t *testing.T) {
+	const hour = time.Hour
+	for _, killed := range []bool{false, true} {
+		c := newVillage(3, 2*hour)
+		c.members = []member{
+			{key: "victim", interval: 10 * second, first: 5 * second, dies: hour},
+			{key: "dead", interval: 10 * second, first: 9 * second, dies: 400 * second},
+			{key: "lives", interval: 10 * second, first: 9 * second},
+		}
+		for due := 305 * second; due < hour+300*second; due += 10 * second {
+			c.faults = append(c.faults, fault{due - 300*time.Millisecond, due + 400*time.Millisecond, killed})
+		}
+		found := c.found(t)
+		require.Greater(t, c.unjudged, 325*second)
+		require.Less(t, c.unjudged, 330*second)
+		require.Less(t, found["dead"], 435*second, "30 s of observed time")
+		require.Greater(t, found["victim"], hour+300*second)
+		require.Less(t, found["victim"], hour+340*second)
+		require.Len(t, found, 2)
+		require.Equal(t, found["victim"], c.judged)
+	}
+}
+
+// TestProcessorRestartedInPhase restarts the processor whenever beats are due, and the input in between.
+func TestProcessorRestartedInPhase(t *testing.T) {
+	c := newVillage(4, 400*second)
+	c.Join(24)
+	for i := range c.members {
+		c.members[i].jitter = 0
+	}
+	for i := range 10 {
+		due := 105*second + time.Duration(i)*10*second
+		c.restartAt = append(c.restartAt, due+500*time.Millisecond)
+		c.faults = append(c.faults, fault{due - 100*time.Millisecond, due + 400*time.Millisecond, i%2 == 0})
+	}
+	c.members[0].dies = 210 * second
+	found := c.found(t)
+	require.Len(t, found, 1)
+	require.Less(t, found["0"], 250*second)
 }
 
 // TestHolesAtRandom restarts the input, or cuts its connection, every 6 to 14 s for ten minutes, while ten of 50 components

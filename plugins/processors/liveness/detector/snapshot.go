@@ -162,7 +162,8 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 	d.components = make(map[string]*component, len(s.Components))
 	d.order, d.retired, d.swept = make([]*component, 0, len(s.Components)), 0, 0
 	clear(d.stops)
-	d.deadlines = deadlines{Next: d.nextChange}
+	d.unjudged = unjudged{}
+	d.deadlines = deadlines{Next: d.nextLook}
 	for i := range s.Components {
 		d.restore(&s.Components[i])
 	}
