@@ -25,7 +25,7 @@ type gap struct {
 	incident  string
 	open      bool
 	kind      string
-	zooid     string
+	zooid     string  // or the name of another component
 	component string  // whole name of what is missing, if several components have that zooid; else the zooid
 	lastSeen  float64 // epoch seconds by the component's clock; 0: never
 	missing   float64 // seconds, of observed time
@@ -47,7 +47,10 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 	open, _ := m.GetField("open")
 	var hasOpen, hasZooid, hasKind, hasLastSeen, hasMissing bool
 	g.open, hasOpen = open.(bool)
-	g.zooid, hasZooid = m.GetTag("zooid")
+	g.component = text(m, "component")
+	if g.zooid, hasZooid = m.GetTag("zooid"); !hasZooid {
+		g.zooid = g.component
+	}
 	g.kind, hasKind = m.GetTag("gap_type")
 	g.lastSeen, hasLastSeen = number(m, "last_seen")
 	g.missing, hasMissing = number(m, "missing_seconds")
@@ -56,8 +59,8 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 		return nil, `has no text in field "incident_id"`
 	case !hasOpen:
 		return nil, `has no boolean in field "open"`
-	case !hasZooid:
-		return nil, `has no tag "zooid"`
+	case !hasZooid && g.component == "":
+		return nil, `has neither a tag "zooid" nor a text in field "component"`
 	case !hasKind:
 		return nil, `has no tag "gap_type"`
 	case !hasLastSeen:
@@ -65,7 +68,7 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 	case !hasMissing:
 		return nil, `has no number in field "missing_seconds"`
 	}
-	g.component = cmp.Or(text(m, "component"), g.zooid)
+	g.component = cmp.Or(g.component, g.zooid)
 	g.reason = cmp.Or(g.reason, fmt.Sprintf("no heartbeat from %q for %.1f s", g.zooid, g.missing))
 	if members := text(m, "members"); members != "" {
 		if json.Unmarshal([]byte(members), &g.members) != nil {
@@ -74,6 +77,12 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 		g.count = int64(len(g.members))
 		if count, ok := number(m, "member_count"); ok {
 			g.count = int64(count)
+		}
+	}
+	if watch, ok := m.GetTag("watch"); ok { // another may have a component of the same name
+		g.component = watch + "/" + g.component
+		for i := range g.members {
+			g.members[i] = watch + "/" + g.members[i]
 		}
 	}
 	g.niche, _ = m.GetTag("niche")

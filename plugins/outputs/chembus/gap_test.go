@@ -72,6 +72,22 @@ func TestGapOf(t *testing.T) {
 	}, g)
 }
 
+// TestGapOfAWatch has two watches of one host find that it is silent, and that others are.
+func TestGapOfAWatch(t *testing.T) {
+	for _, watch := range []string{"cpu", "mem"} {
+		m := gapMetric("i", map[string]any{"zooid": nil, "component": "web1", "members": `["web1", "web2"]`})
+		m.AddTag("watch", watch)
+		g, problem := gapOf(m)
+		require.Empty(t, problem)
+		require.Equal(t, "heartbeat_web1", g.name())
+		require.Equal(t, watch+"/web1", g.component)
+		require.Equal(t, []string{watch + "/web1", watch + "/web2"}, g.members)
+	}
+	g, problem := gapOf(gapMetric("i", map[string]any{"zooid": nil, "component": "north/web1"}))
+	require.Empty(t, problem)
+	require.Equal(t, []string{"heartbeat_north/web1", "north/web1"}, []string{g.name(), g.component})
+}
+
 func TestGapOfMalformed(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -84,7 +100,7 @@ func TestGapOfMalformed(t *testing.T) {
 		{"open", nil, `"open"`},
 		{"open", "true", `"open"`},
 		{"open", 1, `"open"`},
-		{"zooid", nil, `"zooid"`},
+		{"zooid", nil, `"component"`},
 		{"gap_type", nil, `"gap_type"`},
 		{"last_seen", nil, `"last_seen"`},
 		{"last_seen", "now", `"last_seen"`},

@@ -138,7 +138,7 @@ func (l *Liveness) gapFields(b *bus, f *detector.Finding) map[string]any {
 	if g.Unit != "" {
 		fields["unit"] = g.Unit
 	}
-	if b.watch != nil || len(l.Identity) > 1 {
+	if identity := l.identityOf(b); len(identity) > 1 || identity[0] != "zooid" {
 		// Which tags name it a reader of the metric cannot know.
 		fields["component"] = detector.Name(f.Key)
 	}
