@@ -26,10 +26,12 @@ Usage:
         tables of all; page serves the status page
   telegraf-chembus -config FILE
         run the plugin that FILE configures
-  telegraf-chembus watch [-config FILE] [-once] [-json]
+  telegraf-chembus watch [-config FILE] [-once] [-json] [-interval 1s]
         show the state of all components in the terminal, with the options in
-        FILE and without Telegraf; -once prints the table and exits, -json
-        prints a line of JSON every second, or one with -once
+        FILE and without Telegraf; -json prints a line of JSON at every
+        interval; -once prints the table, or a line of JSON, and exits with
+        status 0 if all components are up, 1 if one is silent, 2 if that cannot
+        be known
   telegraf-chembus wait NAME... [-timeout 60s] [-config FILE]
         wait until each of the components NAME has sent a heartbeat; exit with
         status 1 at the timeout and name those that have not
@@ -57,6 +59,15 @@ const (
 	exitDone = iota
 	exitFailed
 	exitUsage
+)
+
+// exitNotKnown is the exit status of watch -once if it cannot say who is up, whatever the reason.
+const exitNotKnown = 2
+
+// The interval between two snapshots of a live watch.
+const (
+	defaultInterval = time.Second
+	minInterval     = 100 * time.Millisecond
 )
 
 // defaultWait is the timeout of a wait without -timeout.
@@ -89,6 +100,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	}
 
 	var failures []error
+	failed := exitFailed
 	switch a.verb {
 	case "sample":
 		for i, r := range built() {
@@ -106,8 +118,13 @@ func command(args []string, stdout, stderr io.Writer) int {
 	case "check":
 		failures = check(a.file, a.file == unnamedFile(standardFile), stdout, stderr)
 	case "watch":
-		if err := runWatch(a, stdout, stderr); err != nil {
-			failures = []error{err}
+		status, err := runWatch(a, stdout, stderr)
+		if err == nil {
+			return status
+		}
+		failures = []error{err}
+		if a.once {
+			failed = exitNotKnown
 		}
 	default:
 		if err := runRole(a.verb, a.file, stdout, stderr); err != nil {
@@ -121,7 +138,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stderr, logLine(telegraf.Error, "", err.Error()))
 	}
 	if len(failures) > 0 {
-		return exitFailed
+		return failed
 	}
 	return exitDone
 }
@@ -131,6 +148,8 @@ type arguments struct {
 	verb       string // empty: run the plugin that the file configures
 	file       string // from -config or the environment
 	once, json bool   // of watch
+
+	interval time.Duration // of watch, between two snapshots
 
 	names   []string // of the components to wait for
 	timeout time.Duration
@@ -170,6 +189,7 @@ func parseArguments(args []string) (arguments, error) {
 	if a.verb == "watch" {
 		flags.BoolVar(&a.once, "once", false, "")
 		flags.BoolVar(&a.json, "json", false, "")
+		flags.DurationVar(&a.interval, "interval", defaultInterval, "")
 	}
 	if a.verb == "wait" {
 		flags.DurationVar(&a.timeout, "timeout", defaultWait, "")
@@ -177,6 +197,9 @@ func parseArguments(args []string) (arguments, error) {
 	operands, err := parseFlags(flags, args)
 	if err != nil {
 		return a, err
+	}
+	if a.verb == "watch" && a.interval < minInterval {
+		return a, fmt.Errorf("-interval is %v; use %v or longer", a.interval, minInterval)
 	}
 	if a.verb == "wait" {
 		a.names, operands = operands, nil

@@ -89,6 +89,7 @@ func TestBadUsageIsOneLine(t *testing.T) {
 		{[]string{"wait", "audio_io", "-timeout", "60"}, `invalid value "60" for flag -timeout: parse error`},
 		{[]string{"wait", "audio_io", "-once"}, `flag provided but not defined: -once`},
 		{[]string{"input", "-timeout", "5s"}, `flag provided but not defined: -timeout`},
+		{[]string{"watch", "-interval", "10ms"}, "-interval is 10ms; use 100ms or longer"},
 		{[]string{"watch", "audio_io"}, `unexpected argument "audio_io"; use -config FILE to name a file`},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {

@@ -15,7 +15,9 @@ var createInput, createOutput func() telegraf.PluginDescriber
 
 func libzmqVersion() string { return "without libzmq" }
 
-func runWatch(arguments, io.Writer, io.Writer) error { return errors.New(noLibzmq("watch")) }
+func runWatch(arguments, io.Writer, io.Writer) (int, error) {
+	return 0, errors.New(noLibzmq("watch"))
+}
 
 func runWait(arguments, io.Writer) error { return errors.New(noLibzmq("wait")) }
 

@@ -49,14 +49,14 @@ func TestWatchOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, binary, nil, append([]string{"watch", "-config", file, "-once"}, args...)...)
-			stdout, stderr := p.wait(0)
+			stdout, stderr := p.wait(0) // all are up
 			require.Empty(t, stderr)
 			for _, r := range strings.ReplaceAll(stdout, "\n", "") {
 				require.True(t, r >= ' ' && r < 0x7f, "%q", stdout)
 			}
 			if args == nil {
 				require.Regexp(t, `(?m)^Zooids  2 up$`, stdout)
-				require.Regexp(t, `(?m)^audio_io  +audio +up +\d\.\ds +0\.\ds +\d+ +-?\d+\.\dm?s$`, stdout)
+				require.Regexp(t, `(?m)^audio_io  +audio +up +\d\.\ds +30\.0s +\d\.\ds +0\.\ds +\d+ +-?\d+\.\dm?s$`, stdout)
 				return
 			}
 			var s watch.Snapshot
@@ -68,10 +68,29 @@ func TestWatchOnce(t *testing.T) {
 	}
 }
 
+// TestWatchOnceExitStatus runs a watch on a bus with a component that is expected and does not come, and without a bus.
+func TestWatchOnceExitStatus(t *testing.T) {
+	t.Parallel()
+	file := startColony(t)
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	content = append(content, "expected = [\"absent\"]\nexpect_within = \"1ms\"\n"...)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	stdout, _ := start(t, binary, nil, "watch", "-config", file, "-once").wait(1)
+	require.Regexp(t, `(?m)^Gap     no heartbeat from "absent" yet.* \(critical\)$`, stdout)
+	require.Regexp(t, `(?m)^absent +unseen `, stdout)
+
+	stdout, _ = start(t, binary, nil, "watch", "-config", quietConfig(t), "-once").wait(2)
+	require.Contains(t, stdout, "NOT OBSERVABLE")
+
+	_, stderr := start(t, binary, nil, "watch", "-config", filepath.Join(t.TempDir(), "none.conf"), "-once").wait(2)
+	require.Contains(t, stderr, "E! ")
+}
+
 // TestWatchAsJSON reads the lines of a live watch and stops it.
 func TestWatchAsJSON(t *testing.T) {
 	t.Parallel()
-	p := start(t, binary, nil, "watch", "-config", startColony(t), "-json")
+	p := start(t, binary, nil, "watch", "-config", startColony(t), "-json", "-interval", "100ms")
 	for zooids := 0; zooids < 2; {
 		var s watch.Snapshot
 		require.NoError(t, json.Unmarshal([]byte(p.receive()), &s))

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,6 +43,10 @@ func TestWatch(t *testing.T) {
 	require.Len(t, seen.Zooids, 5)
 	require.Equal(t, victim, seen.Zooids[0].Name, "silent components come first")
 	require.Equal(t, "silent", seen.Zooids[0].State)
+	require.Equal(t, watch.SomeSilent, seen.Status())
+	require.Len(t, seen.Gaps, 1)
+	require.Equal(t, victim, seen.Gaps[0].Zooid)
+	require.True(t, seen.Memory.Fresh)
 	require.Greater(t, seen.Zooids[0].SilenceS, seen.Zooids[0].ThresholdS)
 	for _, z := range seen.Zooids[1:] {
 		require.Equal(t, "up", z.State, z.Name)
@@ -71,7 +76,12 @@ func (s *scene) watch(args ...string) *exec.Cmd {
 func (s *scene) watchOnce() watch.Snapshot {
 	s.Helper()
 	out, err := s.watch("-once", "-json").Output()
-	require.NoError(s, err)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		require.Contains(s, []int{int(watch.SomeSilent), int(watch.NotKnown)}, exit.ExitCode(), "%s", exit.Stderr)
+	} else {
+		require.NoError(s, err)
+	}
 	var seen watch.Snapshot
 	require.NoError(s, json.Unmarshal(out, &seen))
 	return seen

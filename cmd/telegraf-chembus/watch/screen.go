@@ -152,13 +152,9 @@ func (p *page) compose(width, height int) []line {
 		return []line{{"Listening… (q: quit)", plain}, {printable(p.message), warning}}
 	}
 	var lines []line
-	for i, text := range p.snapshot.header() {
-		l := plain
-		if i == 0 && !p.snapshot.Bus.Observable {
-			l = alarm
-		}
-		for _, part := range wrap(text, width) {
-			lines = append(lines, line{part, l})
+	for _, l := range p.snapshot.header() {
+		for _, part := range wrap(l.text, width) {
+			lines = append(lines, line{part, l.look})
 		}
 	}
 	if p.messageAt.IsZero() {

@@ -15,6 +15,8 @@ type Snapshot struct {
 	Time   time.Time `json:"time"`
 	Bus    Bus       `json:"bus"`
 	Memory Memory    `json:"memory"`
+	Output *Output   `json:"output"` // nil: the output in Telegraf has saved no state
+	Gaps   []Gap     `json:"gaps"`   // that are open, the longest first
 	Notes  []string  `json:"notes"`  // limits of the rest, as sentences
 	Zooids []Zooid   `json:"zooids"` // in the order of compare
 }
@@ -37,10 +39,21 @@ type Bus struct {
 	ProbeRTTS   *float64 `json:"probe_rtt_s"` // nil before the first return
 }
 
-// Memory is the state file of the processor in Telegraf.
+// Memory is the state file of the processor in Telegraf. A processor that observes a bus saves it every 10 s.
 type Memory struct {
 	File  string     `json:"file"`
 	Saved *time.Time `json:"saved"` // nil: there is no state
+	Fresh bool       `json:"fresh"` // false: the processor does not run, or does not observe the bus
+}
+
+// Gap is an open gap, as the processor of the watch knows it.
+type Gap struct {
+	Zooid      string  `json:"zooid"`
+	Type       string  `json:"gap_type"`
+	Severity   string  `json:"severity"`
+	MissingS   float64 `json:"missing_seconds"`
+	Reason     string  `json:"reason"`
+	IncidentID string  `json:"incident_id"`
 }
 
 // Zooid is the state of a component.
@@ -51,12 +64,14 @@ type Zooid struct {
 	Up             bool     `json:"up"`
 	SilenceS       float64  `json:"silence_s"`
 	ThresholdS     float64  `json:"threshold_s"`
+	SinceS         *float64 `json:"since_s"`    // how long it has been in its state; nil if unknown
 	IntervalS      *float64 `json:"interval_s"` // mean; nil before the second beat
 	IntervalStddev *float64 `json:"interval_stddev_s"`
 	Beats          int64    `json:"beats"`
 	LagS           *float64 `json:"lag_s"` // of the last beat: arrival minus ts; nil if unknown
 	Heard          bool     `json:"heard"` // by the watch; false: all values are from the state file
 	Gaps           int64    `json:"gaps"`
+	Loss           float64  `json:"loss"`         // 0..1 of the beats
 	Availability   float64  `json:"availability"` // 0..1 of the observed time
 }
 
@@ -71,6 +86,29 @@ func compare(a, b Zooid) int {
 		bySilence = cmp.Compare(b.SilenceS, a.SilenceS)
 	}
 	return cmp.Or(cmp.Compare(urgency[a.State], urgency[b.State]), bySilence, cmp.Compare(a.Name, b.Name))
+}
+
+// Status is what a snapshot says in one word, as the exit status of a program.
+type Status int
+
+// The statuses.
+const (
+	AllUp      Status = iota // or silent on purpose
+	SomeSilent               // or never seen, or flapping
+	NotKnown                 // the bus cannot be heard, or no component is known
+)
+
+// Status returns the status of the snapshot.
+func (s *Snapshot) Status() Status {
+	if !s.Bus.Known || !s.Bus.Observable || len(s.Zooids) == 0 {
+		return NotKnown
+	}
+	for _, z := range s.Zooids {
+		if looks[z.State] == alarm {
+			return SomeSilent
+		}
+	}
+	return AllUp
 }
 
 // states counts the zooids in each state, the urgent ones first.

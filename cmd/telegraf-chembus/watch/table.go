@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/clipperhouse/displaywidth"
@@ -24,17 +23,19 @@ type column struct {
 
 var columns = []column{
 	{"ZOOID", false, 0, func(z *Zooid) string { return named(z.Name) }},
-	{"NICHE", false, 1, func(z *Zooid) string { return named(z.Niche) }},
+	{"NICHE", false, 4, func(z *Zooid) string { return named(z.Niche) }},
 	{"STATE", false, 0, func(z *Zooid) string { return z.State }},
 	{"SILENCE", true, 0, func(z *Zooid) string { return span(z.SilenceS) }},
-	{"INTERVAL", true, 4, func(z *Zooid) string { return optionalSpan(z.IntervalS) }},
-	{"BEATS", true, 3, func(z *Zooid) string { return strconv.FormatInt(z.Beats, 10) }},
-	{"LAG", true, 2, func(z *Zooid) string { return latency(z.LagS) }},
+	{"THRESHOLD", true, 6, func(z *Zooid) string { return span(z.ThresholdS) }},
+	{"SINCE", true, 5, func(z *Zooid) string { return optionalSpan(z.SinceS) }},
+	{"INTERVAL", true, 3, func(z *Zooid) string { return optionalSpan(z.IntervalS) }},
+	{"BEATS", true, 2, func(z *Zooid) string { return strconv.FormatInt(z.Beats, 10) }},
+	{"LAG", true, 1, func(z *Zooid) string { return latency(z.LagS) }},
 }
 
 const (
 	columnGap = 2
-	droppable = 4 // number of columns that can be dropped
+	droppable = 6 // number of columns that can be dropped
 	// minName is the width, in cells, below which names and niches are not shortened.
 	minName = 16
 	// maxPadded is the maximum width of a column where lines may have any length. A longer cell moves the rest of its
@@ -123,48 +124,14 @@ func (t table) line(cell func(column) string) string {
 	return strings.TrimRight(line.String(), " ")
 }
 
-// header returns the lines above the table: the bus, the counts by state, the state file and the notes.
-func (s *Snapshot) header() []string {
-	b := s.Bus
-	health := "observable"
-	switch {
-	case !b.Known:
-		health = "not known yet: nothing was heard so far"
-	case !b.Observable && b.Connected:
-		health = "NOT OBSERVABLE: connected, but nothing is received"
-	case !b.Observable:
-		health = "NOT OBSERVABLE: not connected"
-	case !b.Probing:
-		health = "connected (without a probe it is unknown whether the bus forwards)"
-	}
-	lines := []string{
-		fmt.Sprintf("Bus     %s  %s", printable(b.Endpoint), health),
-		fmt.Sprintf("        %d messages, %d rejected, lag %s, probe %s, blind %s",
-			b.Messages, b.Rejected, latency(b.LagS), latency(b.ProbeRTTS), span(b.BlindS)),
-	}
-	counts := "none"
-	for i, c := range s.states() {
-		if i == 0 {
-			counts = ""
-		} else {
-			counts += ", "
-		}
-		counts += fmt.Sprintf("%d %s", c.n, c.state)
-	}
-	lines = append(lines, "Zooids  "+counts)
-	if s.Memory.Saved != nil {
-		lines = append(lines, fmt.Sprintf("State   %s  saved %s", printable(s.Memory.File), s.Memory.Saved.Local().Format(time.DateTime)))
-	}
-	for _, note := range s.Notes {
-		lines = append(lines, "Note    "+printable(note))
-	}
-	return lines
-}
-
 // WriteTable writes the snapshot as text without escape sequences.
 func (s *Snapshot) WriteTable(w io.Writer) error {
 	t := layOut(s.Zooids, unlimited)
-	lines := append(s.header(), "", t.head())
+	var lines []string
+	for _, l := range s.header() {
+		lines = append(lines, l.text)
+	}
+	lines = append(lines, "", t.head())
 	for i := range s.Zooids {
 		lines = append(lines, t.row(&s.Zooids[i]))
 	}

@@ -2,8 +2,10 @@ package watch
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/clipperhouse/displaywidth"
@@ -45,15 +47,16 @@ func TestSpans(t *testing.T) {
 
 // sample returns a snapshot with three components.
 func sample() Snapshot {
-	lag, mean := 0.0021, 10.0
-	saved := at.UTC()
+	lag, mean, since := 0.0021, 10.0, 3.4
+	saved := at.UTC().Add(-3 * time.Second)
 	return Snapshot{
 		Time:   at,
 		Bus:    Bus{Endpoint: "tcp://127.0.0.1:5559", Known: true, Observable: true, Connected: true, Probing: true, Messages: 12, LagS: &lag, ProbeRTTS: &lag},
-		Memory: Memory{File: "/var/lib/telegraf-chembus/liveness.json", Saved: &saved},
+		Memory: Memory{File: "/var/lib/telegraf-chembus/liveness.json", Saved: &saved, Fresh: true},
+		Gaps:   []Gap{{Zooid: "audio_io", Type: "heartbeat_missing", Severity: "high", MissingS: 33.4, Reason: "no heartbeat from \"audio_io\"\u202e"}},
 		Notes:  []string{},
 		Zooids: []Zooid{
-			{Name: "audio_io", Niche: "audio", State: "silent", SilenceS: 33.4, Beats: 100, IntervalS: &mean},
+			{Name: "audio_io", Niche: "audio", State: "silent", SilenceS: 33.4, ThresholdS: 30, SinceS: &since, Beats: 100, IntervalS: &mean},
 			{Name: "meta_agent", Niche: "consciousness", State: "up", SilenceS: 2, Beats: 1234, IntervalS: &mean, LagS: &lag, Heard: true},
 			{Name: "new", State: "up", Beats: 1, LagS: &lag, Heard: true},
 		},
@@ -67,12 +70,13 @@ func TestTable(t *testing.T) {
 	require.Equal(t, `Bus     tcp://127.0.0.1:5559  observable
         12 messages, 0 rejected, lag 2.1ms, probe 2.1ms, blind 0.0s
 Zooids  1 silent, 2 up
-State   /var/lib/telegraf-chembus/liveness.json  saved `+at.Local().Format("2006-01-02 15:04:05")+`
+Gap     no heartbeat from "audio_io"\u202e (high)
+State   /var/lib/telegraf-chembus/liveness.json  saved 3.0s ago
 
-ZOOID       NICHE          STATE   SILENCE  INTERVAL  BEATS    LAG
-audio_io    audio          silent    33.4s     10.0s    100      -
-meta_agent  consciousness  up         2.0s     10.0s   1234  2.1ms
-new                        up         0.0s         -      1  2.1ms
+ZOOID       NICHE          STATE   SILENCE  THRESHOLD  SINCE  INTERVAL  BEATS    LAG
+audio_io    audio          silent    33.4s      30.0s   3.4s     10.0s    100      -
+meta_agent  consciousness  up         2.0s       0.0s      -     10.0s   1234  2.1ms
+new                        up         0.0s       0.0s      -         -      1  2.1ms
 `, out.String())
 }
 
@@ -84,9 +88,48 @@ func TestHeaderShowsTheBus(t *testing.T) {
 		"connected (without a probe it is unknown whether the bus forwards)": {Known: true, Connected: true, Observable: true},
 	} {
 		s := Snapshot{Bus: b, Notes: []string{"A note."}}
-		header := strings.Join(s.header(), "\n")
+		header := textOf(s.header())
 		require.Contains(t, header, want)
 		require.Contains(t, header, "Zooids  none\nNote    A note.")
+	}
+}
+
+func textOf(lines []line) string {
+	var text []string
+	for _, l := range lines {
+		text = append(text, l.text)
+	}
+	return strings.Join(text, "\n")
+}
+
+// TestHeaderShowsThePlugins shows gaps and the plugins in Telegraf, with their age.
+func TestHeaderShowsThePlugins(t *testing.T) {
+	s := sample()
+	s.Output = &Output{File: "output.json", Saved: s.Time.Add(-time.Minute), Publishing: true, Pending: 2}
+	require.Contains(t, textOf(s.header()), "Output  output.json  saved 1m00s ago, publishing, 2 pending")
+	s.Output.Publishing, s.Memory.Fresh = false, false
+	s.Gaps = slices.Repeat(s.Gaps, 7)
+	header := textOf(s.header())
+	require.Contains(t, header, "NOT PUBLISHING, 2 pending")
+	require.Contains(t, header, "saved 3.0s ago: the processor in Telegraf does not run, or does not hear the bus")
+	require.Equal(t, 5, strings.Count(header, "Gap     "))
+	require.Contains(t, header, "and 2 more")
+}
+
+func TestStatus(t *testing.T) {
+	s := sample()
+	require.Equal(t, SomeSilent, s.Status())
+	s.Zooids = s.Zooids[1:]
+	require.Equal(t, AllUp, s.Status())
+	s.Zooids[0].State = "stopped"
+	require.Equal(t, AllUp, s.Status(), "on purpose")
+	s.Zooids[0].State = "unseen"
+	require.Equal(t, SomeSilent, s.Status())
+	for _, change := range []func(){
+		func() { s.Zooids = nil }, func() { s.Bus.Observable = false }, func() { s.Bus.Observable, s.Bus.Known = true, false },
+	} {
+		change()
+		require.Equal(t, NotKnown, s.Status())
 	}
 }
 
@@ -97,13 +140,14 @@ func TestTableFits(t *testing.T) {
 	titles := func(width int) string {
 		return strings.Join(strings.Fields(layOut(s.Zooids, width).head()), " ")
 	}
-	require.Equal(t, "ZOOID NICHE STATE SILENCE INTERVAL BEATS LAG", titles(80))
-	require.Equal(t, "ZOOID STATE SILENCE INTERVAL BEATS LAG", titles(60))
+	require.Equal(t, "ZOOID NICHE STATE SILENCE THRESHOLD SINCE INTERVAL BEATS LAG", titles(100))
+	require.Equal(t, "ZOOID NICHE STATE SILENCE THRESHOLD SINCE INTERVAL BEATS", titles(80))
+	require.Equal(t, "ZOOID STATE SILENCE THRESHOLD SINCE", titles(50))
 	require.Equal(t, "ZOOID STATE SILENCE", titles(28))
 	require.Equal(t, "ZOOID STATE SILENCE", titles(5))
 
 	s.Zooids = append(s.Zooids, Zooid{Name: strings.Repeat("界", 85), Niche: strings.Repeat("n", 256), State: "up"})
-	require.Equal(t, "ZOOID NICHE STATE SILENCE INTERVAL BEATS LAG", titles(80))
+	require.Equal(t, "ZOOID NICHE STATE SILENCE THRESHOLD SINCE INTERVAL BEATS LAG", titles(100))
 	for width := 35; width < 200; width++ {
 		table := layOut(s.Zooids, width)
 		for i := range s.Zooids {

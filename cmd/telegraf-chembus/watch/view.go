@@ -1,6 +1,8 @@
 package watch
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -21,6 +23,8 @@ type view struct {
 	own         map[string]string // those of the bus to show
 	bus         Bus
 	zooids      map[string]Zooid   // reported by the processor since the last snapshot
+	gaps        map[string]Gap     // likewise, by incident
+	present     map[string]phase   // of the components in the last snapshot
 	lags        map[string]float64 // of the components that the input has received beats of, in seconds; NaN if unknown
 }
 
@@ -31,8 +35,16 @@ func newView(measurement string, identity, busNames []string, own map[string]str
 		busNames:    busNames,
 		own:         own,
 		zooids:      make(map[string]Zooid),
+		gaps:        make(map[string]Gap),
+		present:     make(map[string]phase),
 		lags:        make(map[string]float64),
 	}
+}
+
+// phase is the state of a component, and since when it has it.
+type phase struct {
+	state string
+	since time.Time // zero: since before the watch
 }
 
 // Add takes a metric of the input or of the processor. Components of other buses are ignored.
@@ -49,6 +61,15 @@ func (v *view) Add(m telegraf.Metric) {
 		} else {
 			v.zooids[z.Name] = z
 		}
+	case "liveness_gap":
+		if !v.isOwn(m) {
+			return
+		}
+		if g := v.gapOf(m); boolean(m, "open") {
+			v.gaps[g.IncidentID] = g
+		} else {
+			delete(v.gaps, g.IncidentID)
+		}
 	case v.measurement:
 		if name, ok := v.name(m); ok {
 			v.lags[name] = float(m, "lag_s", math.NaN())
@@ -56,12 +77,25 @@ func (v *view) Add(m telegraf.Metric) {
 	}
 }
 
-// Snapshot returns the components reported since the last snapshot. Before each, the processor must report all of them.
+// Snapshot returns the components and gaps reported since the last snapshot. Before each, the processor must report all
+// of them.
 func (v *view) Snapshot(now time.Time) Snapshot {
-	s := Snapshot{Time: now.UTC().Round(time.Millisecond), Bus: v.bus, Notes: []string{}, Zooids: make([]Zooid, 0, len(v.zooids))}
+	s := Snapshot{Time: now.UTC().Round(time.Millisecond), Bus: v.bus, Gaps: []Gap{}, Notes: []string{}, Zooids: make([]Zooid, 0, len(v.zooids))}
 	lags := make(map[string]float64) // only of components that the processor still knows
 	var known []float64
+	present := make(map[string]phase, len(v.zooids))
 	for name, z := range v.zooids {
+		p, seen := v.present[name]
+		if p.state != z.State {
+			p = phase{state: z.State}
+			if seen {
+				p.since = now
+			}
+		}
+		present[name] = p
+		if z.SinceS == nil && !p.since.IsZero() {
+			z.SinceS = rounded(now.Sub(p.since).Seconds())
+		}
 		if lag, heard := v.lags[name]; heard {
 			lags[name] = lag
 			z.Heard = true
@@ -73,9 +107,14 @@ func (v *view) Snapshot(now time.Time) Snapshot {
 		s.Zooids = append(s.Zooids, z)
 	}
 	slices.SortFunc(s.Zooids, compare)
+	s.Gaps = slices.AppendSeq(s.Gaps, maps.Values(v.gaps))
+	slices.SortFunc(s.Gaps, func(a, b Gap) int {
+		return cmp.Or(cmp.Compare(b.MissingS, a.MissingS), cmp.Compare(a.IncidentID, b.IncidentID))
+	})
 	s.Bus.LagS = median(known)
 	clear(v.zooids)
-	v.lags = lags
+	clear(v.gaps)
+	v.lags, v.present = lags, present
 	return s
 }
 
@@ -107,7 +146,6 @@ func busOf(m telegraf.Metric) Bus {
 func (v *view) zooidOf(m telegraf.Metric) Zooid {
 	name, _ := v.name(m)
 	niche, _ := m.GetTag("niche")
-	state, _ := m.GetField("state")
 	z := Zooid{
 		Name:         name,
 		Niche:        niche,
@@ -116,13 +154,33 @@ func (v *view) zooidOf(m telegraf.Metric) Zooid {
 		ThresholdS:   *rounded(float(m, "threshold_s", 0)),
 		Beats:        integer(m, "beats"),
 		Gaps:         integer(m, "gaps"),
+		Loss:         *rounded(float(m, "loss", 0)),
 		Availability: *rounded(float(m, "availability", 0)),
 	}
-	z.State, _ = state.(string)
+	z.State = text(m, "state")
 	if mean := float(m, "interval_s", 0); mean > 0 {
 		z.IntervalS, z.IntervalStddev = rounded(mean), rounded(float(m, "interval_stddev_s", 0))
 	}
+	switch z.State {
+	case "up":
+		z.SinceS = rounded(float(m, "alive_s", 0))
+	case "silent":
+		z.SinceS = rounded(max(z.SilenceS-z.ThresholdS, 0))
+	}
 	return z
+}
+
+func (v *view) gapOf(m telegraf.Metric) Gap {
+	name, _ := v.name(m)
+	kind, _ := m.GetTag("gap_type")
+	return Gap{
+		Zooid:      name,
+		Type:       kind,
+		Severity:   text(m, "severity"),
+		MissingS:   *rounded(float(m, "missing_seconds", 0)),
+		Reason:     text(m, "reason"),
+		IncidentID: text(m, "incident_id"),
+	}
 }
 
 // isOwn reports whether a metric is of the bus to show.
@@ -145,6 +203,12 @@ func (v *view) name(m telegraf.Metric) (string, bool) {
 		}
 	}
 	return strings.Join(values, "/"), true
+}
+
+func text(m telegraf.Metric, field string) string {
+	value, _ := m.GetField(field)
+	s, _ := value.(string)
+	return s
 }
 
 func boolean(m telegraf.Metric, field string) bool {

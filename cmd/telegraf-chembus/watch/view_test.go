@@ -24,7 +24,7 @@ func status(zooid, state string, silence float64) telegraf.Metric {
 	}
 	return metric.New("liveness", map[string]string{"zooid": zooid, "niche": "n", "host": "h", "endpoint": endpoint}, map[string]any{
 		"state": state, "up": up, "silence_s": silence, "threshold_s": 30.0, "beats": int64(7), "gaps": int64(1),
-		"interval_s": 10.0000004, "interval_stddev_s": 0.5, "availability": 0.75,
+		"interval_s": 10.0000004, "interval_stddev_s": 0.5, "availability": 0.75, "loss": 0.01, "alive_s": 90.0,
 	}, at)
 }
 
@@ -59,15 +59,15 @@ func TestViewShowsTheMetrics(t *testing.T) {
 	v.Add(status("c", "up", 1))
 
 	s := v.Snapshot(at)
-	rtt, lag, mean, deviation := 0.0004, 0.002, 10.0, 0.5
+	rtt, lag, mean, deviation, alive := 0.0004, 0.002, 10.0, 0.5, 90.0
 	require.Equal(t, Bus{
 		Endpoint: "tcp://127.0.0.1:5559", Observable: true, Connected: true, Probing: true, ObservedS: 12.5, BlindS: 0.25,
 		Messages: 40, Heartbeats: 30, Duplicates: 2, Rejected: 7, Disconnects: 1, LagS: &lag, ProbeRTTS: &rtt,
 	}, s.Bus)
 	require.Equal(t, []string{"b", "a", "c"}, names(s.Zooids), "the silent one first")
 	require.Equal(t, Zooid{
-		Name: "a", Niche: "n", State: "up", Up: true, SilenceS: 3, ThresholdS: 30, IntervalS: &mean, IntervalStddev: &deviation,
-		Beats: 7, LagS: &lag, Heard: true, Gaps: 1, Availability: 0.75,
+		Name: "a", Niche: "n", State: "up", Up: true, SilenceS: 3, ThresholdS: 30, SinceS: &alive, IntervalS: &mean, IntervalStddev: &deviation,
+		Beats: 7, LagS: &lag, Heard: true, Gaps: 1, Loss: 0.01, Availability: 0.75,
 	}, s.Zooids[1])
 	require.True(t, s.Zooids[0].Heard)
 	require.Nil(t, s.Zooids[0].LagS, "its beat has no lag")
@@ -113,6 +113,40 @@ func TestViewShowsOneBus(t *testing.T) {
 	s := v.Snapshot(at)
 	require.Len(t, s.Zooids, 1)
 	require.Equal(t, "up", s.Zooids[0].State)
+}
+
+// TestViewTellsSinceWhen derives it from the metrics, or from the changes that the watch has seen.
+func TestViewTellsSinceWhen(t *testing.T) {
+	v := newView("chembus_heartbeat", []string{"zooid"}, []string{"host", "endpoint"}, ownTags)
+	look := func(after time.Duration, m telegraf.Metric) *float64 {
+		v.Add(m)
+		return v.Snapshot(at.Add(after)).Zooids[0].SinceS
+	}
+	require.InDelta(t, 10, *look(0, status("a", "silent", 40)), 0.001, "silence less threshold")
+	require.Nil(t, look(time.Second, status("b", "killed", 40)), "since before the watch")
+	look(2*time.Second, status("b", "up", 0))
+	require.InDelta(t, 0, *look(3*time.Second, status("b", "killed", 1)), 0.001)
+	require.InDelta(t, 2, *look(5*time.Second, status("b", "killed", 3)), 0.001)
+	require.InDelta(t, 90, *look(6*time.Second, status("b", "up", 0)), 0.001, "alive_s")
+}
+
+// TestViewShowsOpenGaps shows a gap as long as it is reported as open.
+func TestViewShowsOpenGaps(t *testing.T) {
+	v := newView("chembus_heartbeat", []string{"zooid"}, []string{"host", "endpoint"}, ownTags)
+	gap := func(zooid, endpoint string, open bool, missing float64) telegraf.Metric {
+		return metric.New("liveness_gap", map[string]string{"zooid": zooid, "host": "h", "endpoint": endpoint, "gap_type": "heartbeat_missing"},
+			map[string]any{"open": open, "incident_id": "id-" + zooid, "missing_seconds": missing, "severity": "high", "reason": "r"}, at)
+	}
+	v.Add(gap("a", endpoint, true, 31))
+	v.Add(gap("b", endpoint, true, 60))
+	v.Add(gap("c", endpoint, true, 60))
+	v.Add(gap("c", endpoint, false, 61))
+	v.Add(gap("d", otherEndpoint, true, 99))
+	require.Equal(t, []Gap{
+		{Zooid: "b", Type: "heartbeat_missing", Severity: "high", MissingS: 60, Reason: "r", IncidentID: "id-b"},
+		{Zooid: "a", Type: "heartbeat_missing", Severity: "high", MissingS: 31, Reason: "r", IncidentID: "id-a"},
+	}, v.Snapshot(at).Gaps)
+	require.Empty(t, v.Snapshot(at).Gaps)
 }
 
 func TestOrder(t *testing.T) {

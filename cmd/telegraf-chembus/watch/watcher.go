@@ -17,6 +17,7 @@ import (
 	"github.com/influxdata/telegraf/logger"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
@@ -25,6 +26,7 @@ import (
 type Watcher struct {
 	input     *chembus.ChemBus
 	processor *liveness.Liveness
+	output    outputFile
 	tags      map[string]string // added to the input's metrics
 	bus       map[string]string // tags of the bus that is shown
 	started   time.Time
@@ -42,9 +44,9 @@ func Configure(input *chembus.ChemBus) {
 	input.AnnounceAs = ""
 }
 
-// Start starts a watch with an input, see Configure, and a processor, both initialized and not started. Stop it after
-// use.
-func Start(input *chembus.ChemBus, processor *liveness.Liveness) (*Watcher, error) {
+// Start starts a watch with an input, see Configure, and a processor, both initialized and not started. output is the
+// state file of the output in Telegraf, empty if unknown. Stop it after use.
+func Start(input *chembus.ChemBus, processor *liveness.Liveness, output string) (*Watcher, error) {
 	endpoint, err := bus.SubscribeEndpoint(input.SubscribeEndpoint)
 	if err != nil {
 		return nil, err
@@ -52,6 +54,7 @@ func Start(input *chembus.ChemBus, processor *liveness.Liveness) (*Watcher, erro
 	w := &Watcher{
 		input:     input,
 		processor: processor,
+		output:    outputFile{path: output},
 		started:   time.Now(),
 	}
 	w.state, w.stateErr = processor.Recall()
@@ -102,12 +105,22 @@ func (w *Watcher) Snapshot(now time.Time) (Snapshot, error) {
 	w.processor.Report(w.found, now)
 	s := w.view.Snapshot(now)
 	s.Bus.Known = w.readiness().known(s.Bus, now.Sub(w.started))
-	s.Memory.File = w.state.Path
-	if saved := w.state.Saved.UTC(); !w.state.Saved.IsZero() {
-		s.Memory.Saved = &saved
-	}
+	s.Memory = w.memory(now)
+	s.Output = w.output.read()
 	s.Notes = append(s.Notes, notes(w.state, w.stateErr, w.bus, w.started)...)
 	return s, nil
+}
+
+// memory returns what is known of the state file of the processor in Telegraf.
+func (w *Watcher) memory(now time.Time) Memory {
+	m := Memory{File: w.state.Path}
+	if w.stateErr != nil {
+		return m
+	}
+	if saved := statefile.Written(w.state.Path).UTC(); !saved.IsZero() {
+		m.Saved, m.Fresh = &saved, now.Sub(saved) < freshFor
+	}
+	return m
 }
 
 // Once returns a snapshot as soon as enough was received for a correct one, or after the time in which it should have been.

@@ -38,7 +38,7 @@ func startBus(t *testing.T) *colony.Bus {
 }
 
 // newPlugins returns both plugins for a bus, with shorter times than by default.
-func newPlugins(t *testing.T, bus *colony.Bus, state string) (*chembus.ChemBus, *liveness.Liveness) {
+func newPlugins(t *testing.T, bus *colony.Bus, state string) (*chembus.ChemBus, *liveness.Liveness, string) {
 	t.Helper()
 	input := inputs.Inputs["chembus"]().(*chembus.ChemBus)
 	input.SubscribeEndpoint, input.PublishEndpoint = bus.XPub(), bus.XSub()
@@ -46,7 +46,7 @@ func newPlugins(t *testing.T, bus *colony.Bus, state string) (*chembus.ChemBus, 
 	input.Log = testutil.Logger{Quiet: true}
 	Configure(input)
 	require.NoError(t, input.Init())
-	return input, newProcessor(t, state)
+	return input, newProcessor(t, state), ""
 }
 
 func newProcessor(t *testing.T, state string) *liveness.Liveness {
