@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -24,16 +25,18 @@ import (
 // fleet is a NATS server, a central Telegraf and hosts with a bus and a Telegraf each, with the fleet's unchanged drop-ins.
 type fleet struct {
 	*testing.T
-	nats    *nats.Server
-	central *telegraf.Telegraf
-	seen    string // the file that the central Telegraf writes its metrics to
-	hosts   []*fleetHost
+	nats       *nats.Server
+	central    *telegraf.Telegraf
+	centralDir string // of its configuration and state
+	seen       string // the file that it writes its metrics to
+	hosts      []*fleetHost
 }
 
 // fleetHost is a host of a fleet.
 type fleetHost struct {
 	*scene
 	name   string
+	dir    string // of Telegraf's configuration and state
 	colony *colony.Colony
 	zooids []string
 	gaps   *consumer.Consumer
@@ -51,11 +54,8 @@ func newFleet(t *testing.T, hosts int, options string) *fleet {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = f.nats.Stop() })
 	f.createStreams()
-	f.central = f.start("central.conf", quick+options, fmt.Sprintf(`
-[[outputs.file]]
-  files = [%q]
-  namepass = ["liveness", "liveness_gap"]
-`, f.seen), "FLEET_CENTRAL=central-a")
+	f.centralDir = t.TempDir()
+	f.startCentral("central-a", quick+options)
 	for i := range hosts {
 		f.hosts = append(f.hosts, f.addHost(fmt.Sprintf("host%d", i)))
 	}
@@ -79,13 +79,23 @@ func (f *fleet) createStreams() {
 	require.NoError(f, err, "%s", output)
 }
 
+// startCentral starts a central Telegraf.
+func (f *fleet) startCentral(name, options string) {
+	f.Helper()
+	f.central = f.start("central.conf", f.centralDir, options, fmt.Sprintf(`
+[[outputs.file]]
+  files = [%q]
+  namepass = ["liveness", "liveness_gap"]
+`, f.seen), "FLEET_CENTRAL="+name)
+}
+
 // start starts a Telegraf with a drop-in of the fleet.
-func (f *fleet) start(dropIn, options, blocks string, env ...string) *telegraf.Telegraf {
+func (f *fleet) start(dropIn, dir, options, blocks string, env ...string) *telegraf.Telegraf {
 	f.Helper()
 	path, err := filepath.Abs(filepath.Join(root, "cmd", "telegraf-chembus", "fleet", dropIn))
 	require.NoError(f, err)
 	p, err := telegraf.Start(telegraf.Config{
-		Binary: telegraf.Binary(f.T, root), Plugins: plugins, Dir: f.TempDir(), DropIn: path, Options: options,
+		Binary: telegraf.Binary(f.T, root), Plugins: plugins, Dir: dir, DropIn: path, Options: options,
 		Agent: quickAgent + blocks, Env: append(env, "NATS_URL="+f.nats.URL()),
 	})
 	require.NoError(f, err)
@@ -102,7 +112,7 @@ func (f *fleet) start(dropIn, options, blocks string, env ...string) *telegraf.T
 
 func (f *fleet) addHost(name string) *fleetHost {
 	f.Helper()
-	h := &fleetHost{scene: &scene{T: f.T}, name: name}
+	h := &fleetHost{scene: &scene{T: f.T}, name: name, dir: f.TempDir()}
 	var err error
 	h.bus, err = colony.NewBus(colony.BusConfig{})
 	require.NoError(f, err)
@@ -123,7 +133,7 @@ func (f *fleet) addHost(name string) *fleetHost {
 // startEdge starts the Telegraf of a host.
 func (f *fleet) startEdge(h *fleetHost) {
 	f.Helper()
-	h.telegraf = f.start("edge.conf", quick, "", append(h.env(), "FLEET_HOST="+h.name)...)
+	h.telegraf = f.start("edge.conf", h.dir, quick, "", append(h.env(), "FLEET_HOST="+h.name)...)
 }
 
 func (f *fleet) wait(what string, condition func() bool) {
@@ -206,3 +216,52 @@ func TestFleetHostGone(t *testing.T) {
 		require.Empty(t, zooidsOf(h.gaps.Received()), "the bus of %s", h.name)
 	}
 }
+
+// TestFleetCentralIsLost kills the central Telegraf while a component dies, and then replaces it by one without state.
+func TestFleetCentralIsLost(t *testing.T) {
+	f := newFleet(t, 2, "")
+	first, second := f.hosts[0], f.hosts[1]
+	told := func(h *fleetHost, times int) func() bool {
+		return func() bool { return len(h.gaps.Received()) >= times }
+	}
+	require.NoError(t, first.colony.Kill(first.zooids[0]))
+	f.wait("the first gap is told", told(first, 1))
+
+	require.NoError(t, f.central.Signal(syscall.SIGKILL))
+	require.NoError(t, second.colony.Kill(second.zooids[1]))
+	f.startCentral("central-a", quick)
+	f.wait("a death meanwhile is told", told(second, 1))
+
+	f.wait("both gaps are written", func() bool { return len(f.gapsOpened()) == 2 })
+	before := f.gapsOpened()
+	require.NoError(t, f.central.Signal(syscall.SIGKILL))
+	f.centralDir, f.seen = t.TempDir(), filepath.Join(t.TempDir(), "metrics.out")
+	f.startCentral("central-b", quick)
+	f.wait("the other one finds both", func() bool { return len(f.gapsOpened()) >= 2 })
+	require.NoError(t, first.colony.Kill(first.zooids[2]))
+	f.wait("a death after that is told", told(first, 2))
+	f.wait("all gaps are written", func() bool { return len(f.gapsOpened()) >= 3 })
+	after := f.gapsOpened()
+	require.Len(t, after, 3)
+	for component, incident := range before {
+		require.Equal(t, incident, after[component], "the incident of %s", component)
+	}
+	require.Equal(t, []string{first.zooids[0], first.zooids[2]}, zooidsOf(first.gaps.Received()))
+	require.Equal(t, []string{second.zooids[1]}, zooidsOf(second.gaps.Received()))
+}
+
+var openedGap = regexp.MustCompile(`(?m)^liveness_gap,.*\bhost=(\w+),.*\bzooid=(\w+) .*event="opened"`)
+
+// gapsOpened returns the incidents that the central Telegraf has opened, by host and component.
+func (f *fleet) gapsOpened() map[string]string {
+	content, _ := os.ReadFile(f.seen)
+	incidents := map[string]string{}
+	for line := range strings.Lines(string(content)) {
+		if m := openedGap.FindStringSubmatch(line); m != nil {
+			incidents[m[1]+"/"+m[2]] = incidentOf.FindStringSubmatch(line)[1]
+		}
+	}
+	return incidents
+}
+
+var incidentOf = regexp.MustCompile(`incident_id="([^"]+)"`)
