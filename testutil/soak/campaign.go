@@ -15,6 +15,12 @@ const (
 	shortestPause = 300 * time.Millisecond
 	longestPause  = 12 * time.Second
 
+	// mostDisturbances is how many faults may disturb a death before its verdict is due.
+	mostDisturbances = 2
+
+	// choices is how many faults are tried at a time until one is possible.
+	choices = 5
+
 	// ongoing is the end of a span that has not ended.
 	ongoing = 1000 * time.Hour
 )
@@ -34,6 +40,7 @@ type campaign struct {
 	busy   map[string]bool          // parts and zooids with a fault in progress
 	born   map[string]time.Duration // start of the current life of each zooid that is alive
 	counts map[string]int           // faults by kind
+	most   time.Duration            // longest threshold that a component can have
 	err    error                    // the first error of a fault
 }
 
@@ -48,6 +55,10 @@ func newCampaign(s *stage, number int, o options) *campaign {
 		busy:   make(map[string]bool),
 		born:   make(map[string]time.Duration),
 		counts: make(map[string]int),
+		most:   threshold,
+	}
+	if o.adaptive {
+		c.most = maxThreshold
 	}
 	for _, name := range s.colony.Names() {
 		c.born[name] = 0 // reported by the processor
@@ -55,29 +66,36 @@ func newCampaign(s *stage, number int, o options) *campaign {
 	return c
 }
 
-// run injects n faults, waits until every gap should have been delivered, and returns the ledger.
+// run injects n faults and returns the ledger at the end.
 func (c *campaign) run(ctx context.Context, n int) (ledger, error) {
 	for done := 0; done < n && ctx.Err() == nil && c.failed() == nil; {
 		c.sleep(ctx, c.between(shortestPause, longestPause))
-		f := c.choose()
-		target, ok := c.reserve(f)
+		f, target, ok := c.choosePossible()
 		if !ok {
 			continue
 		}
 		done++
 		duration := c.between(f.shortest, f.longest)
 		c.logf("fault %d: %s %s, %v", done, f.kind, target, duration.Round(time.Millisecond))
-		c.faults.Go(func() {
-			defer c.release(f, target)
-			if err := f.do(c, target, duration); err != nil {
-				c.fail(fmt.Errorf("%s %s: %w", f.kind, target, err))
-			}
-		})
+		c.faults.Go(func() { c.do(f, target, duration) })
 	}
+	return c.finish(ctx)
+}
+
+// do does a fault that was reserved.
+func (c *campaign) do(f fault, target string, duration time.Duration) {
+	defer c.release(f, target)
+	if err := f.do(c, target, duration); err != nil {
+		c.fail(fmt.Errorf("%s %s: %w", f.kind, target, err))
+	}
+}
+
+// finish waits until all faults are over and every gap should have been delivered, and returns the ledger.
+func (c *campaign) finish(ctx context.Context) (ledger, error) {
 	close(c.ending)
 	c.faults.Wait()
 	c.logf("the last fault is over")
-	c.sleep(ctx, restarted+threshold+margin+delivery)
+	c.sleep(ctx, restarted+c.most+margin+delivery)
 	return c.result(), errors.Join(c.failed(), ctx.Err())
 }
 
@@ -88,9 +106,7 @@ func (c *campaign) result() ledger {
 	for i := range c.ledger.deaths {
 		c.ledger.deaths[i].revived = min(c.ledger.deaths[i].revived, c.now())
 	}
-	for _, l := range c.listeners {
-		c.ledger.consumers = append(c.ledger.consumers, l.record())
-	}
+	c.ledger.consumers = c.records()
 	return c.ledger
 }
 
@@ -118,11 +134,23 @@ func (c *campaign) choose() fault {
 	panic("unreachable: the index is below the sum of the weights")
 }
 
+// choosePossible returns a random fault that is possible now, with its target, which is reserved; false if a few are not.
+func (c *campaign) choosePossible() (f fault, target string, ok bool) {
+	for range choices {
+		f = c.choose()
+		if target, ok = c.reserve(f); ok {
+			return f, target, true
+		}
+	}
+	return fault{}, "", false
+}
+
 // reserve chooses the target of a fault and reserves it; false if the fault is not possible now.
 func (c *campaign) reserve(f fault) (target string, ok bool) {
 	if f.ofDisk && !c.disk.fillable() {
 		return "", false
 	}
+	consumers := c.records()
 	names := c.colony.Names()
 	target = names[c.random.IntN(len(names))]
 	c.mu.Lock()
@@ -134,6 +162,9 @@ func (c *campaign) reserve(f fault) (target string, ok bool) {
 			return "", false
 		}
 		parts = []string{target}
+		if c.busy[allZooids] {
+			return "", false
+		}
 	} else {
 		target = ""
 	}
@@ -142,11 +173,64 @@ func (c *campaign) reserve(f fault) (target string, ok bool) {
 			return "", false
 		}
 	}
+	if !c.leavesVerdicts(f, consumers) {
+		return "", false
+	}
 	for _, part := range parts {
 		c.busy[part] = true
 	}
 	c.counts[f.kind]++
 	return target, true
+}
+
+// leavesVerdicts reports whether a fault leaves the time in which the deaths of before can be decided: none is disturbed
+// more than mostDisturbances times before its verdict is due, and no brief death by a loss of messages. It counts the
+// fault, so it is to be done if so. The caller holds mu.
+func (c *campaign) leavesVerdicts(f fault, consumers []record) bool {
+	now := c.now()
+	if f.brief {
+		_, lost := c.ledger.lossy().at(now)
+		return !lost
+	}
+	if len(f.parts) == 0 {
+		return true
+	}
+	var undecided []*death
+	for i := range c.ledger.deaths {
+		d := &c.ledger.deaths[i]
+		switch {
+		case f.forgets && now < d.revived && !c.ledger.due(*d, c.most, now, consumers):
+			return false
+		case f.loses && d.brief && now < d.revived+2*c.ledger.interval:
+			return false
+		case d.revived != ongoing || d.brief || c.ledger.due(*d, c.most, now, consumers):
+		case d.disturbed >= mostDisturbances:
+			return false
+		default:
+			undecided = append(undecided, d)
+		}
+	}
+	for _, d := range undecided {
+		d.disturbed++
+	}
+	return true
+}
+
+// verdictDue reports whether the death of that number is to be decided by now.
+func (c *campaign) verdictDue(number int) bool {
+	consumers := c.records()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ledger.due(c.ledger.deaths[number], c.most, c.now(), consumers)
+}
+
+// records returns what the consumers have handled up to now.
+func (c *campaign) records() []record {
+	var all []record
+	for _, l := range c.listeners {
+		all = append(all, l.record())
+	}
+	return all
 }
 
 // release ends the reservation of a fault.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,7 +24,68 @@ const (
 // TestShortCampaign runs a campaign with few faults, see make soak.
 func TestShortCampaign(t *testing.T) {
 	t.Parallel()
-	o := options{telegraf: telegraf.Binary(t, root), plugins: t.TempDir(), dir: t.TempDir(), n: 8, stages: 1, seed: shortSeed}
+	r := requireGood(t, options{n: 8, stages: 1, seed: shortSeed}, randomFaults)
+	require.NotZero(t, r.count(handled), "the campaign had no death with a gap")
+}
+
+// TestEachKindOfFault does each kind of fault once, shortly, while a zooid has just died.
+func TestEachKindOfFault(t *testing.T) {
+	t.Parallel()
+	r := requireGood(t, options{stages: 3}, eachFault)
+	require.NotZero(t, r.count(handled), "the campaign had no death with a gap")
+	for _, f := range faults {
+		if f.ofDisk && r.faults[f.kind] == 0 {
+			t.Log("not done: the disk cannot be filled, see TestDiskFillsUp")
+			continue
+		}
+		require.NotZero(t, r.faults[f.kind], f.kind)
+	}
+}
+
+// eachFault does each kind of fault on one of the stages.
+func eachFault(ctx context.Context, o options) (*report, error) {
+	return onRandomStages(ctx, o, func(ctx context.Context, i int, c *campaign) (ledger, error) {
+		for k, f := range faults {
+			if k%o.stages != i || f.ofDisk && !c.disk.fillable() {
+				continue
+			}
+			if !f.ofZooid {
+				c.doShortly(ctx, faults[0])
+			}
+			c.doShortly(ctx, f)
+		}
+		return c.finish(ctx)
+	})
+}
+
+// doShortly does a fault as soon as it is possible. It waits for its end, unless a zooid is killed.
+func (c *campaign) doShortly(ctx context.Context, f fault) {
+	target, ok := c.reserve(f)
+	for ; !ok && ctx.Err() == nil && c.failed() == nil; target, ok = c.reserve(f) {
+		c.sleep(ctx, poll)
+	}
+	if !ok {
+		return
+	}
+	length := min(2*f.shortest, f.longest)
+	c.logf("%s %s, %v", f.kind, target, length)
+	c.faults.Go(func() { c.do(f, target, length) })
+	for f.kind != faults[0].kind && ctx.Err() == nil && c.inProgress(f, target) {
+		c.sleep(ctx, poll)
+	}
+}
+
+func (c *campaign) inProgress(f fault, target string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.busy[target] || len(f.parts) > 0 && c.busy[f.parts[0]]
+}
+
+// requireGood runs a campaign and requires that it finds nothing.
+func requireGood(t *testing.T, o options, campaign func(context.Context, options) (*report, error)) *report {
+	t.Helper()
+	var out bytes.Buffer
+	o.telegraf, o.plugins, o.dir, o.out = telegraf.Binary(t, root), t.TempDir(), t.TempDir(), &out
 	var err error
 	o.dropIn, err = filepath.Abs(filepath.Join(root, "sample.conf"))
 	require.NoError(t, err)
@@ -32,20 +94,20 @@ func TestShortCampaign(t *testing.T) {
 	built, err := build.CombinedOutput()
 	require.NoError(t, err, string(built))
 
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	var out bytes.Buffer
-	o.out = &out
-	r, err := randomFaults(ctx, o)
+	r, err := campaign(ctx, o)
 	r.print(&out)
 	t.Log(out.String())
 	if err != nil || !r.good() {
-		log, _ := os.ReadFile(filepath.Join(o.dir, "0", "telegraf.log")) // missing if the stage could not be started
-		t.Logf("the log of Telegraf:\n%s", log)
+		for i := range o.stages {
+			log, _ := os.ReadFile(filepath.Join(o.dir, strconv.Itoa(i), "telegraf.log")) // missing if the stage could not be started
+			t.Logf("the log of Telegraf %d:\n%s", i, log)
+		}
 	}
 	require.NoError(t, err)
 	require.True(t, r.good())
-	require.NotZero(t, r.count(handled), "the campaign had no death with a gap")
+	return r
 }
 
 func TestDiskFillsUp(t *testing.T) {

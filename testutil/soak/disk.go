@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // stateDisk holds the state files: a tmpfs that can be filled. If mounting is not permitted, it is a folder that is
@@ -65,6 +66,15 @@ func (d *stateDisk) free() error {
 	return os.Remove(d.ballast())
 }
 
+// clear removes all files.
+func (d *stateDisk) clear() error {
+	files, err := os.ReadDir(d.dir)
+	for _, f := range files {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(d.dir, f.Name())))
+	}
+	return err
+}
+
 // fillable reports whether fill has an effect: root can write to a read-only folder.
 func (d *stateDisk) fillable() bool { return d.mounted || os.Geteuid() != 0 }
 
@@ -76,5 +86,18 @@ func (d *stateDisk) close() error {
 	if err := syscall.Unmount(d.dir, syscall.MNT_DETACH); err != nil {
 		return fmt.Errorf("unmounting %s: %w", d.dir, err)
 	}
+	return nil
+}
+
+// fillDisk fills the disk, and reserves the plugins until they have saved their state again.
+func (c *campaign) fillDisk(_ string, d time.Duration) error {
+	if err := c.disk.fill(); err != nil {
+		return err
+	}
+	time.Sleep(d)
+	if err := c.disk.free(); err != nil {
+		return err
+	}
+	time.Sleep(saveInterval)
 	return nil
 }

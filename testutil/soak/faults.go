@@ -1,14 +1,10 @@
 package main
 
 import (
-	"context"
 	"math"
 	"os"
-	"strings"
 	"syscall"
 	"time"
-
-	"github.com/kloros/telegraf-chembus/testutil/colony"
 )
 
 // The parts that a fault can affect. A fault of Telegraf affects its plugins.
@@ -18,6 +14,8 @@ const (
 	output    = "output"
 	busPart   = "bus"
 	diskPart  = "disk"
+	// allZooids is reserved by a fault during which no zooid may die.
+	allZooids = "all zooids"
 )
 
 var wholeAgent = []string{input, processor, output}
@@ -29,8 +27,6 @@ const (
 	restartDelay = time.Second
 	// restartLimit is the timeout for Telegraf to start its plugins.
 	restartLimit = time.Minute
-	// floodRate is in heartbeats per second.
-	floodRate = 3000
 )
 
 // fault is a kind of fault. It affects parts, or a random zooid.
@@ -39,6 +35,9 @@ type fault struct {
 	weight            int // relative frequency
 	parts             []string
 	ofZooid, ofDisk   bool
+	loses             bool // messages
+	brief             bool // a death that is shorter than any threshold
+	forgets           bool // what was known
 	shortest, longest time.Duration
 	do                func(c *campaign, target string, d time.Duration) error
 }
@@ -46,82 +45,74 @@ type fault struct {
 var faults = []fault{
 	// Silences near the threshold would be undecidable.
 	{kind: "zooid killed", weight: 10, ofZooid: true, shortest: 10 * time.Second, longest: 80 * time.Second, do: (*campaign).killZooid},
-	{kind: "zooid killed briefly", weight: 2, ofZooid: true, shortest: time.Second, longest: 2500 * time.Millisecond, do: (*campaign).killZooid},
+	{kind: "zooid killed briefly", weight: 2, ofZooid: true, brief: true,
+		shortest: time.Second, longest: 2500 * time.Millisecond, do: (*campaign).killZooidBriefly},
 	{kind: "zooid floods", weight: 1, ofZooid: true, shortest: time.Second, longest: 5 * time.Second, do: (*campaign).flood},
 	{kind: "zooid sends garbage", weight: 1, ofZooid: true, do: (*campaign).sendGarbage},
-	{kind: "input killed", weight: 1, parts: []string{input}, do: killPlugin(input)},
+	{kind: "input killed", weight: 1, loses: true, parts: []string{input}, do: killPlugin(input)},
 	{kind: "input stopped", weight: 1, parts: []string{input}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(input)},
-	{kind: "processor killed", weight: 1, parts: []string{processor}, do: killPlugin(processor)},
+	{kind: "processor killed", weight: 1, loses: true, parts: []string{processor}, do: killPlugin(processor)},
 	{kind: "processor stopped", weight: 1, parts: []string{processor}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(processor)},
 	{kind: "output killed", weight: 1, parts: []string{output}, do: killPlugin(output)},
 	{kind: "output stopped", weight: 1, parts: []string{output}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(output)},
-	{kind: "telegraf killed", weight: 1, parts: wholeAgent, shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).killAgent},
-	{kind: "telegraf terminated", weight: 1, parts: wholeAgent, shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).terminateAgent},
+	{kind: "telegraf killed", weight: 1, loses: true, parts: wholeAgent, shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).killAgent},
+	{kind: "telegraf terminated", weight: 1, loses: true, parts: wholeAgent,
+		shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).terminateAgent},
 	{kind: "telegraf stopped", weight: 1, parts: wholeAgent, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).stopAgent},
-	{kind: "bus killed", weight: 1, parts: []string{busPart}, shortest: 100 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).killBus},
+	{kind: "bus killed", weight: 1, loses: true, parts: []string{busPart},
+		shortest: 100 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).killBus},
 	{kind: "bus paused", weight: 1, parts: []string{busPart}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).pauseBus},
 	{kind: "consumer anna leaves", weight: 1, parts: []string{"anna"}, shortest: time.Second, longest: 15 * time.Second, do: disconnect(0)},
 	{kind: "consumer bert leaves", weight: 1, parts: []string{"bert"}, shortest: time.Second, longest: 15 * time.Second, do: disconnect(1)},
+	{kind: "large signals", weight: 1, do: (*campaign).sendLargeSignals},
+	{kind: "large heartbeats", weight: 1, loses: true, parts: []string{input}, do: (*campaign).sendLargeHeartbeats},
+	{kind: "slow JSON", weight: 1, loses: true, parts: []string{input}, shortest: time.Second, longest: 3 * time.Second, do: (*campaign).sendSlowJSON},
+	{kind: "long subscriptions", weight: 1, shortest: time.Second, longest: 5 * time.Second, do: (*campaign).subscribeLong},
+	{kind: "names churn", weight: 1, do: (*campaign).churnNames},
+	// Nobody knows of the zooids that died before, or that die before they are heard again.
+	{kind: "telegraf killed, state lost", weight: 1, loses: true, forgets: true, parts: []string{input, processor, output, diskPart, allZooids},
+		shortest: 100 * time.Millisecond, longest: 2 * time.Second, do: (*campaign).loseState},
 	// No plugin is killed meanwhile: state that cannot be saved would be lost.
 	{kind: "disk full", weight: 1, parts: []string{diskPart, processor, output, input}, ofDisk: true,
 		shortest: time.Second, longest: 12 * time.Second, do: (*campaign).fillDisk},
 }
 
-// killZooid kills a zooid and revives it after d, unless the campaign ends before.
+// killZooid kills a zooid and revives it after d, but not before the verdict on its death is due.
 func (c *campaign) killZooid(name string, d time.Duration) error {
-	killed := c.now()
+	return c.killUntil(name, d, death{}, c.verdictDue)
+}
+
+// killZooidBriefly kills a zooid and revives it after d.
+func (c *campaign) killZooidBriefly(name string, d time.Duration) error {
+	return c.killUntil(name, d, death{brief: true}, func(int) bool { return true })
+}
+
+// killUntil kills a zooid and revives it after d as soon as it may be, unless the campaign ends before.
+func (c *campaign) killUntil(name string, d time.Duration, as death, mayReturn func(number int) bool) error {
+	as.zooid, as.killed, as.revived = name, c.now(), ongoing
 	if err := c.colony.Kill(name); err != nil {
 		return err
 	}
+	as.lastBeat = c.colony.LastBeat(name).Sub(c.start)
 	c.mu.Lock()
 	delete(c.born, name)
 	at := len(c.ledger.deaths)
-	c.ledger.deaths = append(c.ledger.deaths, death{
-		zooid: name, lastBeat: c.colony.LastBeat(name).Sub(c.start), killed: killed, revived: ongoing,
-	})
+	c.ledger.deaths = append(c.ledger.deaths, as)
 	c.mu.Unlock()
-	select {
-	case <-c.ending:
-		return nil
-	case <-time.After(d):
+	for wait := d; ; wait = poll {
+		select {
+		case <-c.ending:
+			return nil
+		case <-time.After(wait):
+		}
+		if mayReturn(at) {
+			break
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ledger.deaths[at].revived, c.born[name] = c.now(), c.now()
 	return c.colony.Revive(name)
-}
-
-func (c *campaign) flood(name string, d time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	_, err := colony.Flood(ctx, c.publisher, colony.FloodConfig{Name: name, Rate: floodRate})
-	// It must not be killed before the colony has sent another beat of it.
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.born[name] = c.now()
-	return err
-}
-
-// sendGarbage sends invalid heartbeats that name a zooid.
-func (c *campaign) sendGarbage(name string, _ time.Duration) error {
-	beat := colony.Heartbeat{Zooid: name, Niche: "garbage"}.Payload()
-	topic := []byte(colony.Topic)
-	for _, frames := range [][][]byte{
-		{topic},
-		{topic, nil},
-		{topic, beat, beat},
-		{topic, beat[:len(beat)/2]},
-		{topic, []byte("not JSON")},
-		{topic, []byte(`{"facts":{"zooid":["` + name + `"]}}`)},
-		{topic, []byte(`{"facts":{"zooid":"` + strings.Repeat("x", 10_000) + `"}}`)},
-		{topic, []byte(strings.Repeat(" ", 1<<20))},
-		{append(topic, "_X"...), beat},
-	} {
-		if err := c.publisher.Send(frames...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func killPlugin(role string) func(*campaign, string, time.Duration) error {
@@ -201,6 +192,26 @@ func (c *campaign) terminateAgent(_ string, d time.Duration) error {
 	return c.restartAgent(func(started time.Duration) { end(started, 0) })
 }
 
+// loseState kills Telegraf, and starts it again without the state of before.
+func (c *campaign) loseState(_ string, d time.Duration) error {
+	end := c.disturb(disturbance{recovery: restarted, loses: true})
+	if err := c.agent().Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-c.agent().Done()
+	time.Sleep(d)
+	if err := c.disk.clear(); err != nil {
+		return err
+	}
+	err := c.restartAgent(func(started time.Duration) { end(started, 0) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name := range c.born {
+		c.born[name] = c.now()
+	}
+	return err
+}
+
 // restartAgent starts Telegraf, and ends the disturbance when it runs all its plugins.
 func (c *campaign) restartAgent(end func(started time.Duration)) error {
 	started := c.now()
@@ -255,19 +266,6 @@ func disconnect(i int) func(*campaign, string, time.Duration) error {
 		time.Sleep(d)
 		return c.listeners[i].connect()
 	}
-}
-
-// fillDisk fills the disk, and reserves the plugins until they have saved their state again.
-func (c *campaign) fillDisk(_ string, d time.Duration) error {
-	if err := c.disk.fill(); err != nil {
-		return err
-	}
-	time.Sleep(d)
-	if err := c.disk.free(); err != nil {
-		return err
-	}
-	time.Sleep(saveInterval)
-	return nil
 }
 
 // logarithm and exponential convert between a duration and the logarithm of its seconds.

@@ -68,6 +68,9 @@ type death struct {
 	lastBeat time.Duration // time of sending
 	killed   time.Duration
 	revived  time.Duration // or the end of the campaign
+
+	brief     bool // shorter than any threshold
+	disturbed int  // disturbances that began while its verdict was not due
 }
 
 // handling is a gap that a consumer has handled.

@@ -70,6 +70,15 @@ var reasons = map[verdict]string{
 	consumerRestarted: "undecidable, consumer restarted",
 }
 
+// undecidableWhy explains all undecidable findings. README.md has the same paragraph.
+const undecidableWhy = `A failure can be decided if, while nothing else was wrong, it lasted long enough to be found (the threshold
+and 2 s) and then to be delivered (8 s with the consumer connected). If another fault or its own end left
+less time than that, it is undecidable: a single gap is right, and none is right, too, because only the
+parts themselves know what they observed, saved or received at that moment. So it is with a consumer that
+was restarted in between and handles the same incident again within 60 s. Whatever happened, a gap before
+the silence could have reached the threshold, a gap of a component that has been back for longer than a
+delivery takes, and a second gap are wrong.`
+
 // print prints the report.
 func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "\nfaults (the state files are on %s)\n", r.disk)
@@ -100,6 +109,9 @@ func (r *report) print(out io.Writer) {
 		{"too short for a gap", r.count(nothing)},
 	} {
 		fmt.Fprintf(out, "  %-22s %5d\n", row.name, row.n)
+	}
+	if undecidable > 0 {
+		fmt.Fprintf(out, "\n%.1f %% are undecidable. %s\n", 100*float64(undecidable)/float64(len(r.findings)), undecidableWhy)
 	}
 	fmt.Fprintf(out, "\ndelay past the deadline\n")
 	printDurations(out, "nothing disturbed", r.delays(true))

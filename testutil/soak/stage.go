@@ -41,6 +41,7 @@ const pluginOptions = `
   tick_interval = "200ms"
   blind_after = "1s"
   announce_as = ""
+  signals = [%q]
 
 [[processors.liveness]]
   threshold = %q
@@ -171,7 +172,7 @@ func quickConfig(s *stage, adaptive bool) string {
 	if adaptive {
 		more = fmt.Sprintf(adaptiveOptions, minThreshold, maxThreshold)
 	}
-	return fmt.Sprintf(pluginOptions, threshold, more, s.processorState(), s.outputState())
+	return fmt.Sprintf(pluginOptions, largeTopic, threshold, more, s.processorState(), s.outputState())
 }
 
 // awaitAllUp waits until the processor has reported every zooid and every consumer has received a ping.

@@ -141,15 +141,41 @@ func (l *ledger) assessUnhandled(d death, s silence, handlings [][]handling, c i
 		needed = prompt
 	}
 	quiet := l.disturbed().outside(span{s.latest, d.revived})
-	if quiet.longest() < needed {
+	switch {
+	case quiet.longest() < needed:
 		return finding{verdict: noTimeToDeliver, reason: fmt.Sprintf("found by %v at the latest", s.latest)}
+	case couldReceive(quiet, l.consumers[c], needed):
+		return finding{verdict: missed, reason: "no consumer handled it"}
+	default:
+		return finding{verdict: consumerAway, reason: "no consumer handled it"}
 	}
+}
+
+// couldReceive reports whether a consumer was connected for so long in an undisturbed time.
+func couldReceive(quiet spans, r record, needed time.Duration) bool {
 	for _, part := range quiet {
-		for _, connected := range l.consumers[c].connected {
+		for _, connected := range r.connected {
 			if min(part.to, connected.to)-max(part.from, connected.from) >= needed {
-				return finding{verdict: missed, reason: "no consumer handled it"}
+				return true
 			}
 		}
 	}
-	return finding{verdict: consumerAway, reason: "no consumer handled it"}
+	return false
+}
+
+// due reports whether a gap of a component that has been dead until now must have been delivered to each consumer, if the
+// threshold was at most so long.
+func (l *ledger) due(d death, longest, now time.Duration, consumers []record) bool {
+	d.revived = now
+	latest, expected := l.uncertain().outside(span{d.lastBeat, now}).when(longest + margin)
+	if !expected {
+		return false
+	}
+	quiet := l.disturbed().outside(span{latest, now})
+	for _, r := range consumers {
+		if !couldReceive(quiet, r, delivery) {
+			return false
+		}
+	}
+	return true
 }
