@@ -37,10 +37,12 @@ type member struct {
 	dies     time.Duration // 0: it does not
 }
 
-// fault is a time in which the input hears nothing. It ends with a new run of the input if it was killed.
+// fault is a time in which the input hears nothing. It ends with a new run of the input if it was killed. If it was stalled, or
+// the bus was, it hears everything at the end.
 type fault struct {
 	from, to time.Duration
 	killed   bool
+	stalled  bool
 }
 
 // occurrence is something that happens in a colony.
@@ -134,6 +136,14 @@ func (c *village) found(t *testing.T) map[string]time.Duration {
 	}
 	tick()
 	blind, faulty := false, 0
+	var waiting []occurrence
+	beat := func(o occurrence) {
+		observed := in.observed
+		if lag := now - o.at; lag > second { // as the input does it
+			observed -= lag
+		}
+		hear(d.Beat(&Beat{Key: o.key, Run: in.run, Observed: observed, LastSeen: (o.at + time.Hour).Seconds(), Beats: 1}))
+	}
 	for _, o := range c.occurrences() {
 		now = o.at
 		switch o.kind {
@@ -142,7 +152,19 @@ func (c *village) found(t *testing.T) map[string]time.Duration {
 			blind = true
 		case faultEnds:
 			blind = false
+			stalled := c.faults[faulty].stalled
 			faulty++
+			if stalled {
+				evident()
+				for i, o := range waiting { // which are merged
+					if !slices.ContainsFunc(waiting[i+1:], func(later occurrence) bool { return later.key == o.key }) {
+						beat(o)
+					}
+				}
+				waiting = nil
+				tick()
+				continue
+			}
 			if in.killed {
 				*in = simulatedInput{run: epoch.Add(now - startUp).UnixNano()}
 				tick()
@@ -156,10 +178,13 @@ func (c *village) found(t *testing.T) map[string]time.Duration {
 			d = restarted(t, &c.config, d)
 		case beats:
 			if blind {
+				if c.faults[faulty].stalled {
+					waiting = append(waiting, o)
+				}
 				continue
 			}
 			evident()
-			hear(d.Beat(&Beat{Key: o.key, Run: in.run, Observed: in.observed, LastSeen: (now + time.Hour).Seconds(), Beats: 1}))
+			beat(o)
 		case ticks:
 			if !blind {
 				evident()
@@ -196,7 +221,7 @@ func TestHolesInPhase(t *testing.T) {
 				}
 				for i := range 10 {
 					due := 105*second + time.Duration(i)*10*second
-					c.faults = append(c.faults, fault{due - 200*time.Millisecond, due + 1200*time.Millisecond, killed(i)})
+					c.faults = append(c.faults, fault{from: due - 200*time.Millisecond, to: due + 1200*time.Millisecond, killed: killed(i)})
 				}
 				c.members[7].dies = 206 * second
 				found := c.found(t)
@@ -219,7 +244,7 @@ func TestEveryBeatSwallowed(t *testing.T) {
 			{key: "lives", interval: 10 * second, first: 9 * second},
 		}
 		for due := 305 * second; due < hour+300*second; due += 10 * second {
-			c.faults = append(c.faults, fault{due - 300*time.Millisecond, due + 400*time.Millisecond, killed})
+			c.faults = append(c.faults, fault{from: due - 300*time.Millisecond, to: due + 400*time.Millisecond, killed: killed})
 		}
 		found := c.found(t)
 		require.Greater(t, c.unjudged, 325*second)
@@ -242,12 +267,31 @@ func TestProcessorRestartedInPhase(t *testing.T) {
 	for i := range 10 {
 		due := 105*second + time.Duration(i)*10*second
 		c.restartAt = append(c.restartAt, due+500*time.Millisecond)
-		c.faults = append(c.faults, fault{due - 100*time.Millisecond, due + 400*time.Millisecond, i%2 == 0})
+		c.faults = append(c.faults, fault{from: due - 100*time.Millisecond, to: due + 400*time.Millisecond, killed: i%2 == 0})
 	}
 	c.members[0].dies = 210 * second
 	found := c.found(t)
 	require.Len(t, found, 1)
 	require.Less(t, found["0"], 250*second)
+}
+
+// TestStallsWithAShortThreshold stalls the input, or the bus, for 2.6 s, which is less than blind_after, while components beat
+// every second and are silent after 3 s. Then one dies.
+func TestStallsWithAShortThreshold(t *testing.T) {
+	c := newVillage(5, 80*second)
+	c.config = configOf(Rule{Threshold: 3 * second, LateAfter: 2 * second})
+	for i := range 25 {
+		first := time.Duration(c.random.Int64N(int64(second)))
+		c.members = append(c.members, member{key: fmt.Sprint(i), interval: second, first: first, jitter: 2 * time.Millisecond})
+	}
+	for i := range 6 {
+		at := 10*second + time.Duration(i)*5*second + time.Duration(c.random.Int64N(int64(second)))
+		c.faults = append(c.faults, fault{from: at, to: at + 2600*time.Millisecond, stalled: true})
+	}
+	c.members[3].dies = 50 * second
+	found := c.found(t)
+	require.Len(t, found, 1)
+	require.Less(t, found["3"], 55*second)
 }
 
 // TestHolesAtRandom restarts the input, or cuts its connection, every 6 to 14 s for ten minutes, while ten of 50 components
@@ -264,7 +308,7 @@ func TestHolesAtRandom(t *testing.T) {
 		}
 		for at := 100 * second; at < 700*second; {
 			length := time.Second + time.Duration(c.random.Int64N(int64(second)))
-			c.faults = append(c.faults, fault{at, at + length, seed%3 != 0})
+			c.faults = append(c.faults, fault{from: at, to: at + length, killed: seed%3 != 0})
 			at += length + 6*second + time.Duration(c.random.Int64N(int64(8*second)))
 		}
 		for i := range 10 {
