@@ -15,6 +15,9 @@ import (
 const (
 	// extraTickInterval is the shortest time between two ticks that follow beats, by the observation clock.
 	extraTickInterval = 100 * time.Millisecond
+	// catchUp is how long after a stall of the bus that counts as observed no tick is due. What was sent in the stall comes then, a few messages at
+	// a time: with a tick after the first of them, the components of the others would look silent.
+	catchUp = 250 * time.Millisecond
 )
 
 // collector turns what comes from the bus into what is to be reported: beats, ticks, kills and signals. It knows
@@ -46,6 +49,7 @@ type collector struct {
 	ready, coalesced []*zooid
 	interval         uint64 // number of the present tick interval
 	nextTick         time.Time
+	caughtUp         time.Time // no tick before; zero: there was no stall
 	tickDue          bool
 	taken            time.Duration // what the observation clock showed at the last Take
 	ticked           time.Duration // and at the last tick
@@ -134,10 +138,14 @@ func (c *collector) Dropped(n int) {
 	c.clock.Overflow()
 }
 
-// Evidence says that the bus can be heard. The first of each tick interval makes a tick due.
+// Evidence says that the bus can be heard. The first of each tick interval makes a tick due, but not just after a stall.
 func (c *collector) Evidence(now time.Time) {
+	before := c.clock.observed
 	c.clock.Evidence(now)
-	if !now.Before(c.nextTick) {
+	if c.clock.observed-before > c.tickInterval*3/2 { // between two probes little more than one passes
+		c.caughtUp = now.Add(catchUp)
+	}
+	if !now.Before(c.nextTick) && !now.Before(c.caughtUp) {
 		c.tickDue = true
 		missed := now.Sub(c.nextTick) / c.tickInterval
 		c.nextTick = c.nextTick.Add((missed + 1) * c.tickInterval)
@@ -356,7 +364,7 @@ func (c *collector) Take() report {
 	}
 	// What the beats change need not wait for the next second. While beats are held back it does: a tick before them
 	// would pass the time at which they were sent, and a component that beats could look silent.
-	extra := len(due) > 0 && len(c.coalesced) == 0 && c.clock.observed-c.ticked >= extraTickInterval
+	extra := len(due) > 0 && len(c.coalesced) == 0 && c.clock.observed-c.ticked >= extraTickInterval && !c.clock.last.Before(c.caughtUp)
 	r := report{
 		beats: make([]zooid, len(due)),
 		stops: c.stops.Take(c.zooids.known),

@@ -110,6 +110,19 @@ func TestTicksComeWithTheFirstEvidenceOfEachSecond(t *testing.T) {
 	require.Equal(t, []float64{1.2, 2.0, 5.7, 6.1}, ticks)
 }
 
+// TestNoTickJustAfterAStall has beats that were sent in a stall come one after the other.
+func TestNoTickJustAfterAStall(t *testing.T) {
+	s := newTestCollector()
+	var ticks []float64
+	for _, now := range []float64{0.1, 1.1, 2.1, 4.7, 4.71, 4.85, 4.96, 5.1, 5.2} {
+		s.beat(now, fmt.Sprint(now), wall(now))
+		if r := s.Take(); r.tick {
+			ticks = append(ticks, now)
+		}
+	}
+	require.Equal(t, []float64{1.1, 2.1, 4.96, 5.1, 5.2}, ticks)
+}
+
 // TestTicksFollowBeats has many zooids beat, each every 10 s, so that nothing is held back.
 func TestTicksFollowBeats(t *testing.T) {
 	s := newTestCollector()
