@@ -20,9 +20,13 @@ func (l *Liveness) warnOfUnjudged(b *bus) {
 	switch {
 	case n > 0 && !b.unjudged && b.blurred.Allow(l.now()):
 		b.unjudged = true
-		l.Log.Warnf("Cannot judge %d of the components of %s, such as %q: the bus could not be heard whenever their heartbeats were due, "+
-			"for longer than their threshold. Whether they live is not known until that ends. See holes and disconnects in chembus_bus "+
-			"and the log of inputs.chembus for what interrupts the connection, or whether the input is restarted again and again", n, b.title(), name)
+		cause, remedy := "the bus could not be heard", "See holes and disconnects in chembus_bus "+
+			"and the log of inputs.chembus for what interrupts the connection, or whether the input is restarted again and again"
+		if b.watch != nil {
+			cause, remedy = "no ticks came", "See what delays the metrics of tick, or whether Telegraf is restarted again and again"
+		}
+		l.Log.Warnf("Cannot judge %d of the components of %s, such as %q: %s whenever their heartbeats were due, "+
+			"for longer than their threshold. Whether they live is not known until that ends. %s", n, b.title(), name, cause, remedy)
 	case n == 0 && b.unjudged:
 		b.unjudged = false
 		l.Log.Infof("All components of %s can be judged again", b.title())
