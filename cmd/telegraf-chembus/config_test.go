@@ -55,14 +55,14 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"option of a watch", "processor", watchTable("tresholds = \"5s\""),
 			`f.conf:7: unknown option "tresholds" in [[processors.liveness.watch]]; did you mean "threshold"? telegraf-chembus sample shows all options`},
 		{"option of an override of a watch", "processor",
-			watchTable("[[processors.liveness.watch.override]]\nzooid = [\"a\"]\nhost = [\"b\"]"),
+			watchTable("[[processors.liveness.watch.override]]\ncomponent = [\"a\"]\nhost = [\"b\"]"),
 			`f.conf:9: unknown option "host" in [[processors.liveness.watch.override]]; ` +
-				`allowed: zooid, niche, threshold, late_after, severity, actions, unit`},
+				`allowed: component, threshold, late_after, severity, actions, unit`},
 		{"value that Init refuses in a watch", "processor", "[[processors.liveness]]\nmass_count = 3\n" +
 			strings.TrimPrefix(watchTable("mass_count = 0"), "[[processors.liveness]]\n"),
 			`f.conf:8: option "mass_count": is below 1; use at least 1; a large number turns outages off`},
 		{"value that Init refuses in an override of a watch", "processor",
-			watchTable("[[processors.liveness.watch.override]]\nzooid = [\"a\"]\nthreshold = \"2d\""),
+			watchTable("[[processors.liveness.watch.override]]\ncomponent = [\"a\"]\nthreshold = \"2d\""),
 			`f.conf:7: option "retire_after": "24h0m0s" is not above the threshold of "48h0m0s"; ` +
 				`use more, or a gap would be closed as soon as it is opened`},
 		{"a watch without a tick", "processor", strings.Replace(watchTable(""), "tick = [\"internal_agent\"]\n", "", 1),

@@ -39,8 +39,9 @@ type Liveness struct {
 	Phi                *float64        `toml:"phi"` // of versions before mistakes_per_year; has no effect
 	StateFile          string          `toml:"state_file"`
 	RuleOptions
-	Watches []*Watch        `toml:"watch"`
-	Log     telegraf.Logger `toml:"-"`
+	Overrides []*Override     `toml:"override"`
+	Watches   []*Watch        `toml:"watch"`
+	Log       telegraf.Logger `toml:"-"`
 
 	ignored  globs
 	rules    ruleSet

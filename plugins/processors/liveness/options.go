@@ -57,7 +57,7 @@ func (l *Liveness) checkOptions() error {
 	if l.expected, err = l.parseExpected(); err != nil {
 		return err
 	}
-	l.rules, err = l.compileRules(&unnamedRule{
+	l.rules, err = l.compileRules(l.Overrides, &unnamedRule{
 		RetireAfter: time.Duration(l.RetireUnnamedAfter),
 		Gaps:        l.UnnamedGaps,
 	}, l.Log)

@@ -32,7 +32,6 @@ type RuleOptions struct {
 	MaxThreshold    config.Duration  `toml:"max_threshold"`
 	Severity        string           `toml:"severity"`
 	Actions         []string         `toml:"actions"`
-	Overrides       []*Override      `toml:"override"`
 }
 
 func defaultRules() RuleOptions {

@@ -81,14 +81,14 @@ func (l *Liveness) ThresholdOf(zooid, niche string) time.Duration {
 }
 
 // compileRules makes the rules; all components have a name if unnamed is nil.
-func (o *RuleOptions) compileRules(unnamed *unnamedRule, log telegraf.Logger) (ruleSet, error) {
+func (o *RuleOptions) compileRules(overrides []*Override, unnamed *unnamedRule, log telegraf.Logger) (ruleSet, error) {
 	var set ruleSet
 	var err error
 	set.otherwise, err = o.rulePair(&Override{LateAfter: o.LateAfter}, unnamed)
 	if err != nil {
 		return set, err
 	}
-	for i, override := range o.Overrides {
+	for i, override := range overrides {
 		if len(override.Zooid)+len(override.Niche) == 0 {
 			return set, &option.Error{
 				Name: "override", Table: "override", Number: i,
@@ -114,7 +114,7 @@ func (o *RuleOptions) compileRules(unnamed *unnamedRule, log telegraf.Logger) (r
 			}
 			return set, err
 		}
-		for earlier, e := range o.Overrides[:i] {
+		for earlier, e := range overrides[:i] {
 			if covers(e.Zooid, override.Zooid) && covers(e.Niche, override.Niche) {
 				log.Warnf("Override number %d can never match: number %d comes before it and takes all of it", i+1, earlier+1)
 				break

@@ -28,6 +28,7 @@ type Watch struct {
 	MaxAge      config.Duration `toml:"max_age"`
 	BlindAfter  config.Duration `toml:"blind_after"`
 	RuleOptions
+	Overrides []*WatchOverride `toml:"override"`
 
 	hasDefaults bool
 	measured    globs
@@ -39,6 +40,16 @@ type Watch struct {
 	bus            *bus // what is known of its components
 	ticks          tickCheck
 	namelessLogged bool // that a metric lacks a tag of identity
+}
+
+// WatchOverride changes what applies to the components that it matches.
+type WatchOverride struct {
+	Component []string         `toml:"component"` // globs for the component's name
+	Threshold *config.Duration `toml:"threshold"`
+	LateAfter *config.Duration `toml:"late_after"`
+	Severity  string           `toml:"severity"`
+	Actions   []string         `toml:"actions"`
+	Unit      string           `toml:"unit"`
 }
 
 // UnmarshalTOML gives what the table leaves out its default.
@@ -104,7 +115,11 @@ func (w *Watch) compile(log telegraf.Logger) error {
 	if w.ignored, err = w.compileIgnore(); err != nil {
 		return err
 	}
-	if w.rules, err = w.compileRules(nil, log); err != nil {
+	overrides, err := w.overrides()
+	if err != nil {
+		return err
+	}
+	if w.rules, err = w.compileRules(overrides, nil, log); err != nil {
 		return err
 	}
 	return w.compileExpected()
@@ -196,6 +211,23 @@ func (w *Watch) compileExpected() error {
 		w.expected = append(w.expected, strings.Join(parts, detector.KeySeparator))
 	}
 	return nil
+}
+
+// overrides returns the overrides as those of a bus, whose components are called otherwise.
+func (w *Watch) overrides() (overrides []*Override, err error) {
+	for i, o := range w.Overrides {
+		if len(o.Component) == 0 {
+			return nil, &option.Error{
+				Name: "override", Table: "override", Number: i,
+				Problem: fmt.Sprintf("number %d matches everything, since it names no component", i+1),
+				Allowed: `give it globs such as component = ["db*"]; for everybody use the options outside of it`,
+			}
+		}
+		overrides = append(overrides, &Override{
+			Zooid: o.Component, Threshold: o.Threshold, LateAfter: o.LateAfter, Severity: o.Severity, Actions: o.Actions, Unit: o.Unit,
+		})
+	}
+	return overrides, nil
 }
 
 // reset forgets what is known.

@@ -50,6 +50,8 @@ func TestInitNamesTheBadOptionOfAWatch(t *testing.T) {
 		{"threshold", "too short", func(w *Watch) { w.Threshold = 0 }},
 		{"ignore", "no glob", func(w *Watch) { w.Ignore = []string{"a["} }},
 		{"retire_after", "is not above the threshold", func(w *Watch) { w.RetireAfter = w.Threshold }},
+		{"override", "number 1 matches everything", func(w *Watch) { w.Overrides = []*WatchOverride{{Severity: "low"}} }},
+		{"override", "no glob", func(w *Watch) { w.Overrides = []*WatchOverride{{Component: []string{"a["}}} }},
 		{"expected", "holds an empty name", func(w *Watch) { w.Expected = []string{""} }},
 		{"expected", "is a glob", func(w *Watch) { w.Expected = []string{"web*"} }},
 		{"expected", `"a/b/c" is no name`, func(w *Watch) { w.Identity, w.Expected = []string{"host", "disk"}, []string{"a/b/c"} }},
@@ -62,7 +64,11 @@ func TestInitNamesTheBadOptionOfAWatch(t *testing.T) {
 			require.ErrorAs(t, l.Init(), &problem)
 			require.Equal(t, test.option, problem.Name)
 			require.Contains(t, problem.Problem, test.problem)
-			require.Equal(t, []any{"watch", 1}, []any{problem.Table, problem.Number}, "so that the check finds the line")
+			within := []any{problem.Table, problem.Number}
+			if problem.Table == "override" {
+				within = []any{problem.Outer, problem.OuterNumber}
+			}
+			require.Equal(t, []any{"watch", 1}, within, "so that the check finds the line")
 			require.NotEmpty(t, problem.Allowed)
 		})
 	}
