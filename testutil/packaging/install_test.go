@@ -24,6 +24,7 @@ const (
 	dropIn  = "/etc/telegraf/telegraf.d/chembus.conf"
 	options = "/etc/telegraf-chembus/chembus.conf"
 	state   = "/var/lib/telegraf-chembus"
+	fleet   = "/usr/share/doc/telegraf-chembus/fleet"
 )
 
 // installFirst installs where Telegraf is not installed (unless it is on this machine), runs Telegraf with what
@@ -35,6 +36,9 @@ func installFirst(t *testing.T, deb string) {
 	requireCommand(t, "inputs.chembus: ok\nprocessors.liveness: ok\noutputs.chembus: ok\n", program, "check", "-config", options)
 	requireCommand(t, "telegraf-chembus "+version+" (", program, "version")
 	requireContent(t, dropIn, filepath.Join(root, "sample.conf"))
+	for _, file := range []string{"edge.conf", "central.conf", "streams.sh"} {
+		requireContent(t, filepath.Join(fleet, file), filepath.Join(root, "cmd", "telegraf-chembus", "fleet", file))
+	}
 	requireOwnedByTelegraf(t, state, 0o700)
 
 	monitor(t)
