@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,10 +154,13 @@ func (f *fleet) count(texts ...string) int {
 	return found
 }
 
-// TestFleet judges three buses in one central Telegraf. Each bus hears of its own failure, once, also of one after NATS
+// TestFleet judges three buses in two central Telegrafs. Each bus hears of its own failure, once, also of one after NATS
 // was off for longer than the threshold, which is no silence of anybody.
 func TestFleet(t *testing.T) {
 	f := newFleet(t, 3, "")
+	other := *f
+	other.centralDir, other.seen = t.TempDir(), filepath.Join(t.TempDir(), "metrics.out")
+	other.startCentral("central-b", quick)
 	victims := map[*fleetHost][]string{}
 	kill := func(h *fleetHost, name string) {
 		require.NoError(t, h.colony.Kill(name))
@@ -191,6 +195,24 @@ func TestFleet(t *testing.T) {
 		require.Equal(t, victims[h], zooidsOf(h.gaps.Received()), h.name)
 	}
 	require.Equal(t, 6, f.count("liveness_gap,", `event="opened"`))
+	f.wait("both centrals find the same incidents", func() bool { return maps.Equal(f.gapsOpened(), other.gapsOpened()) })
+}
+
+// TestFleetHostIsOff stops the Telegraf of a host for three thresholds, in which a component dies.
+func TestFleetHostIsOff(t *testing.T) {
+	f := newFleet(t, 2, "")
+	off := f.hosts[0]
+	require.NoError(t, off.telegraf.Stop())
+	require.NoError(t, off.colony.Kill(off.zooids[1]))
+	<-time.After(3 * time.Duration(quickThreshold) * time.Second)
+	require.Zero(t, f.count("liveness_gap,"), "a host that is off is no silence of its components")
+	f.startEdge(off)
+	f.wait("the death is told", func() bool { return len(off.gaps.Received()) > 0 })
+	reports := f.count("liveness_gap,", `event="repeated"`)
+	f.wait("the gap comes again with three reports", func() bool { return f.count("liveness_gap,", `event="repeated"`) > reports+3 })
+	require.Equal(t, []string{off.zooids[1]}, zooidsOf(off.gaps.Received()))
+	require.Equal(t, 1, f.count("liveness_gap,", `event="opened"`))
+	require.Empty(t, f.hosts[1].gaps.Received())
 }
 
 // TestFleetHostGone kills the Telegraf of one host, and stops the bus of another one: the first is one gap, of the host.
