@@ -40,7 +40,8 @@ type campaign struct {
 	busy   map[string]bool          // parts and zooids with a fault in progress
 	born   map[string]time.Duration // start of the current life of each zooid that is alive
 	counts map[string]int           // faults by kind
-	most   time.Duration            // longest threshold that a component can have
+	least  time.Duration            // shortest threshold that a component can have
+	most   time.Duration            // and longest
 	err    error                    // the first error of a fault
 }
 
@@ -55,10 +56,11 @@ func newCampaign(s *stage, number int, o options) *campaign {
 		busy:   make(map[string]bool),
 		born:   make(map[string]time.Duration),
 		counts: make(map[string]int),
+		least:  threshold,
 		most:   threshold,
 	}
 	if o.adaptive {
-		c.most = maxThreshold
+		c.least, c.most = minThreshold, maxThreshold
 	}
 	for _, name := range s.colony.Names() {
 		c.born[name] = 0 // reported by the processor

@@ -44,7 +44,7 @@ type fault struct {
 
 var faults = []fault{
 	// Silences near the threshold would be undecidable.
-	{kind: "zooid killed", weight: 10, ofZooid: true, shortest: 10 * time.Second, longest: 80 * time.Second, do: (*campaign).killZooid},
+	{kind: "zooid killed", weight: 8, ofZooid: true, shortest: 10 * time.Second, longest: 80 * time.Second, do: (*campaign).killZooid},
 	{kind: "zooid killed briefly", weight: 2, ofZooid: true, brief: true,
 		shortest: time.Second, longest: 2500 * time.Millisecond, do: (*campaign).killZooidBriefly},
 	{kind: "zooid floods", weight: 1, ofZooid: true, shortest: time.Second, longest: 5 * time.Second, do: (*campaign).flood},
@@ -82,8 +82,9 @@ func (c *campaign) killZooid(name string, d time.Duration) error {
 	return c.killUntil(name, d, death{}, c.verdictDue)
 }
 
-// killZooidBriefly kills a zooid and revives it after d.
+// killZooidBriefly kills a zooid and revives it after d, and before its silence comes near the threshold.
 func (c *campaign) killZooidBriefly(name string, d time.Duration) error {
+	d = min(d, c.least-slack-beatInterval)
 	return c.killUntil(name, d, death{brief: true}, func(int) bool { return true })
 }
 
