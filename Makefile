@@ -54,7 +54,7 @@ endif
 
 # What the machine must have, each as "check:package", no colon in the check. Debian's names.
 BUILD_NEEDS := "command -v gcc:gcc" "command -v pkg-config:pkg-config" "pkg-config --exists libzmq:libzmq3-dev"
-TEST_NEEDS  := $(BUILD_NEEDS) "/usr/bin/python3 -c 'import zmq':python3-zmq" "command -v influxd:influxdb" "command -v promtool:prometheus" "command -v prometheus-alertmanager:prometheus-alertmanager"
+TEST_NEEDS  := $(BUILD_NEEDS) "/usr/bin/python3 -c 'import zmq':python3-zmq" "command -v influxd:influxdb" "command -v chromium:chromium" "command -v promtool:prometheus" "command -v prometheus-alertmanager:prometheus-alertmanager"
 LINT_NEEDS  := $(BUILD_NEEDS) "command -v mdl:ruby-mdl"
 CROSS_NEEDS := "command -v $(TRIPLE)-gcc:gcc-$(subst _,-,$(TRIPLE))" "test -e /usr/lib/$(TRIPLE)/libzmq.so:libzmq3-dev:$(ARCH)"
 

@@ -13,17 +13,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// page is a plugin that serves, on any port.
-type page struct {
+// served is a plugin that serves, on any port.
+type served struct {
 	*testing.T
 	*Liveness
-	log testutil.CaptureLogger
+	log    testutil.CaptureLogger
+	closed bool
 }
 
-// newPage starts a plugin, with options that a function sets.
-func newPage(t *testing.T, set func(*Liveness)) *page {
+// serve starts a plugin, with options that a function sets.
+func serve(t *testing.T, set func(*Liveness)) *served {
 	t.Helper()
-	p := &page{T: t, Liveness: newPlugin()}
+	p := &served{T: t, Liveness: newPlugin()}
 	p.Log = &p.log
 	p.Listen = "127.0.0.1:0"
 	if set != nil {
@@ -31,7 +32,11 @@ func newPage(t *testing.T, set func(*Liveness)) *page {
 	}
 	require.NoError(t, p.Init())
 	require.NoError(t, p.Connect())
-	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	t.Cleanup(func() {
+		if !p.closed {
+			require.NoError(t, p.Close())
+		}
+	})
 	return p
 }
 
@@ -40,12 +45,12 @@ func newPlugin() *Liveness {
 }
 
 // url returns the address of a path.
-func (p *page) url(path string) string {
+func (p *served) url(path string) string {
 	return "http://" + p.listener.Addr().String() + path
 }
 
 // get returns the status and the body of an answer.
-func (p *page) get(path string) (int, string) {
+func (p *served) get(path string) (int, string) {
 	p.Helper()
 	response, err := http.Get(p.url(path))
 	require.NoError(p, err)
@@ -56,12 +61,19 @@ func (p *page) get(path string) (int, string) {
 }
 
 // write hands metrics to the plugin, and lets the next request see them.
-func (p *page) write(metrics ...telegraf.Metric) {
+func (p *served) write(metrics ...telegraf.Metric) {
 	p.Helper()
 	require.NoError(p, p.Write(metrics))
 	p.shownMu.Lock()
 	p.shown = nil
 	p.shownMu.Unlock()
+}
+
+// writeNow reports audio_io in a state and meta_agent as up, and that their bus can be heard.
+func (p *served) writeNow(audio string) {
+	p.Helper()
+	now := time.Now()
+	p.write(heard(true, now), report("audio_io", audio, now), report("meta_agent", "up", now))
 }
 
 const endpoint = "tcp://127.0.0.1:5559"
@@ -90,4 +102,57 @@ func gap(name, incident string, open bool, at time.Time) telegraf.Metric {
 func heard(observable bool, at time.Time) telegraf.Metric {
 	return metric.New("chembus_bus", map[string]string{"host": "kloros", "endpoint": endpoint},
 		map[string]any{"observable": observable, "suspended": false}, at)
+}
+
+// writeScene reports a colony in which much has happened over the last hours.
+func (p *served) writeScene() {
+	p.Helper()
+	now := time.Now()
+	at := func(ago time.Duration) time.Time { return now.Add(-ago) }
+	for ago := 20 * time.Hour; ago >= 0; ago -= 20 * time.Second {
+		p.take(at(ago), heard(true, at(ago)))
+		for i, name := range []string{
+			"audio_io", "chembus_historian", "curiosity_core_consumer", "heal_executor", "introspection_daemon",
+			"investigation_consumer_affective", "ledger_writer_daemon", "meta_agent", "zooid_4711",
+		} {
+			state := "up"
+			switch {
+			case ago > 9*time.Hour && ago < 10*time.Hour && i%3 == 0, name == "audio_io" && ago < 3*time.Minute:
+				state = "silent"
+			case name == "meta_agent" && ago < time.Minute:
+				state = "late"
+			case name == "heal_executor" && ago < 2*time.Hour:
+				state = "stopped"
+			}
+			if ago > 14*time.Hour && ago < 15*time.Hour {
+				continue // nothing was known
+			}
+			p.take(at(ago), report(name, state, at(ago)))
+		}
+	}
+	for _, open := range []bool{true, false} {
+		when := at(10 * time.Hour)
+		if !open {
+			when = at(9 * time.Hour)
+		}
+		m := gap("heal_executor", "outage", open, when)
+		m.AddTag("gap_type", "heartbeat_mass_missing")
+		p.take(when, m)
+	}
+	silent := gap("audio_io", "one", true, now)
+	silent.AddField("missing_seconds", 190.0)
+	silent.AddField("reason", `no heartbeat from "audio_io" for 190 s, threshold 30 s`)
+	silent.AddField("unit", "kloros-audio.service")
+	p.take(now, silent, metric.New("chembus_signal", map[string]string{"signal": "CAPABILITY_GAP"}, map[string]any{"incident_id": "one"}, now))
+	p.write()
+}
+
+// take hands metrics to the plugin as if it was another time.
+func (p *served) take(now time.Time, metrics ...telegraf.Metric) {
+	p.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range metrics {
+		require.Empty(p, p.reader.Read(m, p.status, now))
+	}
 }

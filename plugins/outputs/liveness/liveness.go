@@ -4,10 +4,12 @@
 //
 //   - status/ is what is known: plain Go, without Telegraf, clock or network
 //   - read.go: what metrics say
-//   - server.go: the HTTP server; api.go: what it answers
+//   - server.go: the HTTP server; api.go: what it answers; stream.go: what it tells open pages
+//   - page/ is the web page
 package liveness
 
 import (
+	"context"
 	"crypto/tls"
 	_ "embed"
 	"fmt"
@@ -35,6 +37,7 @@ const (
 	shortestStaleAfter = time.Second
 	mostComponents     = 1_000_000
 	mostEvents         = 100_000
+	closeTimeout       = 2 * time.Second
 )
 
 // Liveness is the output's configuration and state.
@@ -57,6 +60,7 @@ type Liveness struct {
 	password string
 	server   *http.Server
 	listener net.Listener
+	streams  *streams
 	wg       sync.WaitGroup
 
 	mu                 sync.Mutex // guards what follows
@@ -153,11 +157,16 @@ func (l *Liveness) Write(metrics []telegraf.Metric) error {
 	return nil
 }
 
-// Close ends the server.
+// Close ends the server. It waits a short time for requests that were begun.
 func (l *Liveness) Close() error {
-	err := l.server.Close()
+	close(l.streams.done)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if l.server.Shutdown(ctx) != nil { // somebody is slow
+		_ = l.server.Close()
+	}
 	l.wg.Wait()
-	return err
+	return nil
 }
 
 func init() {

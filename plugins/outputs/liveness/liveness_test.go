@@ -24,7 +24,7 @@ import (
 )
 
 func TestComponentsAreServed(t *testing.T) {
-	p := newPage(t, nil)
+	p := serve(t, nil)
 	now := time.Now()
 	p.write(heard(true, now), report("audio_io", "silent", now), report("meta_agent", "up", now),
 		metric.New("chembus_heartbeat", map[string]string{"host": "kloros", "endpoint": endpoint, "zooid": "meta_agent"},
@@ -49,7 +49,7 @@ func TestComponentsAreServed(t *testing.T) {
 }
 
 func TestHealthFollowsWhatIsKnown(t *testing.T) {
-	p := newPage(t, nil)
+	p := serve(t, nil)
 	code, body := p.get("/healthz")
 	require.Equal(t, http.StatusServiceUnavailable, code)
 	require.Equal(t, "not known: no report came yet\n", body)
@@ -67,7 +67,7 @@ func TestHealthFollowsWhatIsKnown(t *testing.T) {
 }
 
 func TestGapsAndEventsAreServed(t *testing.T) {
-	p := newPage(t, nil)
+	p := serve(t, nil)
 	now := time.Now()
 	p.write(report("audio_io", "up", now), report("audio_io", "silent", now.Add(time.Millisecond)), gap("audio_io", "one", true, now),
 		metric.New("chembus_signal", map[string]string{"signal": "CAPABILITY_GAP"}, map[string]any{"incident_id": "one"}, now))
@@ -93,7 +93,7 @@ func TestGapsAndEventsAreServed(t *testing.T) {
 }
 
 func TestWatchedSeriesAreNamedByTheirTags(t *testing.T) {
-	p := newPage(t, nil)
+	p := serve(t, nil)
 	p.write(metric.New("liveness", map[string]string{"watch": "hosts", "region": "eu", "host": "db1", "niche": "x"},
 		map[string]any{"state": "up"}, time.Now()))
 	_, body := p.get("/api/v1/components")
@@ -102,7 +102,7 @@ func TestWatchedSeriesAreNamedByTheirTags(t *testing.T) {
 
 // TestHostileTextsAreEscaped has names that a browser, or a terminal, must not take for anything but text.
 func TestHostileTextsAreEscaped(t *testing.T) {
-	p := newPage(t, nil)
+	p := serve(t, nil)
 	hostile := "<script>alert(1)</script>\x00\xff"
 	m := report(hostile, "up", time.Now())
 	m.AddField("silence_s", math.Inf(1))
@@ -117,7 +117,7 @@ func TestHostileTextsAreEscaped(t *testing.T) {
 }
 
 func TestMalformedMetricsAreLoggedOnce(t *testing.T) {
-	p := newPage(t, nil)
+	p := serve(t, nil)
 	for range 3 {
 		p.write(metric.New("liveness", map[string]string{"zooid": "a"}, map[string]any{"state": "dancing"}, time.Now()),
 			metric.New("liveness_gap", map[string]string{"zooid": "a"}, map[string]any{"open": 1}, time.Now()),
@@ -132,7 +132,7 @@ func TestMalformedMetricsAreLoggedOnce(t *testing.T) {
 }
 
 func TestOnlyReading(t *testing.T) {
-	p := newPage(t, nil)
+	p := serve(t, nil)
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 		request, err := http.NewRequestWithContext(t.Context(), method, p.url("/api/v1/components"), strings.NewReader("x"))
 		require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestOnlyReading(t *testing.T) {
 }
 
 func TestAnswersForbidWhatABrowserCouldDo(t *testing.T) {
-	p := newPage(t, nil)
+	p := serve(t, nil)
 	for _, path := range []string{"/api/v1/components", "/healthz", "/missing"} {
 		response, err := http.Get(p.url(path))
 		require.NoError(t, err)
@@ -158,7 +158,7 @@ func TestAnswersForbidWhatABrowserCouldDo(t *testing.T) {
 }
 
 func TestPassword(t *testing.T) {
-	p := newPage(t, func(l *Liveness) {
+	p := serve(t, func(l *Liveness) {
 		l.BasicUsername, l.BasicPassword = "operator", config.NewSecret([]byte("secret"))
 	})
 	for _, test := range []struct {
@@ -193,7 +193,7 @@ func TestTLS(t *testing.T) {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
 	require.NoError(t, os.WriteFile(certificate, content, 0o600))
 
-	p := newPage(t, func(l *Liveness) { l.TLSCert, l.TLSKey = certificate, certificate })
+	p := serve(t, func(l *Liveness) { l.TLSCert, l.TLSKey = certificate, certificate })
 	response, err := model.Client().Get("https://" + p.listener.Addr().String() + "/api/v1/components")
 	require.NoError(t, err)
 	response.Body.Close()
@@ -201,13 +201,13 @@ func TestTLS(t *testing.T) {
 }
 
 func TestOpenAddressIsWarnedOf(t *testing.T) {
-	p := newPage(t, func(l *Liveness) { l.Listen = "0.0.0.0:0" })
+	p := serve(t, func(l *Liveness) { l.Listen = "0.0.0.0:0" })
 	require.Contains(t, strings.Join(p.log.Warnings(), ""), "set basic_username and basic_password")
-	require.Empty(t, newPage(t, nil).log.Warnings())
+	require.Empty(t, serve(t, nil).log.Warnings())
 }
 
 func TestAddressInUse(t *testing.T) {
-	p := newPage(t, nil)
+	p := serve(t, nil)
 	second := newPlugin()
 	second.Listen = p.listener.Addr().String()
 	second.Log = testutil.Logger{}

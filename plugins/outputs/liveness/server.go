@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
+	"embed"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -28,6 +30,9 @@ const (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+//go:embed page
+var pageFiles embed.FS
+
 // serve begins to listen.
 func (l *Liveness) serve() error {
 	listener, err := net.Listen("tcp", l.Listen)
@@ -41,6 +46,7 @@ func (l *Liveness) serve() error {
 		scheme = "https"
 		serving = tls.NewListener(serving, l.tls)
 	}
+	l.streams = newStreams(l.show)
 	l.server = &http.Server{
 		Handler:        l.handler(),
 		MaxHeaderBytes: maxHeaderBytes,
@@ -49,6 +55,7 @@ func (l *Liveness) serve() error {
 		IdleTimeout:    idleTimeout,
 		ErrorLog:       log.New(io.Discard, "", 0), // any client could fill Telegraf's log
 	}
+	l.wg.Go(l.streams.run)
 	l.wg.Go(func() {
 		if err := l.server.Serve(serving); !errors.Is(err, http.ErrServerClosed) {
 			l.Log.Errorf("The status page is not served any more: %v; restart Telegraf", err)
@@ -75,6 +82,12 @@ func (l *Liveness) handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/gaps", l.answer(func(s *shown) []byte { return s.gaps() }))
 	mux.HandleFunc("GET /api/v1/events", l.answer(func(s *shown) []byte { return s.events() }))
 	mux.HandleFunc("GET /healthz", l.health)
+	mux.HandleFunc("GET /stream", l.streams.stream)
+	files, err := fs.Sub(pageFiles, "page")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	mux.Handle("GET /", http.FileServerFS(files))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Content-Security-Policy", policy)

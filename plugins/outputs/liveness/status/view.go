@@ -26,6 +26,7 @@ type Summary struct {
 	Counts  map[string]int `json:"counts"` // of the components with a name, by state
 	Unnamed int            `json:"unnamed"`
 	Gaps    int            `json:"open_gaps"`
+	History float64        `json:"history_s"` // how far back that reaches
 }
 
 // BusRow is a bus, or a watch.
@@ -70,7 +71,10 @@ type GapRow struct {
 func (s *Status) View(now time.Time) *View {
 	s.forget(now)
 	s.dropUnreported()
-	v := &View{Summary: Summary{Now: epoch(now), Buses: []BusRow{}, Counts: make(map[string]int)}, Gaps: []GapRow{}, Events: s.events.latest()}
+	v := &View{
+		Summary: Summary{Now: epoch(now), Buses: []BusRow{}, Counts: make(map[string]int), History: s.config.History.Seconds()},
+		Gaps:    []GapRow{}, Events: s.events.latest(),
+	}
 	current := make(map[Source]bool, len(s.sources)) // the last reports of a bus are
 	for k, from := range s.sources {
 		problem := from.problem(now, s.config.StaleAfter)
@@ -152,4 +156,12 @@ func (r *Row) place() int {
 		place += 1000
 	}
 	return place
+}
+
+// Equal reports whether two rows show the same.
+func (r Row) Equal(o Row) bool {
+	if r.Availability != nil && o.Availability != nil && *r.Availability == *o.Availability {
+		r.Availability = o.Availability
+	}
+	return r == o
 }

@@ -1,0 +1,158 @@
+// What the server has said so far. Nothing here touches the document.
+
+// How long without a message until nothing counts as known, in seconds.
+const silentServer = 5;
+
+// The states, the worst first. The looks are those of style.css.
+export const states = {
+  silent: { look: 'silent', place: 0 },
+  flapping: { look: 'silent', place: 1 },
+  unseen: { look: 'late', place: 2 },
+  unknown: { look: 'unknown', place: 3, text: 'not known' },
+  late: { look: 'late', place: 4 },
+  killed: { look: 'intended', place: 5 },
+  stopped: { look: 'intended', place: 6 },
+  up: { look: 'up', place: 7 },
+  gone: { look: 'unknown', place: 8 },
+};
+
+// textOf returns how a state is written.
+export function textOf(state) {
+  return states[state]?.text ?? state;
+}
+
+// lookOf returns the class of a state.
+export function lookOf(state) {
+  return states[state]?.look ?? 'unknown';
+}
+
+// keyOf returns a text that no other component has.
+export function keyOf(component) {
+  return JSON.stringify([component.watch ?? '', component.bus, component.name]);
+}
+
+export class Model {
+  summary = null; // of the last message; null: none came
+  components = new Map(); // by key
+  gaps = [];
+  events = []; // the newest first
+  received = 0; // ms since the page was opened
+  connected = false;
+
+  // Take adds a message of the server. It returns the keys of the components that it changes.
+  take(message, at) {
+    if (message.full) {
+      this.components.clear();
+      this.events = [];
+    }
+    this.summary = message;
+    this.received = at;
+    this.connected = true;
+    for (const component of message.components ?? []) {
+      this.components.set(keyOf(component), component);
+    }
+    for (const component of message.removed ?? []) {
+      this.components.delete(keyOf(component));
+    }
+    this.gaps = message.gaps ?? [];
+    this.events = (message.events ?? []).concat(this.events).slice(0, 200);
+  }
+
+  // Now returns the server's time in seconds since the epoch, and 0 before it is known.
+  now(at) {
+    return this.summary ? this.summary.now + (at - this.received) / 1000 : 0;
+  }
+
+  // Lost says why nothing is known although the server may have said otherwise before; null: it is heard.
+  lost(at) {
+    if (!this.summary) {
+      return 'no data came from the server yet';
+    }
+    if (!this.connected) {
+      return 'the connection to the server is lost';
+    }
+    return at - this.received > 1000 * silentServer ? 'the server does not answer' : null;
+  }
+
+  // State returns the state of a component to show.
+  state(component, at) {
+    return this.lost(at) ? 'unknown' : component.state;
+  }
+
+  // Counts returns the number of components with a name by state.
+  counts(at) {
+    if (!this.lost(at)) {
+      return this.summary.counts;
+    }
+    let named = 0;
+    for (const component of this.components.values()) {
+      named += component.unnamed ? 0 : 1;
+    }
+    return named ? { unknown: named } : {};
+  }
+
+  // Verdict returns how it is on the whole: a look, a headline and what else is to be said.
+  verdict(at) {
+    const lost = this.lost(at);
+    if (lost) {
+      return { look: 'unknown', headline: 'Not known', text: lost };
+    }
+    const { counts, known, problem } = this.summary;
+    const bad = ['silent', 'flapping', 'unseen'].filter((s) => counts[s]);
+    const headline = bad.map((s) => `${counts[s]} ${s}`).join(', ');
+    if (!known) {
+      return headline
+        ? { look: 'silent', headline: `${headline}, others not known`, text: problem }
+        : { look: 'unknown', headline: 'Not known', text: problem };
+    }
+    const all = Object.values(counts).reduce((a, b) => a + b, 0);
+    const text = `of ${all} component${all === 1 ? '' : 's'}`;
+    if (headline) {
+      return { look: 'silent', headline, text };
+    }
+    if (counts.unknown) {
+      return { look: 'unknown', headline: `${counts.unknown} not known`, text };
+    }
+    if (counts.late) {
+      return { look: 'late', headline: `${counts.late} late`, text };
+    }
+    const quiet = ['killed', 'stopped'].filter((s) => counts[s]).map((s) => `${counts[s]} ${s} on purpose`);
+    if (!counts.up) {
+      return { look: 'unknown', headline: quiet.join(', ') || 'No components', text: '' };
+    }
+    return { look: 'up', headline: `${counts.up} up`, text: quiet.join(', ') || 'all components' };
+  }
+
+  // List returns the components that a filter lets pass, in its order.
+  list(filter, at) {
+    const wanted = filter.search.toLowerCase();
+    const found = [...this.components.entries()].filter(([, c]) =>
+      (filter.unnamed || !c.unnamed)
+      && (!filter.state || this.state(c, at) === filter.state)
+      && (!filter.niche || c.niche === filter.niche)
+      && (!filter.bus || busOf(c) === filter.bus)
+      && (!wanted || `${c.name} ${c.niche ?? ''} ${c.bus} ${c.watch ?? ''}`.toLowerCase().includes(wanted)));
+    const by = orders[filter.order];
+    return found.sort(([, a], [, b]) => by(a, b) || compare(a.name, b.name) || compare(busOf(a), busOf(b)));
+  }
+}
+
+// busOf returns what a component is judged by, for people.
+export function busOf(component) {
+  return component.watch ? `watch ${component.watch}` : component.bus;
+}
+
+function compare(a, b) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function place(c) {
+  return (c.unnamed ? 1000 : 0) + 10 * (states[c.state]?.place ?? 3) + (states[c.reported_state]?.place ?? 3);
+}
+
+const orders = {
+  worst: (a, b) => place(a) - place(b),
+  name: () => 0,
+  seen: (a, b) => a.last_seen - b.last_seen,
+  availability: (a, b) => (a.availability ?? 2) - (b.availability ?? 2),
+};

@@ -1,0 +1,156 @@
+// The table of components: a row each, made when it is shown first.
+
+import { arrange, element, isolated, setText } from './dom.js';
+import { busOf, keyOf, lookOf, textOf } from './model.js';
+import { clock, describe, duration, exact, percent } from './text.js';
+
+const svg = 'http://www.w3.org/2000/svg';
+
+// How many rows are added when the end of the list comes into view.
+const step = 200;
+
+export class Rows {
+  #limit = step;
+  #rows = new Map(); // by key of the component
+
+  constructor(container, sentinel) {
+    this.container = container;
+    this.onMore = () => {};
+    new IntersectionObserver((entries) => {
+      if (entries.some((e) => e.isIntersecting)) {
+        this.#limit += step;
+        this.onMore();
+      }
+    }, { rootMargin: '800px' }).observe(sentinel);
+  }
+
+  // Reset shows the beginning of another list.
+  reset() {
+    this.#limit = step;
+  }
+
+  // Show shows a list of components.
+  show(list, model, at, severalBuses) {
+    const used = new Map();
+    const elements = [];
+    for (const [key, component] of list.slice(0, this.#limit)) {
+      const row = this.#rows.get(key) ?? new Row(component);
+      used.set(key, row);
+      row.update(component, model, at, severalBuses);
+      elements.push(...row.elements());
+    }
+    this.#rows = used;
+    arrange(this.container, elements);
+  }
+}
+
+class Row {
+  #details = null; // of an open row
+  #history = '';
+
+  constructor(component) {
+    const cell = (...children) => element('span', { role: 'cell' }, ...children);
+    this.name = element('button', { type: 'button', class: 'name', 'aria-expanded': 'false' }, isolated(component.name));
+    this.bus = element('span', { class: 'of-bus' }, isolated(''));
+    this.niche = cell(isolated(''));
+    this.state = cell();
+    this.seen = cell();
+    this.silence = cell();
+    this.available = cell();
+    this.strip = document.createElementNS(svg, 'svg');
+    this.strip.setAttribute('class', 'history');
+    this.strip.setAttribute('role', 'img');
+    this.strip.setAttribute('viewBox', '0 0 96 1');
+    this.strip.setAttribute('preserveAspectRatio', 'none');
+    for (const cell of [this.seen, this.silence, this.available]) {
+      cell.className = 'number';
+    }
+    this.row = element('div', { role: 'row', class: 'row' }, cell(this.name, this.bus), this.niche, this.state, this.seen, this.silence,
+      this.available, cell(this.strip));
+    this.name.addEventListener('click', () => this.#toggle());
+  }
+
+  elements() {
+    return this.#details ? [this.row, this.#details] : [this.row];
+  }
+
+  update(component, model, at, severalBuses) {
+    this.component = component;
+    this.model = model;
+    const state = model.state(component, at);
+    const now = model.now(at);
+    this.row.dataset.state = state;
+    this.row.dataset.name = component.name;
+    setText(this.bus.firstChild, severalBuses || component.watch ? busOf(component) : '');
+    setText(this.niche.firstChild, component.niche ?? '');
+    setText(this.state, textOf(state));
+    this.state.className = `state ${lookOf(state)}-now`;
+    this.state.title = state === 'unknown' ? `reported as ${textOf(component.reported_state)} ${duration(now - component.reported)} ago` : '';
+    setText(this.seen, component.last_seen ? `${duration(now - component.last_seen)} ago` : 'never');
+    setText(this.silence, `${exact(component.silence_s)} / ${exact(component.threshold_s)}`);
+    setText(this.available, percent(component.availability));
+    this.#draw(component);
+    if (this.#details) {
+      this.#describe(now);
+    }
+  }
+
+  // Draw draws the history, a rectangle for each run of equal cells.
+  #draw(component) {
+    if (component.history === this.#history) {
+      return;
+    }
+    this.#history = component.history;
+    const rects = [];
+    for (const run of component.history.matchAll(/(.)\1*/g)) {
+      if (run[1] !== '.') {
+        const rect = document.createElementNS(svg, 'rect');
+        const attributes = { class: run[1], x: run.index, width: run[0].length, height: 1 };
+        for (const [name, value] of Object.entries(attributes)) {
+          rect.setAttribute(name, value);
+        }
+        rects.push(rect);
+      }
+    }
+    this.strip.replaceChildren(...rects);
+    const silent = component.history.split('s').length - 1;
+    this.strip.setAttribute('aria-label', `history: silent in ${silent} of ${component.history.length} parts`);
+  }
+
+  #toggle() {
+    if (this.#details) {
+      this.#details.remove();
+      this.#details = null;
+    } else {
+      this.#details = element('div', { role: 'row', class: 'details' });
+      this.#describe(this.model.now(performance.now()));
+      this.row.after(this.#details);
+    }
+    this.name.setAttribute('aria-expanded', String(this.#details !== null));
+  }
+
+  #describe(now) {
+    const c = this.component;
+    const facts = [
+      ['Bus', busOf(c)],
+      ['Niche', c.niche ?? 'none'],
+      [`Reported as ${textOf(c.reported_state)}`, `since ${clock(c.since, now)}, last ${duration(now - c.reported)} ago`],
+      ['Last heartbeat', c.last_seen ? clock(c.last_seen, now) : 'never'],
+      ['Threshold', exact(c.threshold_s)],
+      ['Interval of heartbeats', c.interval_s ? exact(c.interval_s) : 'not known yet'],
+      ['Lost heartbeats', percent(c.loss)],
+      ['Heartbeats', c.beats.toLocaleString()],
+      ['Starts of streams', c.starts.toLocaleString()],
+      ['Silences', c.gaps.toLocaleString()],
+    ];
+    const events = this.model.events.filter((e) => keyOf(e) === keyOf(c)).slice(0, 20);
+    const text = JSON.stringify([facts, events]);
+    if (text === this.#details.dataset.text) {
+      return;
+    }
+    this.#details.dataset.text = text;
+    this.#details.replaceChildren(element('div', { role: 'cell', 'aria-colspan': '7' },
+      element('dl', {}, ...facts.map(([term, value]) => element('div', {}, element('dt', {}, term), element('dd', {}, isolated(value))))),
+      element('ol', {}, ...events.map((e) => element('li', {}, element('time', {}, clock(e.time, now)), isolated(describe(e)))))));
+  }
+}
