@@ -19,6 +19,7 @@ import (
 
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
+	"github.com/kloros/telegraf-chembus/testutil/markdown"
 	"github.com/kloros/telegraf-chembus/testutil/nats"
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
@@ -54,7 +55,7 @@ func newFleet(t *testing.T, hosts int, options string) *fleet {
 	f.nats, err = nats.Start(ctx, nats.Binary(t, root), t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = f.nats.Stop() })
-	f.createStreams()
+	f.shell("./streams.sh")
 	f.centralDir = t.TempDir()
 	f.startCentral("central-a", quick+options)
 	for i := range hosts {
@@ -68,16 +69,16 @@ func newFleet(t *testing.T, hosts int, options string) *fleet {
 	return f
 }
 
-// createStreams runs streams.sh with the nats program beside the server.
-func (f *fleet) createStreams() {
+// shell runs a command of the documentation in the folder of the fleet, with the nats program beside the server.
+func (f *fleet) shell(command string) string {
 	f.Helper()
-	script, err := filepath.Abs(filepath.Join(root, "cmd", "telegraf-chembus", "fleet", "streams.sh"))
-	require.NoError(f, err)
-	cmd := exec.Command(script)
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Dir = filepath.Join(root, "cmd", "telegraf-chembus", "fleet")
 	cmd.Env = append(os.Environ(), "NATS_URL="+f.nats.URL(), "HOME="+f.TempDir(),
 		"PATH="+filepath.Dir(nats.Binary(f.T, root))+string(os.PathListSeparator)+os.Getenv("PATH"))
 	output, err := cmd.CombinedOutput()
-	require.NoError(f, err, "%s", output)
+	require.NoError(f, err, "%s: %s", command, output)
+	return string(output)
 }
 
 // startCentral starts a central Telegraf.
@@ -270,6 +271,19 @@ func TestFleetCentralIsLost(t *testing.T) {
 	}
 	require.Equal(t, []string{first.zooids[0], first.zooids[2]}, zooidsOf(first.gaps.Received()))
 	require.Equal(t, []string{second.zooids[1]}, zooidsOf(second.gaps.Received()))
+
+	document, err := markdown.Read(filepath.Join(root, "cmd", "telegraf-chembus", "fleet", "fleet.md"))
+	require.NoError(t, err)
+	var commands []string
+	for _, command := range document.Commands {
+		if strings.HasPrefix(command, "nats ") {
+			commands = append(commands, command)
+			require.Contains(t, f.shell("nats consumer ls BEATS --names"), "central-a")
+			f.shell(command)
+		}
+	}
+	require.Len(t, commands, 2)
+	require.Equal(t, "central-b", strings.TrimSpace(f.shell("nats consumer ls BEATS --names")))
 }
 
 var openedGap = regexp.MustCompile(`(?m)^liveness_gap,.*\bhost=(\w+),.*\bzooid=(\w+) .*event="opened"`)
