@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,6 +32,13 @@ const alarmOptions = `
 [[processors.liveness]]
   threshold = "3s"
   report_interval = "1s"
+
+  [[processors.liveness.watch]]
+    name = "series"
+    measurement = ["beat"]
+    identity = ["host", "disk"]
+    tick = ["series_tick"]
+    threshold = "10ms"
 `
 
 // alarmed is a scene whose gaps go out by a block of the documentation.
@@ -84,7 +92,7 @@ func TestAlertmanager(t *testing.T) {
 	a.wait("both silent components are alerts", func() bool { return len(alerts()) == 2 })
 	ids := map[string]string{}
 	for _, alert := range alerts() {
-		ids[alert.Labels["zooid"]] = alert.Labels["incident_id"]
+		ids[alert.Labels["component"]] = alert.Labels["incident_id"]
 		require.Equal(t, "LivenessGap", alert.Labels["alertname"])
 		require.Equal(t, "h", alert.Labels["host"])
 		require.Equal(t, "e", alert.Labels["endpoint"])
@@ -102,7 +110,7 @@ func TestAlertmanager(t *testing.T) {
 
 	a.tick("other", awkward)
 	a.wait("one gap is closed", func() bool { return len(alerts()) == 1 })
-	require.Equal(t, "third", alerts()[0].Labels["zooid"])
+	require.Equal(t, "third", alerts()[0].Labels["component"])
 	firing, resolved := 0, 0
 	a.wait("the receiver was told of the end", func() bool {
 		firing, resolved = 0, 0
@@ -110,7 +118,7 @@ func TestAlertmanager(t *testing.T) {
 			var m message
 			require.NoError(t, json.Unmarshal([]byte(body), &m))
 			for _, alert := range m.Alerts {
-				if alert.Labels["zooid"] != awkward {
+				if alert.Labels["component"] != awkward {
 					continue
 				}
 				require.Equal(t, ids[awkward], alert.Labels["incident_id"])
@@ -126,10 +134,20 @@ func TestAlertmanager(t *testing.T) {
 	require.Equal(t, 1, firing)
 	require.Equal(t, 1, resolved)
 
+	// Between two ticks that are at most blind_after apart the clock of a watch goes on, here by more than its threshold.
+	a.post("series_tick value=1")
+	a.post("beat,host=h,disk=sda value=1", "series_tick value=1")
+	a.wait("a series that stops is an alert, too", func() bool {
+		a.post("series_tick value=1")
+		return slices.ContainsFunc(alerts(), func(alert alertmanager.Alert) bool {
+			return alert.Labels["watch"] == "series" && alert.Labels["host"] == "h" && alert.Labels["component"] == "h/sda"
+		})
+	})
+
 	a.post(gapLine("many lines", "opened"))
 	a.wait("newlines arrive", func() bool {
 		for _, alert := range alerts() {
-			if alert.Labels["zooid"] == "many lines" {
+			if alert.Labels["component"] == "many lines" {
 				return alert.Annotations["summary"] == manyLines
 			}
 		}
@@ -146,9 +164,9 @@ func TestWebhook(t *testing.T) {
 	a := newAlarmed(t, replaced(t, documentBlock(t, alarmsPath, "## A webhook", "toml", "[[outputs.http]]"),
 		[2]string{"http://127.0.0.1:8065/hooks/liveness", receiver(t, &got, &refused, &answer)}))
 	type hook struct {
-		Text, Event, Severity string
-		IncidentID            string `json:"incident_id"`
-		Tags                  map[string]string
+		Text, Event, Severity, Component string
+		IncidentID                       string `json:"incident_id"`
+		Tags                             map[string]string
 	}
 	hooks := func() []hook { return decoded[hook](t, got.all()) }
 
@@ -166,6 +184,7 @@ func TestWebhook(t *testing.T) {
 	require.Equal(t, hooks()[0].IncidentID, end.IncidentID)
 	require.Equal(t, "closed", end.Event)
 	require.Equal(t, awkward, end.Tags["zooid"])
+	require.Equal(t, awkward, end.Component)
 	require.Equal(t, "critical", end.Severity)
 	require.True(t, strings.HasPrefix(end.Text, "closed: no heartbeat from "), end.Text)
 

@@ -34,7 +34,7 @@ const processorBlock = `
 [[processors.execd]]
   command = ["telegraf-chembus", "processor"]
   restart_delay = "1s"
-  namepass = ["chembus_heartbeat", "chembus_tick", "chembus_kill", "chembus_stop"]
+  namepass = ["chembus_heartbeat", "chembus_tick", "chembus_kill", "chembus_stop", "beat", "series_tick"]
   data_format = "influx"
 `
 
