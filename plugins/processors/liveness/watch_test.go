@@ -3,6 +3,7 @@ package liveness
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +161,49 @@ func TestWatchThatIsNoMore(t *testing.T) {
 	w = newWatching(t, file, 2000, newWatch(t))
 	w.Arrive(2000, "internal_agent", "me")
 	require.Contains(t, fmt.Sprint(logged(w.log)), `What was known of the watch "former" is dropped`)
+	require.True(t, w.Watches[0].bus.detector.IsSeen("a"))
+}
+
+// TestGapOfAWatchIsSavedFirst restarts the processor of a bus and a watch; the bus is not heard again. When the gap of a
+// host is emitted it is in the state file.
+func TestGapOfAWatchIsSavedFirst(t *testing.T) {
+	file := stateFile(t)
+	w := newWatching(t, file, 1000, newWatch(t))
+	require.NoError(t, w.Add(newMetric(tickMeasurement, "h", "", 1, 0), &w.acc))
+	w.Arrive(1000, "internal_agent", "me")
+	w.Arrive(1001, "cpu", "a")
+	w.Stop()
+	w = newWatching(t, file, 2000, newWatch(t))
+	saved := &savedFirst{file: file}
+	for at := 2000.0; at <= 2060; at += 10 {
+		w.at = at
+		require.NoError(t, w.Add(metric.New("internal_agent", nil, map[string]any{"v": 1.0}, w.now()), saved))
+	}
+	require.Equal(t, []bool{true}, saved.known)
+}
+
+// savedFirst looks whether a gap that is opened is in the state file.
+type savedFirst struct {
+	testutil.Accumulator
+	file  string
+	known []bool
+}
+
+func (s *savedFirst) AddFields(name string, fields map[string]any, _ map[string]string, _ ...time.Time) {
+	if name == "liveness_gap" && fields["event"] == "opened" {
+		content, _ := os.ReadFile(s.file + ".next")
+		s.known = append(s.known, strings.Contains(string(content), fields["incident_id"].(string)))
+	}
+}
+
+// TestWatchInTheStateOfTelegraf has the state of watches go through Telegraf's own statefile.
+func TestWatchInTheStateOfTelegraf(t *testing.T) {
+	w := newWatching(t, "", 1000, newWatch(t))
+	w.Arrive(1000, "internal_agent", "me")
+	w.Arrive(1001, "cpu", "a")
+	state := w.GetState()
+	w = newWatching(t, "", 2000, newWatch(t))
+	require.NoError(t, w.SetState(state))
 	require.True(t, w.Watches[0].bus.detector.IsSeen("a"))
 }
 
