@@ -17,6 +17,9 @@ import (
 // watchTag is the tag with the name of the watch on what it emits.
 const watchTag = "watch"
 
+// oneGather is how far apart metrics of one component can arrive that an input has gathered at once. They are one beat.
+const oneGather = 100 * time.Millisecond
+
 // Watch finds which of the series of any metrics stop. Its components are what the tags of identity name. It has a
 // detector of its own, whose clock is the time of arrival.
 type Watch struct {
@@ -95,7 +98,7 @@ func (w *Watch) compile(log telegraf.Logger) error {
 		return &option.Error{
 			Name:    "min_beats",
 			Problem: fmt.Sprintf("%d is below 0", w.MinBeats),
-			Allowed: "use how many metrics of a component must have come before its silence is a gap",
+			Allowed: "use how many beats of a component must have come before its silence is a gap",
 		}
 	}
 	if w.MaxAge < 0 {
@@ -235,6 +238,7 @@ func (w *Watch) reset() {
 	c := w.detectorConfig(w.ignored, w.rules)
 	c.BlindAfter = time.Duration(w.BlindAfter)
 	c.TicksOnly = true
+	c.SameWithin = oneGather
 	c.Scope = w.Name
 	c.MinBeats = int64(w.MinBeats)
 	c.Identity = strings.Join(w.Identity, detector.KeySeparator)

@@ -357,3 +357,36 @@ func TestTickCheck(t *testing.T) {
 	}
 	require.Equal(t, 1, n, "two ticks that come together prove nothing")
 }
+
+// TestMetricsOfOneGather has a host send one metric for each of its four processors every ten seconds: each time they are one
+// beat, so that min_beats and adaptive thresholds mean what they say.
+func TestMetricsOfOneGather(t *testing.T) {
+	w := newWatching(t, "", 0, newWatch(t, func(w *Watch) {
+		w.MinBeats, w.Adaptive, w.MinThreshold = 3, true, config.Duration(time.Second)
+	}))
+	gather := func(at float64) {
+		for i := range 4 {
+			w.at = at + float64(i)*0.0003
+			m := metric.New("cpu", map[string]string{"host": "a", "cpu": fmt.Sprint(i)}, map[string]any{"v": 1.0}, time.Unix(int64(at), 0))
+			require.NoError(t, w.Add(m, &w.acc))
+		}
+	}
+	var fields map[string]any
+	last := func() map[string]any {
+		for _, m := range w.acc.Metrics {
+			if m.Measurement == "liveness" {
+				fields = m.Fields
+			}
+		}
+		return fields
+	}
+	for at := 0.0; at < 1000; at += 10 {
+		gather(at)
+		require.Empty(t, w.Arrive(at+1, "internal_agent", "me"))
+		if at == 300 {
+			require.InDelta(t, 31, last()["beats"], 0)
+		}
+	}
+	require.InDelta(t, 10, last()["interval_s"], 0.1)
+	require.Greater(t, last()["threshold_s"], 20.0)
+}

@@ -43,7 +43,7 @@ func (s *watches) Read(m telegraf.Metric, now func() time.Time, log telegraf.Log
 	at := now()
 	e := event{at: at, killed: -1, resumed: -1}
 	e.beat = detector.Beat{
-		Run:      s.started.UnixNano(),
+		Run:      max(s.started.UnixNano(), 1), // 0 would be an unknown one
 		Observed: max(at.Sub(s.started), 0),
 		LastSeen: float64(m.Time().UnixNano()) / 1e9,
 		Beats:    1,

@@ -17,6 +17,9 @@ type Config struct {
 	// TicksOnly says that only ticks move the clock: a beat proves that its component lives, and not that beats of others
 	// could have been heard.
 	TicksOnly bool
+	// SameWithin is how far apart, by the input's clock, beats of a component can be that are one: their sender says the same
+	// time with each.
+	SameWithin time.Duration
 
 	Scope    string // a part of the incident ids, so that the same key elsewhere fails for itself; empty: there is none
 	MinBeats int64  // the silence of a component that was heard less often is no gap

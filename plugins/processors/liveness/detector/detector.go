@@ -226,7 +226,7 @@ func (d *Detector) isCopy(c *component, b *Beat) bool {
 	case c.restarts != d.clock.restarts:
 		return false
 	}
-	return b.Observed < c.reading || b.Observed == c.reading && b.Beats > 0 && b.LastSeen <= c.lastSeen
+	return b.Observed < c.reading || b.Observed <= c.reading+d.config.SameWithin && b.Beats > 0 && b.LastSeen <= c.lastSeen
 }
 
 // Kill takes the signal that ends all components on purpose, as an input heard it: the silence that follows is
