@@ -271,6 +271,9 @@ func TestWatchOnATerminal(t *testing.T) {
 			term.await(`audio_io`)
 			term.await(`evil\\u202ename`)
 			require.NotEqual(t, term.before, term.settings(), "raw mode")
+			term.press("?")
+			term.await(`Keys`) // of what is drawn over, only what differs is written
+			term.press("?")
 			term.clear()
 			term.resize(60, 10)
 			term.await(`audio_io`) // drawn again

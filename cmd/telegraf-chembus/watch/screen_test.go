@@ -17,7 +17,9 @@ func pageOf(n int) *page {
 	for i := range n {
 		s.Zooids = append(s.Zooids, Zooid{Name: fmt.Sprintf("zooid%03d", i), State: "up"})
 	}
-	return &page{snapshot: &s}
+	p := newPage()
+	p.take(&s)
+	return p
 }
 
 // shown returns the names on the screen, in order.
@@ -43,22 +45,37 @@ func TestScreenScrolls(t *testing.T) {
 	require.Len(t, p.compose(80, 24), 24)
 	require.Equal(t, "zooid000", first())
 	press(p, tcell.KeyDown, tcell.KeyDown)
-	require.Equal(t, "zooid002", first())
-	press(p, tcell.KeyUp, tcell.KeyUp, tcell.KeyUp)
+	require.Equal(t, "zooid000", first(), "the cursor moves first")
+	for range p.rows {
+		press(p, tcell.KeyDown)
+	}
+	require.Equal(t, "zooid003", first())
+	press(p, tcell.KeyHome)
 	require.Equal(t, "zooid000", first(), "the first row")
 	press(p, tcell.KeyPgDn)
 	require.Equal(t, fmt.Sprintf("zooid%03d", p.rows), first())
 	press(p, tcell.KeyEnd)
 	lines := shown(p.compose(80, 24))
 	require.Equal(t, "zooid099", lines[len(lines)-1])
+	require.Equal(t, "zooid099", cursorOf(p))
 	require.Len(t, lines, p.rows, "the last page is full")
 	press(p, tcell.KeyPgUp, tcell.KeyHome)
 	require.Equal(t, "zooid000", first())
 
 	press(p, tcell.KeyEnd)
 	p.compose(80, 24)
-	p.snapshot = pageOf(3).snapshot
+	p.take(pageOf(3).snapshot)
 	require.Equal(t, []string{"zooid000", "zooid001", "zooid002"}, shown(p.compose(80, 24)), "fewer rows than the offset")
+}
+
+// cursorOf returns the name at the cursor on the screen.
+func cursorOf(p *page) string {
+	for _, l := range p.compose(100, 24) {
+		if l.look&selected != 0 {
+			return strings.Fields(l.text)[0]
+		}
+	}
+	return ""
 }
 
 func TestScreenOfAnySize(t *testing.T) {
@@ -81,14 +98,16 @@ func TestScreenOfAnySize(t *testing.T) {
 func TestScreenLooks(t *testing.T) {
 	s := sample()
 	s.Bus.Observable = false
-	lines := (&page{snapshot: &s}).compose(80, 24)
+	p := newPage()
+	p.take(&s)
+	lines := p.compose(80, 24)
 	require.Equal(t, alarm, lines[0].look, "the bus is not observed")
 	looks := make(map[string]look)
 	for _, l := range lines {
 		name, _, _ := strings.Cut(l.text, " ")
 		looks[name] = l.look
 	}
-	require.Equal(t, alarm, looks["audio_io"])
+	require.Equal(t, alarm|selected, looks["audio_io"], "the cursor")
 	require.Equal(t, plain, looks["meta_agent"])
 	require.Equal(t, title, looks["ZOOID"])
 	require.Contains(t, lines[len(lines)-1].text, "1-3 of 3")
@@ -96,7 +115,8 @@ func TestScreenLooks(t *testing.T) {
 
 // TestMessages requires that a message is escaped and shown for a minute.
 func TestMessages(t *testing.T) {
-	p := page{message: "W! [inputs.chembus] no\x1b[2J connection"}
+	p := newPage()
+	p.message = "W! [inputs.chembus] no\x1b[2J connection"
 	text := func() string { return fmt.Sprint(p.compose(80, 24)) }
 	require.Contains(t, text(), `no\x1b[2J connection`, "before the first snapshot")
 	s := sample()
@@ -108,7 +128,7 @@ func TestMessages(t *testing.T) {
 }
 
 func TestKeysThatQuit(t *testing.T) {
-	var p page
+	p := newPage()
 	for _, key := range []*tcell.EventKey{
 		tcell.NewEventKey(tcell.KeyCtrlC, "", tcell.ModCtrl), tcell.NewEventKey(tcell.KeyEscape, "", tcell.ModNone), tcell.NewEventKey(tcell.KeyRune, "q", tcell.ModNone),
 	} {
