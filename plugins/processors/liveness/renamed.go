@@ -55,12 +55,10 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 // that were heard of components that are known.
 func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 	own, whole := b.detector.Snapshot(), *l.renamed.snapshot
-	began := whole.Clock.Now
+	former := whole.Clock
+	began := former.Now
 	whole.Clock, whole.Components = own.Clock, slices.Clone(whole.Components)
-	whole.Clock.Now += began
-	for i := range whole.Clock.Jumps {
-		whole.Clock.Jumps[i].At += began
-	}
+	whole.Clock.Follow(&former)
 	if own.Killed != nil {
 		whole.Killed = own.Killed
 		whole.Killed.At += began
@@ -108,6 +106,7 @@ func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 		case c.State == detector.Unseen:
 		case before == nil:
 			c.Last, c.Born, c.Since = c.Last+began, c.Born+began, c.Since+began
+			c.Holes += former.LastHole + 1
 			c.Flaps = nil
 			if !reported[c.Incident] {
 				c.Incident = ""

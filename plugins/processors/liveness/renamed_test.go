@@ -3,6 +3,7 @@ package liveness
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,6 +53,52 @@ func TestRenamedBusInherits(t *testing.T) {
 		`is the only other one: it is taken to be the same bus under another name`)
 	require.Contains(t, r.hear("new", 2, 33, 33, "dies", "silent"), "new/silent heartbeat_missing false")
 	require.Len(t, r.buses.all, 1)
+}
+
+// TestRenamedBusAfterAHole restarts the host under another name when a beat is due, and has each later beat of a component be
+// in a hole of the input, before the bus is taken to be renamed and after it: it is not silent before all that is over.
+func TestRenamedBusAfterAHole(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	for at := range 41 {
+		names := []string{"lives"}
+		if at%4 == 0 {
+			names = append(names, "swallowed")
+		}
+		r.hear("old", 1e9, at, at, names...)
+	}
+	r.Stop()
+	r = start(t, file)
+	const began = 43 // by the clock of the former run, of which the last tick was at 40 s
+	holes := ""
+	dark := 0.0 // each hole is of half a second and swallows a beat
+	silent := 0
+	for at := 0; at < 100; at++ {
+		now := began + float64(at) + dark
+		for due := 44.0; at < 60 && due <= now+1; due += 4 {
+			if due > now-0.25 {
+				holes = strings.TrimSpace(fmt.Sprintf("%s %d.000:0.500", holes, at))
+				dark += 0.5
+			}
+		}
+		for _, name := range []string{"lives", ""} {
+			m := newMetric("chembus_heartbeat", "new", name, began*1e9, float64(at))
+			if name == "" {
+				m = newMetric(tickMeasurement, "new", "", began*1e9, float64(at))
+				list := strings.Fields(holes)
+				m.AddField("holes", int64(len(list)))
+				m.AddField("hole_list", strings.Join(list[max(len(list)-8, 0):], " "))
+			}
+			r.acc.ClearMetrics()
+			require.NoError(t, r.Add(m, &r.acc))
+			if len(gaps(&r.acc)) > 0 && silent == 0 {
+				silent = at
+			}
+		}
+	}
+	require.Len(t, r.buses.all, 1)
+	require.Greater(t, silent, 59)
+	require.Less(t, silent, 75)
 }
 
 func TestRenamedBusIsInheritedAfterTwoRestarts(t *testing.T) {

@@ -124,3 +124,24 @@ func (c *clock) addRestart(id int64, reading time.Duration) {
 	}
 	c.holes.Add(h, c.now)
 }
+
+// Follow makes a clock that was just begun go on from the end of a former one, of the same bus under another name. The time
+// between the two is a hole.
+func (c *ClockSnapshot) Follow(former *ClockSnapshot) {
+	began, known := former.Now, former.LastHole+1
+	between := hole{At: began, Until: began, Unknown: 1, Number: known}
+	first := len(c.Jumps) > 0 && c.Jumps[0].From < 0 && c.Restarts == 1 // the input has not been restarted since
+	if lasted := time.Duration(c.Run - former.TickedAt); first && former.TickedAt > 0 && lasted > 0 {
+		between.Dark, between.Unknown = after(lasted, c.Jumps[0].To), 0
+	}
+	holes := append(slices.Clone(former.Holes), between)
+	for _, h := range c.Holes {
+		h.At, h.Until, h.Number = h.At+began, h.Until+began, h.Number+known
+		holes = append(holes, h)
+	}
+	c.Holes, c.LastHole = holes, c.LastHole+known
+	c.Now += began
+	for i := range c.Jumps {
+		c.Jumps[i].At += began
+	}
+}
