@@ -17,8 +17,8 @@ type stateDisk struct {
 	mounted bool
 }
 
-// diskSize is much more than the state of the campaign's colony needs.
-const diskSize = "2m"
+// diskSize is much more than the state needs, with all names that churn.
+const diskSize = "16m"
 
 func newStateDisk(dir string) (*stateDisk, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {

@@ -21,7 +21,7 @@ const (
 	// longTopic is below what a proxy of pyzmq passes on: it crashes at 105 KiB.
 	longTopic = 90 << 10
 	// churnedNames is how many names are used once.
-	churnedNames = 1000
+	churnedNames = 200
 )
 
 func (c *campaign) flood(name string, d time.Duration) error {
