@@ -29,7 +29,6 @@ const (
 // whether a fault is possible at its time depends on the machine.
 type campaign struct {
 	*stage
-	number int // of the stage
 	out    io.Writer
 	random *rand.Rand // used by the main goroutine only
 	ending chan struct{}
@@ -45,12 +44,11 @@ type campaign struct {
 	err    error                    // the first error of a fault
 }
 
-func newCampaign(s *stage, number int, o options) *campaign {
+func newCampaign(s *stage, o options) *campaign {
 	c := &campaign{
 		stage:  s,
-		number: number,
 		out:    o.out,
-		random: rand.New(rand.NewPCG(o.seed, uint64(number))),
+		random: rand.New(rand.NewPCG(o.seed, uint64(s.number))),
 		ending: make(chan struct{}),
 		ledger: ledger{threshold: threshold, interval: beatInterval},
 		busy:   make(map[string]bool),

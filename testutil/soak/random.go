@@ -44,7 +44,7 @@ func onRandomStages(ctx context.Context, o options, do func(ctx context.Context,
 	out := o.out
 	r := &report{faults: make(map[string]int)}
 	err := onStages(ctx, o, quickSetting(zooidsOnBus, o.adaptive), o.stages, func(i int, on *round) error {
-		c := newCampaign(on.stage, i, o)
+		c := newCampaign(on.stage, o)
 		c.out = lockedWriter{&mu, out}
 		l, err := do(on.ctx, i, c)
 		if err == nil && o.adaptive {

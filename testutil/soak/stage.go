@@ -70,6 +70,7 @@ const agentConfig = `
 // stage is a bus (in this process), a colony, a Telegraf with the drop-in, and two consumers.
 type stage struct {
 	start     time.Time
+	number    int // among those of a scenario
 	dir       string
 	disk      *stateDisk
 	bus       *colony.Bus
@@ -88,12 +89,13 @@ type stage struct {
 type setting struct {
 	members []colony.Zooid
 	spread  time.Duration         // they are started one after another in this time
+	ahead   []time.Duration       // by which their clocks are ahead, by stage in turn
 	config  func(s *stage) string // options of telegraf-chembus
 }
 
 // newStage starts a stage and waits until the processor has reported every zooid. Close it after use, also after an error.
-func newStage(ctx context.Context, o options, set setting) (*stage, error) {
-	s := &stage{start: time.Now(), dir: o.dir, stopPings: func() {}}
+func newStage(ctx context.Context, o options, set setting, number int) (*stage, error) {
+	s := &stage{start: time.Now(), number: number, dir: o.dir, stopPings: func() {}}
 	return s, s.setUp(ctx, o, set)
 }
 
@@ -137,7 +139,12 @@ func (s *stage) setUp(ctx context.Context, o options, set setting) error {
 
 func (s *stage) addZooids(set setting) error {
 	var err error
-	if s.colony, err = colony.New(colony.Config{XSub: s.bus.XSub()}); err != nil {
+	config := colony.Config{XSub: s.bus.XSub()}
+	if len(set.ahead) > 0 {
+		ahead := set.ahead[s.number%len(set.ahead)]
+		config.Now = func() time.Time { return time.Now().Add(ahead) }
+	}
+	if s.colony, err = colony.New(config); err != nil {
 		return err
 	}
 	for _, z := range set.members {
@@ -148,6 +155,9 @@ func (s *stage) addZooids(set setting) error {
 	}
 	return nil
 }
+
+// skews are by how much the clocks of the components are ahead of the monitor's.
+var skews = []time.Duration{0, -90 * time.Second, time.Hour}
 
 // quickZooids returns zooids of the real colony with a beat in each beatInterval.
 func quickZooids(n int) []colony.Zooid {
@@ -162,6 +172,7 @@ func quickZooids(n int) []colony.Zooid {
 func quickSetting(zooids int, adaptive bool) setting {
 	return setting{
 		members: quickZooids(zooids),
+		ahead:   skews,
 		config:  func(s *stage) string { return quickConfig(s, adaptive) },
 	}
 }

@@ -22,7 +22,7 @@ func onStages(ctx context.Context, o options, set setting, n int, do func(i int,
 			time.Sleep(time.Duration(i) * stagger)
 			own := o
 			own.dir = filepath.Join(o.dir, strconv.Itoa(i))
-			if errs[i] = onStage(ctx, own, set, func(r *round) error { return do(i, r) }); errs[i] != nil {
+			if errs[i] = onStage(ctx, own, set, i, func(r *round) error { return do(i, r) }); errs[i] != nil {
 				cancel()
 			}
 		})
@@ -31,11 +31,11 @@ func onStages(ctx context.Context, o options, set setting, n int, do func(i int,
 	return errors.Join(errs...)
 }
 
-func onStage(ctx context.Context, o options, set setting, do func(r *round) error) (err error) {
+func onStage(ctx context.Context, o options, set setting, number int, do func(r *round) error) (err error) {
 	if err := os.Mkdir(o.dir, 0o700); err != nil {
 		return err
 	}
-	s, err := newStage(ctx, o, set)
+	s, err := newStage(ctx, o, set, number)
 	defer func() {
 		err = errors.Join(err, s.close(), os.WriteFile(filepath.Join(o.dir, "telegraf.log"), []byte(s.log()), 0o600))
 	}()
