@@ -27,6 +27,7 @@ func serve(t *testing.T, set func(*Liveness)) *served {
 	p := &served{T: t, Liveness: newPlugin()}
 	p.Log = &p.log
 	p.Listen = "127.0.0.1:0"
+	t.Setenv("STATE_DIRECTORY", t.TempDir())
 	if set != nil {
 		set(p.Liveness)
 	}

@@ -5,6 +5,7 @@
 //   - status/ is what is known: plain Go, without Telegraf, clock or network
 //   - read.go: what metrics say
 //   - server.go: the HTTP server; api.go: what it answers; stream.go: what it tells open pages
+//   - keep.go: what survives a restart
 //   - page/ is the web page
 package liveness
 
@@ -25,6 +26,7 @@ import (
 
 	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
+	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/plugins/outputs/liveness/status"
 )
 
@@ -49,6 +51,7 @@ type Liveness struct {
 	History       config.Duration `toml:"history"`
 	MaxComponents int             `toml:"max_components"`
 	MaxEvents     int             `toml:"max_events"`
+	StateFile     string          `toml:"state_file"`
 
 	BasicUsername string        `toml:"basic_username"`
 	BasicPassword config.Secret `toml:"basic_password"`
@@ -62,6 +65,9 @@ type Liveness struct {
 	listener net.Listener
 	streams  *streams
 	wg       sync.WaitGroup
+
+	state       *statefile.File // nil: nothing is kept
+	saveProblem logging.Problem
 
 	mu                 sync.Mutex // guards what follows
 	status             *status.Status
@@ -132,9 +138,19 @@ func outOfRange(name string, value, most int) error {
 	return &option.Error{Name: name, Problem: fmt.Sprintf("%d is out of range", value), Allowed: fmt.Sprintf("use 1 to %d", most)}
 }
 
-// Connect starts the server.
+// Connect loads what was known before, and starts the server.
 func (l *Liveness) Connect() error {
-	return l.serve()
+	if err := l.openState(); err != nil {
+		return err
+	}
+	if err := l.serve(); err != nil {
+		l.closeState()
+		return err
+	}
+	if l.state != nil {
+		l.wg.Go(l.keep)
+	}
+	return nil
 }
 
 // Write takes what the metrics say. It never waits for those who look at the page.
@@ -166,6 +182,7 @@ func (l *Liveness) Close() error {
 		_ = l.server.Close()
 	}
 	l.wg.Wait()
+	l.closeState()
 	return nil
 }
 

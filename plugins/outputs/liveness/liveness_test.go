@@ -210,6 +210,7 @@ func TestAddressInUse(t *testing.T) {
 	p := serve(t, nil)
 	second := newPlugin()
 	second.Listen = p.listener.Addr().String()
+	second.StateFile = filepath.Join(t.TempDir(), "page.json")
 	second.Log = testutil.Logger{}
 	require.NoError(t, second.Init())
 	require.ErrorContains(t, second.Connect(), "address already in use; stop what uses it, or change the option \"listen\"")

@@ -1,0 +1,87 @@
+package liveness
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
+	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
+	"github.com/kloros/telegraf-chembus/plugins/outputs/liveness/status"
+)
+
+const (
+	// stateName is the file in the default directory.
+	stateName = "page.json"
+	// saveInterval is the shortest time between two saves.
+	saveInterval = time.Minute
+	// savedPerSecond is how many bytes are written a second at most, on average.
+	savedPerSecond = 64 << 10
+)
+
+// StatePlace returns the place of the state file, and whether it is given rather than the default.
+func (l *Liveness) StatePlace() (path string, given bool) {
+	return statefile.Place(l.StateFile, stateName)
+}
+
+// openState finds, locks and loads the state file. Without one the history begins at the start.
+func (l *Liveness) openState() error {
+	path, ok := statefile.Path(l.StateFile, stateName, l.Log)
+	if !ok {
+		return nil
+	}
+	file, err := statefile.Open(path)
+	if errors.Is(err, statefile.ErrLocked) {
+		return fmt.Errorf("the state file %q is in use by another process; give each plugin a state_file of its own", path)
+	}
+	if err != nil {
+		return err
+	}
+	l.state = file
+	statefile.Restore(file, l.Log, func(s *status.Saved) error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.status.Restore(s)
+	})
+	return nil
+}
+
+// closeState unlocks the state file.
+func (l *Liveness) closeState() {
+	if l.state != nil {
+		l.state.Close()
+		l.state = nil
+	}
+}
+
+// keep saves the state until the plugin is closed, and then once more.
+func (l *Liveness) keep() {
+	for pause := saveInterval; ; {
+		select {
+		case <-l.streams.done:
+			l.save()
+			return
+		case <-time.After(pause):
+			pause = max(saveInterval, time.Duration(l.save())*time.Second/savedPerSecond)
+		}
+	}
+}
+
+// save writes the state, and returns how many bytes that was.
+func (l *Liveness) save() int {
+	l.mu.Lock()
+	state := l.status.State()
+	l.mu.Unlock()
+	content, err := json.Marshal(state)
+	if err == nil {
+		err = l.state.Save(json.RawMessage(content))
+	}
+	switch change, _ := l.saveProblem.Update(err != nil, time.Now()); change {
+	case logging.Began:
+		l.Log.Errorf("The history cannot be saved, and a restart would begin without it: %v", err)
+	case logging.Ended:
+		l.Log.Info("The history is saved again")
+	}
+	return len(content)
+}
