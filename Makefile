@@ -131,9 +131,10 @@ $(BIN)/nats:
 $(BIN)/influxd:
 	GOBIN=$(BIN) $(GO) install github.com/influxdata/influxdb/cmd/influxd@$(INFLUXDB_VERSION)
 
-run: build telegraf ## Run the demo: a colony, a Telegraf, a kill (DURATION=30s; BUS=external: the environment's bus)
+run: build telegraf $(if $(FLEET),$(NATS_SERVER) $(BIN)/nats) ## Run the demo: a colony, a Telegraf, a kill (DURATION=30s; BUS=external: the environment's bus; FLEET=1: three buses over NATS)
 	@$(GO) build -o $(BIN)/demo ./testutil/demo
-	@exec $(BIN)/demo -telegraf $(TELEGRAF) -plugins $(BIN) -duration $(DURATION) $(if $(filter external,$(BUS)),-external)
+	@exec $(BIN)/demo -telegraf $(TELEGRAF) -plugins $(BIN) -duration $(DURATION) $(if $(filter external,$(BUS)),-external) \
+	  $(if $(FLEET),-fleet cmd/telegraf-chembus/fleet -nats $(NATS_SERVER))
 
 test: deps telegraf $(INFLUXD) $(NATS_SERVER) $(BIN)/nats ## Run all tests, on real parts, with the race detector
 	@[ "$$(id -u)" = 0 ] || echo "skipped, because it needs root: the test that installs and removes the Debian package"

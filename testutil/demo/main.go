@@ -52,6 +52,7 @@ const agentConfig = `
 
 type options struct {
 	telegraf, plugins, dropIn string
+	fleet, nats               string
 	external                  bool
 	duration                  time.Duration
 }
@@ -61,6 +62,8 @@ func main() {
 	flag.StringVar(&o.telegraf, "telegraf", "bin/telegraf", "`path` of telegraf")
 	flag.StringVar(&o.plugins, "plugins", "bin", "`folder` of telegraf-chembus")
 	flag.StringVar(&o.dropIn, "drop-in", "sample.conf", "drop-in `file`")
+	flag.StringVar(&o.fleet, "fleet", "", "run the demo of a fleet, with the files in this `folder`")
+	flag.StringVar(&o.nats, "nats", "bin/nats-server", "`path` of nats-server, with the program nats beside it; for -fleet")
 	flag.BoolVar(&o.external, "external", false, "use the bus in the environment and start no colony")
 	flag.DurationVar(&o.duration, "duration", 0, "exit after this time; 0: run until Ctrl-C")
 	flag.Parse()
@@ -75,7 +78,7 @@ func main() {
 
 // run runs the demo until the context is cancelled or the duration is over.
 func run(ctx context.Context, o options, out io.Writer) (err error) {
-	for _, path := range []*string{&o.telegraf, &o.plugins, &o.dropIn} {
+	for _, path := range []*string{&o.telegraf, &o.plugins, &o.dropIn, &o.nats} {
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err
 		}
@@ -92,6 +95,12 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 
 	s := newScreen(out, time.Now())
+	if o.fleet != "" {
+		if o.fleet, err = filepath.Abs(o.fleet); err != nil {
+			return err
+		}
+		return runFleet(ctx, o, dir, s)
+	}
 	config := telegraf.Config{
 		Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
 		Agent: agentConfig, Dir: dir,
