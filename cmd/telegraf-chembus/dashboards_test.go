@@ -48,15 +48,23 @@ func TestDashboards(t *testing.T) {
 		}
 		require.True(t, variables["datasource"] && variables["host"] && variables["endpoint"] && variables["niche"] && variables["zooid"], name)
 
-		ids := make(map[int]bool)
-		for i, p := range d.Panels {
+		ids, folded := make(map[int]bool), make(map[int]int) // by panel, the row
+		for _, row := range d.Panels {
+			for _, p := range row.Panels {
+				folded[p.ID] = row.ID
+			}
+		}
+		for i, p := range d.All() {
 			require.Positive(t, p.ID, p.Title)
 			require.False(t, ids[p.ID], "%s: id of %q is taken", name, p.Title)
 			ids[p.ID] = true
 			require.Positive(t, p.GridPos.W, p.Title)
 			require.Positive(t, p.GridPos.H, p.Title)
 			require.LessOrEqual(t, p.GridPos.X+p.GridPos.W, 24, p.Title)
-			for _, other := range d.Panels[:i] {
+			for _, other := range d.All()[:i] {
+				if folded[other.ID] != folded[p.ID] {
+					continue // a row that is unfolded moves what follows it
+				}
 				require.False(t, overlap(p.GridPos, other.GridPos), "%s: %q and %q overlap", name, p.Title, other.Title)
 			}
 			if p.Type == "row" {
@@ -87,9 +95,9 @@ func overlap(a, b grafana.GridPos) bool {
 func TestDashboardsAreEqual(t *testing.T) {
 	all := loadDashboards(t)
 	ql, flux := all["influxql"], all["flux"]
-	require.Len(t, flux.Panels, len(ql.Panels))
-	for i := range ql.Panels {
-		a, b := ql.Panels[i], flux.Panels[i]
+	require.Len(t, flux.All(), len(ql.All()))
+	for i, a := range ql.All() {
+		b := flux.All()[i]
 		a.Targets, b.Targets = nil, nil
 		// InfluxQL names its series in the query.
 		require.Empty(t, a.FieldConfig.Defaults.DisplayName)
@@ -97,11 +105,12 @@ func TestDashboardsAreEqual(t *testing.T) {
 		require.Equal(t, a, b)
 	}
 	prometheus := all["prometheus"]
-	require.Len(t, prometheus.Panels, len(ql.Panels))
-	for i, p := range prometheus.Panels {
-		require.Equal(t, ql.Panels[i].Type+" "+ql.Panels[i].Title, p.Type+" "+p.Title)
-		require.Equal(t, ql.Panels[i].GridPos, p.GridPos)
-		require.Equal(t, ql.Panels[i].FieldConfig.Defaults, p.FieldConfig.Defaults, p.Title)
+	require.Len(t, prometheus.All(), len(ql.All()))
+	for i, p := range prometheus.All() {
+		same := ql.All()[i]
+		require.Equal(t, same.Type+" "+same.Title, p.Type+" "+p.Title)
+		require.Equal(t, same.GridPos, p.GridPos)
+		require.Equal(t, same.FieldConfig.Defaults, p.FieldConfig.Defaults, p.Title)
 	}
 }
 
@@ -118,7 +127,7 @@ func TestDashboardsKnowTheStates(t *testing.T) {
 	require.Len(t, codes, len(colours))
 	for name, d := range loadDashboards(t) {
 		found := false
-		for _, p := range d.Panels {
+		for _, p := range d.All() {
 			if p.Type != "state-timeline" || p.Title != "State" {
 				continue
 			}

@@ -96,6 +96,14 @@ func TestPrometheusDashboard(t *testing.T) {
 		}
 		return found
 	}
+	for _, annotation := range d.Annotations.List {
+		query := grafana.Fill{Interval: time.Second, Values: chosen}.PromQL(annotation.Expr, d.Templating.List)
+		series, err := p.QueryRange(strings.ReplaceAll(query, "1m", "1s"), began, time.Now(), time.Second)
+		require.NoError(t, err)
+		require.Len(t, series, 1, query)
+		require.Equal(t, victim, series[0].Labels["zooid"])
+		require.Less(t, len(series[0].Values), 7, "when a gap was opened, not as long as it was open")
+	}
 	found := look()
 	of := func(key, zooid string) (greatest float64) {
 		greatest = -1

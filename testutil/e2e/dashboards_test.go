@@ -25,11 +25,14 @@ func TestDashboards(t *testing.T) {
 	const victim, odd = "audio_io", `odd/name (1.5) "é" a+b`
 	flux := startFlux(t)
 	began := time.Now()
-	s := newSceneWith(t, quick, fmt.Sprintf(`
+	state := filepath.Join(t.TempDir(), "output.json")
+	s := newSceneWith(t, quick+fmt.Sprintf("  state_file = %q\n", state), fmt.Sprintf(`
 [[outputs.influxdb]]
   urls = [%q]
   database = %q
-`, flux.URL, database))
+`, flux.URL, database)+outputMetric(state))
+	// Somebody who listens, so that gaps are delivered.
+	s.python("consumer.py")
 	c := s.colony(4)
 	require.NoError(t, c.Add(colony.Zooid{Name: odd, Niche: "a.b", Interval: time.Second}))
 	s.wait("the component with the odd name is up", func() bool { return s.up(odd) == 1 })
@@ -112,12 +115,18 @@ func TestDashboards(t *testing.T) {
 
 		for _, panel := range v.All() {
 			for _, target := range panel.Targets {
-				if strings.Contains(target.Query, "* 0") {
-					continue // it says that something was reported, by a zero
+				if strings.Contains(target.Query, "* 0") || panel.Title == "Loss" {
+					continue // zeros are what they say: that something was reported, and that no beat was lost
 				}
 				require.True(t, v.answered[target.Query], "%s: %q has returned no value: %s", name, panel.Title, target.Query)
 			}
 		}
+	}
+	for _, annotation := range viewers["influxql"].Annotations.List {
+		viewers["influxql"].requireAnnotation(annotation.Query, "reason")
+	}
+	for _, annotation := range viewers["flux"].Annotations.List {
+		viewers["flux"].requireAnnotation(annotation.Target.Query, "text")
 	}
 	requireNamesWritten(s, viewers["influxql"].Dashboard, viewers["flux"].Dashboard)
 }
@@ -242,6 +251,16 @@ func (v *viewer) look(chosen map[string][]string) {
 			}
 		}
 	}
+}
+
+// requireAnnotation requires that a query returns each incident once, with its reason in a column.
+func (v *viewer) requireAnnotation(query, column string) {
+	v.Helper()
+	rows, err := v.ask(v.fill(grafana.Fill{From: v.began, To: v.now(), Values: v.chosen}, query, v.Templating.List))
+	require.NoError(v, err)
+	require.Len(v, rows, 2, query)
+	require.Contains(v, rows[0][column], `no heartbeat from "without_niche"`)
+	require.Contains(v, rows[1][column], `no heartbeat from "audio_io"`)
 }
 
 // valueIn reports whether a row has a value other than its time and tags, and whether one is not zero.

@@ -82,15 +82,20 @@ func newPrometheusScene(t *testing.T) (*scene, string) {
 		block = strings.Replace(block, change[0], change[1], 1)
 	}
 	state := filepath.Join(t.TempDir(), "output.json")
-	s := newSceneWith(t, quick+fmt.Sprintf("  state_file = %q\n", state), block+fmt.Sprintf(`
+	s := newSceneWith(t, quick+fmt.Sprintf("  state_file = %q\n", state), block+outputMetric(state))
+	return s, s.metricsURL()
+}
+
+// outputMetric is the drop-in's block that makes a metric of the output's state file.
+func outputMetric(state string) string {
+	return fmt.Sprintf(`
 [[inputs.file]]
   files = [%q]
   name_override = "chembus_output"
   data_format = "json"
   json_query = "counts"
   json_string_fields = ["publishing"]
-`, state))
-	return s, s.metricsURL()
+`, state)
 }
 
 // otherNames are the linter's findings on names that follow Telegraf's conventions instead of those of Prometheus.

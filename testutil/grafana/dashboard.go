@@ -14,7 +14,16 @@ type Dashboard struct {
 	SchemaVersion int
 	Panels        []Panel
 	Templating    struct{ List []Variable }
+	Annotations   struct{ List []Annotation }
 	Time          struct{ From, To string }
+}
+
+// Annotation marks times in the graphs.
+type Annotation struct {
+	Name   string
+	Query  string // of InfluxQL
+	Expr   string // of Prometheus
+	Target Target // of Flux
 }
 
 // Panel is a panel or a row.
@@ -123,11 +132,13 @@ type Variable struct {
 	AllValue   string
 }
 
-// All returns all panels, also those of rows that are folded.
+// All returns all panels, also those of rows that are folded, apart from their rows.
 func (d *Dashboard) All() []Panel {
 	var all []Panel
 	for _, p := range d.Panels {
-		all = append(append(all, p), p.Panels...)
+		folded := p.Panels
+		p.Panels = nil
+		all = append(append(all, p), folded...)
 	}
 	return all
 }
