@@ -11,7 +11,7 @@ import (
 )
 
 // streams is how many random streams each property is checked with, unless -rapid.checks says otherwise.
-const streams = "10000"
+const streams, streamsUnderRace = "10000", "1000"
 
 // seed makes every run check the same streams, unless -rapid.seed says otherwise (0: others each time).
 const seed = "20261123"
@@ -20,7 +20,11 @@ const seed = "20261123"
 var choose = sync.OnceFunc(func() {
 	chosen := make(map[string]bool)
 	flag.Visit(func(f *flag.Flag) { chosen[f.Name] = true })
-	for name, value := range map[string]string{"rapid.checks": streams, "rapid.seed": seed} {
+	checks := streams
+	if underRace {
+		checks = streamsUnderRace
+	}
+	for name, value := range map[string]string{"rapid.checks": checks, "rapid.seed": seed} {
 		if !chosen[name] {
 			_ = flag.Set(name, value)
 		}

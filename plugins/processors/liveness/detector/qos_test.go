@@ -196,7 +196,8 @@ func atRate(settings []quality, perYear float64) float64 {
 // poller is slower.
 func TestPromise(t *testing.T) {
 	colonies, settings := 2, []float64{30, 100, 300, 600, 1000, 2000, 10_000}
-	if testing.Short() {
+	brief := testing.Short() || underRace
+	if brief {
 		colonies, settings = 1, []float64{100}
 	}
 	var mean float64
@@ -218,7 +219,7 @@ func TestPromise(t *testing.T) {
 				mean += soon.Seconds() / float64(len(promised))
 			}
 		}
-		if !testing.Short() {
+		if !brief {
 			require.Less(t, atRate(ours, theirs.perYear()), theirMean.Seconds(), "%s: with as many mistakes as the poller", trace.name)
 		}
 	}

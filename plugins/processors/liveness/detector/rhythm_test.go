@@ -64,6 +64,7 @@ func TestRhythmOfStreams(t *testing.T) {
 		require.InDelta(t, 9, r.Interval, 0.8, "%d cycles", cycles)
 		require.InDelta(t, 9.2, r.Longest, 0.3, "%d cycles", cycles)
 		require.Zero(t, r.Loss())
+		require.InDelta(t, 10, r.Cycle, 0.1, "from the first of them to the next first")
 		require.GreaterOrEqual(t, r.Known, float32(10*(cycles-1)-1), "it is not learned again and again")
 		merged := &rhythm{}
 		for range cycles {
