@@ -76,7 +76,7 @@ define ensure
 	fi
 endef
 
-.PHONY: help deps deps-build deps-lint deps-package build build-liveness telegraf run test test-telegraf soak bench lint install package clean
+.PHONY: help deps deps-build deps-lint deps-package build build-liveness telegraf run test test-telegraf screenshots soak bench lint install package clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -149,6 +149,10 @@ test-telegraf: deps $(TELEGRAF_VERSIONS:%=$(BIN)/telegraf-%) ## Run some end-to-
 	done
 
 SOAK := $(BIN)/soak -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf -scenario
+
+screenshots: deps ## Take pictures of the status page (light, dark, phone) with Chromium, to dist/
+	@mkdir -p $(DIST)
+	SCREENSHOTS=$(DIST) $(GO) test -count=1 -run TestScreenshots ./plugins/outputs/liveness
 
 soak: build telegraf ## Run all scenarios of testutil/soak in turn (N=100 random faults, SEED=1, STAGES=4 buses at the same time)
 	@$(GO) build -o $(BIN)/soak ./testutil/soak

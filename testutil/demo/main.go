@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,7 +21,8 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
-// fast are options for a heartbeat interval of one second. The first is the marker file of a maintenance.
+// fast are options for a heartbeat interval of one second, with the marker file of a maintenance and the address of the
+// status page.
 const fast = `
 [[inputs.chembus]]
   announce_as = ""
@@ -32,11 +34,18 @@ const fast = `
   report_interval = "2s"
 
 [[outputs.chembus]]
+
+[[outputs.liveness]]
+  listen = %q
+  stale_after = "6s"
 `
+
+// standardPage is where the status page is without options.
+const standardPage = "127.0.0.1:8559"
 
 const beatInterval = time.Second
 
-// agentConfig makes Telegraf write the metrics to its stdout, where the demo reads them.
+// agentConfig makes Telegraf write the metrics to its stdout, where the demo reads them, and serve the status page.
 const agentConfig = `
 [agent]
   interval = "2s"
@@ -47,6 +56,10 @@ const agentConfig = `
   files = ["stdout"]
   metric_batch_size = 1
   namepass = ["liveness", "liveness_gap", "chembus_bus"]
+  data_format = "influx"
+[[outputs.execd]]
+  command = ["telegraf-chembus", "page"]
+  namepass = ["liveness", "liveness_gap", "chembus_bus", "chembus_heartbeat"]
   data_format = "influx"
 `
 
@@ -105,6 +118,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
 		Agent: agentConfig, Dir: dir,
 	}
+	page := standardPage
 	var subscribe string
 	if o.external {
 		if subscribe, err = bus.SubscribeEndpoint(""); err != nil {
@@ -119,7 +133,10 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		defer func() { err = errors.Join(err, b.Close()) }()
 		subscribe = b.XPub()
 		marker := filepath.Join(dir, "maintenance_mode")
-		config.Options = fmt.Sprintf(fast, marker)
+		if page, err = freeAddress(standardPage); err != nil {
+			return err
+		}
+		config.Options = fmt.Sprintf(fast, marker, page)
 		config.Env = []string{"KLR_CHEM_XSUB=" + b.XSub(), "KLR_CHEM_XPUB=" + subscribe}
 		s.printf("started a bus: publishers connect to %s, subscribers to %s", b.XSub(), subscribe)
 		scenario, err := startScenario(b.XSub(), marker, s)
@@ -147,6 +164,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	s.printf("started Telegraf with %s in telegraf.d", filepath.Base(o.dropIn))
+	s.printf("OPEN      http://%s/ shows what happens", page)
 	metrics := make(chan struct{})
 	go func() {
 		defer close(metrics)
@@ -165,4 +183,16 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	s.printf("finished: a subscriber on the bus handled %d gaps", len(listener.Handled()))
 	s.printf("finished: a historian of everything read %v", historian.Report())
 	return err
+}
+
+// freeAddress returns an address if nobody listens there, else another one on this host.
+func freeAddress(address string) (string, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return "", err
+		}
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -245,6 +246,6 @@ func TestScreenshots(t *testing.T) {
 		b.run(chromedp.EmulateViewport(look.width, look.height), chromedp.Sleep(2*time.Second))
 		picture, err := chromedp.Run(b.context, chromedp.CaptureScreenshot())
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(folder+"/"+name+".png", picture, 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "page-"+name+".png"), picture, 0o600))
 	}
 }
