@@ -28,7 +28,7 @@ func TestShortCampaign(t *testing.T) {
 	require.NotZero(t, r.count(handled), "the campaign had no death with a gap")
 }
 
-// TestEachKindOfFault does each kind of fault once, shortly, while a zooid has just died.
+// TestEachKindOfFault does each kind of fault once, for a little longer than the threshold, while a zooid has just died.
 func TestEachKindOfFault(t *testing.T) {
 	t.Parallel()
 	r := requireGood(t, options{stages: 3}, eachFault)
@@ -50,16 +50,16 @@ func eachFault(ctx context.Context, o options) (*report, error) {
 				continue
 			}
 			if !f.ofZooid {
-				c.doShortly(ctx, faults[0])
+				c.doOnce(ctx, faults[0])
 			}
-			c.doShortly(ctx, f)
+			c.doOnce(ctx, f)
 		}
 		return c.finish(ctx)
 	})
 }
 
-// doShortly does a fault as soon as it is possible. It waits for its end, unless a zooid is killed.
-func (c *campaign) doShortly(ctx context.Context, f fault) {
+// doOnce does a fault as soon as it is possible. It waits for its end, unless a zooid is killed.
+func (c *campaign) doOnce(ctx context.Context, f fault) {
 	target, ok := c.reserve(f)
 	for ; !ok && ctx.Err() == nil && c.failed() == nil; target, ok = c.reserve(f) {
 		c.sleep(ctx, poll)
@@ -67,7 +67,7 @@ func (c *campaign) doShortly(ctx context.Context, f fault) {
 	if !ok {
 		return
 	}
-	length := min(2*f.shortest, f.longest)
+	length := min(max(2*f.shortest, threshold+time.Second), f.longest)
 	c.logf("%s %s, %v", f.kind, target, length)
 	c.faults.Go(func() { c.do(f, target, length) })
 	for f.kind != faults[0].kind && ctx.Err() == nil && c.inProgress(f, target) {
