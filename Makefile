@@ -6,7 +6,7 @@ PREFIX   ?= /usr/local
 DURATION ?= 0s
 N        ?= 100
 SEED     ?= 1
-STAGES   ?= 4
+STAGES   ?= 6
 DIST     := $(CURDIR)/dist
 
 # From the git tag, or without one from the number of commits.
@@ -148,13 +148,13 @@ test-telegraf: deps $(TELEGRAF_VERSIONS:%=$(BIN)/telegraf-%) ## Run some end-to-
 	  TELEGRAF=$(BIN)/telegraf-$$version $(GO) test -count=1 -run '$(TELEGRAF_TESTS)' ./testutil/e2e || exit 1; \
 	done
 
-SOAK := $(BIN)/soak -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf -scenario
-
 screenshots: deps ## Take pictures of the status page (light, dark, phone) with Chromium, to dist/
 	@mkdir -p $(DIST)
 	SCREENSHOTS=$(DIST) $(GO) test -count=1 -run TestScreenshots ./plugins/outputs/liveness
 
-soak: build telegraf ## Run all scenarios of testutil/soak in turn (N=100 random faults, SEED=1, STAGES=4 buses at the same time)
+SOAK := $(BIN)/soak -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf -scenario
+
+soak: build telegraf ## Run all scenarios of testutil/soak in turn (N=100 random faults, SEED=1, STAGES=6 buses at the same time)
 	@$(GO) build -o $(BIN)/soak ./testutil/soak
 	$(SOAK) random -n $(N) -stages $(STAGES)
 	$(SOAK) random -n $(N) -stages $(STAGES) -adaptive
