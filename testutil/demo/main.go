@@ -45,7 +45,7 @@ const standardPage = "127.0.0.1:8559"
 
 const beatInterval = time.Second
 
-// agentConfig makes Telegraf write the metrics to its stdout, where the demo reads them, and serve the status page.
+// agentConfig makes Telegraf write the metrics to its stdout, where the demo reads them.
 const agentConfig = `
 [agent]
   interval = "2s"
@@ -56,10 +56,6 @@ const agentConfig = `
   files = ["stdout"]
   metric_batch_size = 1
   namepass = ["liveness", "liveness_gap", "chembus_bus"]
-  data_format = "influx"
-[[outputs.execd]]
-  command = ["telegraf-chembus", "page"]
-  namepass = ["liveness", "liveness_gap", "chembus_bus", "chembus_heartbeat"]
   data_format = "influx"
 `
 
@@ -116,7 +112,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	config := telegraf.Config{
 		Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
-		Agent: agentConfig, Dir: dir,
+		Agent: agentConfig + pageBlock, Dir: dir,
 	}
 	page := standardPage
 	var subscribe string
