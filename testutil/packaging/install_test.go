@@ -25,6 +25,8 @@ const (
 	options = "/etc/telegraf-chembus/chembus.conf"
 	state   = "/var/lib/telegraf-chembus"
 	fleet   = "/usr/share/doc/telegraf-chembus/fleet"
+
+	dashboards = "/usr/share/doc/telegraf-chembus/dashboards"
 )
 
 // installFirst installs where Telegraf is not installed (unless it is on this machine), runs Telegraf with what
@@ -39,6 +41,11 @@ func installFirst(t *testing.T, deb string) {
 	for _, file := range []string{"edge.conf", "central.conf", "streams.sh"} {
 		requireContent(t, filepath.Join(fleet, file), filepath.Join(root, "cmd", "telegraf-chembus", "fleet", file))
 	}
+	for _, file := range []string{"README.md", "alerts.yml", "flux.json", "influxql.json", "prometheus.json"} {
+		requireContent(t, filepath.Join(dashboards, file), filepath.Join(root, "cmd", "telegraf-chembus", "dashboards", file))
+	}
+	requireContent(t, "/usr/share/bash-completion/completions/telegraf-chembus", filepath.Join(root, ".packaging", "telegraf-chembus.bash"))
+	require.FileExists(t, "/usr/share/man/man1/telegraf-chembus.1.gz")
 	requireOwnedByTelegraf(t, state, 0o700)
 
 	monitor(t)

@@ -18,7 +18,7 @@ import (
 // ours are the folders in which packages have files, and others are what dpkg and the account tools
 // keep there for themselves.
 var (
-	ours   = []string{"/etc", "/usr/bin", "/usr/lib/systemd", "/usr/share/doc", "/var/lib"}
+	ours   = []string{"/etc", "/usr/bin", "/usr/lib/systemd", "/usr/share/doc", "/usr/share/man/man1", "/usr/share/bash-completion", "/var/lib"}
 	others = []string{
 		"/var/lib/dpkg", "/var/lib/apt", "/etc/.pwd.lock",
 		"/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-",
