@@ -211,6 +211,7 @@ func (l *Liveness) restoreWatch(s *savedBus) error {
 		return nil
 	}
 	w.bus.seen = s.Heard
+	w.populated = w.populated || len(s.Detector.Components) > 0
 	l.restored(w.bus, w.bus.detector.Restore(s.Detector))
 	return nil
 }

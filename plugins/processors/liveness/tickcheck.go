@@ -11,6 +11,7 @@ type tickCheck struct {
 	blindAfter time.Duration
 
 	ticked   bool          // there was a tick
+	began    time.Duration // the first one
 	last     time.Duration // the last one
 	observed time.Duration // how much the clock advanced since the last tick that came too late
 	late     int           // ticks in a row that came too late, with less time observed between two of them than not
@@ -26,6 +27,7 @@ func (c *tickCheck) Tick(at time.Duration) bool {
 	c.ticked, c.last, c.beat, c.periods = true, at, false, 0
 	switch {
 	case first:
+		c.began = at
 	case step <= c.blindAfter:
 		if c.observed += step; c.observed > c.blindAfter {
 			c.late = 0

@@ -42,6 +42,7 @@ type Watch struct {
 
 	bus            *bus // what is known of its components
 	ticks          tickCheck
+	populated      bool // a component is known or expected, or it was logged that there is none
 	namelessLogged bool // that a metric lacks a tag of identity
 }
 
@@ -245,4 +246,5 @@ func (w *Watch) reset() {
 	c.Expected = w.expected
 	w.bus = &bus{values: []string{w.Name}, watch: w, detector: detector.New(c, w.Name)}
 	w.ticks = tickCheck{blindAfter: time.Duration(w.BlindAfter)}
+	w.populated = len(w.expected) > 0
 }

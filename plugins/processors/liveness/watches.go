@@ -13,6 +13,9 @@ import (
 // maxMeasurements bounds for how many names of metrics it is kept which watches take them.
 const maxMeasurements = 10_000
 
+// emptyAfter is for how long a watch may have ticks and no component before that is logged.
+const emptyAfter = 5 * time.Minute
+
 // watches finds out what a metric says to the watches.
 type watches struct {
 	all     []*Watch
@@ -110,6 +113,14 @@ func (l *Liveness) feedWatch(acc telegraf.Accumulator, e *watchEvent) {
 	w := e.watch
 	w.bus.heard = e.at
 	l.feed(acc, w.bus, &e.event)
+	if e.kind == heartbeat {
+		w.populated = true
+	} else if !w.populated && e.beat.Observed-w.ticks.began > emptyAfter && w.ticks.ticked {
+		w.populated = true
+		l.Log.Warnf("The watch %q has no component: ticks came for %v, and no metric of measurement = [\"%s\"] with the tags identity = [\"%s\"]. "+
+			"Add them to namepass of this processor, and see whether they are spelled so",
+			w.Name, emptyAfter, strings.Join(w.Measurement, `", "`), strings.Join(w.Identity, `", "`))
+	}
 	switch {
 	case e.kind == tick && w.ticks.Tick(e.beat.Observed) && w.bus.blind.Allow(e.at):
 		l.Log.Warnf("No component of the watch %q is judged most of the time: metrics of tick = [\"%s\"] come more than blind_after, %v, apart. "+
