@@ -11,7 +11,7 @@ import (
 
 // refreshInterval is how old what is shown may be. So requests, however many, cost the pipeline a look at the
 // components in each of these.
-const refreshInterval = time.Second
+const refreshInterval = 500 * time.Millisecond
 
 // shown is what is shown for a refreshInterval. Its parts are encoded when they are asked for first.
 type shown struct {

@@ -33,7 +33,7 @@ type client struct {
 	messages chan []byte // closed when it is dropped
 }
 
-// streams tells all open pages once a second what has changed. Its goroutine owns all but the channels.
+// streams tells all open pages at each refreshInterval what has changed. Its goroutine owns all but the channels.
 type streams struct {
 	show        func() *shown
 	join, leave chan *client
