@@ -187,17 +187,28 @@ func TestRecipeListener(t *testing.T) {
 	r.wait("the gap closes", func() bool { return slices.Equal(r.gaps("closed", "host"), []string{"b"}) })
 }
 
-// TestRecipeNATS stops the broker for three thresholds, and then a host for good.
 func TestRecipeNATS(t *testing.T) {
+	behindBroker(t, "## Hosts behind NATS", "[[inputs.nats_consumer]]", "[[outputs.nats]]", "nats://nats1:4222", (*nats.Server).URL)
+}
+
+func TestRecipeMQTT(t *testing.T) {
+	behindBroker(t, "## Hosts behind MQTT", "[[inputs.mqtt_consumer]]", "[[outputs.mqtt]]", "broker:1883",
+		func(s *nats.Server) string { return s.MQTT })
+}
+
+// behindBroker runs the recipe whose blocks begin with an input and an output, and name a broker in place of that of the
+// test. It stops the broker for three thresholds, and then a host for good.
+func behindBroker(t *testing.T, heading, input, output, broker string, url func(*nats.Server) string) {
+	t.Helper()
 	binary := nats.Binary(t, root)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	server, err := nats.Start(ctx, binary, t.TempDir())
 	require.NoError(t, err)
-	r := newRecipe(t, "## Hosts behind NATS", "[[inputs.nats_consumer]]", [2]string{"nats://nats1:4222", server.URL()})
 	t.Cleanup(func() { _ = server.Stop() })
+	r := newRecipe(t, heading, input, [2]string{broker, url(server)})
 	r.start()
-	output := r.block("[[outputs.nats]]")
+	output = r.block(output)
 	hosts := map[string]*telegraf.Telegraf{}
 	for _, name := range []string{"a", "b", "c"} {
 		hosts[name] = r.host(name, output)

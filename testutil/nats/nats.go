@@ -1,4 +1,4 @@
-// Package nats runs a NATS server with JetStream for tests.
+// Package nats runs a NATS server with JetStream and MQTT for tests.
 package nats
 
 import (
@@ -41,8 +41,16 @@ func Binary(t testing.TB, root string) string {
 type Server struct {
 	*process.Process
 	Address     string // host:port
+	MQTT        string // host:port of its listener for MQTT
 	binary, dir string
 }
+
+const configuration = `
+server_name: test
+listen: %q
+jetstream { store_dir: %q }
+mqtt { listen: %q }
+`
 
 // Info is what a server tells a client that connects.
 type Info struct {
@@ -50,16 +58,22 @@ type Info struct {
 	JetStream bool   `json:"jetstream"`
 }
 
-// Start starts a server on a free port of the loopback, with its streams in dir, and waits until it answers.
+// Start starts a server on free ports of the loopback, with its streams in dir, and waits until it answers.
 func Start(ctx context.Context, binary, dir string) (*Server, error) {
 	for {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		s := &Server{Address: listener.Addr().String(), binary: binary, dir: dir}
+		mqtt, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			listener.Close()
+			return nil, err
+		}
+		s := &Server{Address: listener.Addr().String(), MQTT: mqtt.Addr().String(), binary: binary, dir: dir}
 		listener.Close()
-		// Another process may have taken the port meanwhile.
+		mqtt.Close()
+		// Another process may have taken a port meanwhile.
 		if err = s.Restart(ctx); err == nil || !strings.Contains(err.Error(), "address already in use") {
 			return s, err
 		}
@@ -73,12 +87,15 @@ func (s *Server) URL() string {
 
 // Restart starts a server that was stopped, and waits until it answers.
 func (s *Server) Restart(ctx context.Context) error {
-	_, port, err := net.SplitHostPort(s.Address)
+	file := filepath.Join(s.dir, "nats.conf")
+	err := errors.Join(
+		os.MkdirAll(s.dir, 0o700),
+		os.WriteFile(file, fmt.Appendf(nil, configuration, s.Address, s.dir, s.MQTT), 0o600),
+	)
 	if err != nil {
 		return err
 	}
-	s.Process, err = process.Start(exec.Command(s.binary, "-js", "-sd", s.dir, "-a", "127.0.0.1", "-p", port), nil)
-	if err != nil {
+	if s.Process, err = process.Start(exec.Command(s.binary, "-c", file), nil); err != nil {
 		return err
 	}
 	for {
