@@ -196,6 +196,37 @@ func (s *savedFirst) AddFields(name string, fields map[string]any, _ map[string]
 	}
 }
 
+// TestTwoCopiesOfAWatch has two processors with one state file, as when Telegraf is restarted and the former process has
+// not ended yet: one finds the gaps, and the other from the tick on at which the first has ended.
+func TestTwoCopiesOfAWatch(t *testing.T) {
+	file := stateFile(t)
+	copies := []*watching{newWatching(t, file, 1000, newWatch(t)), newWatching(t, file, 1000, newWatch(t))}
+	var found [2][]string
+	arrive := func(at float64, name, host string) {
+		for i, w := range copies {
+			found[i] = append(found[i], slicesWith(w.Arrive(at, name, host), "opened")...)
+		}
+	}
+	for at := 1000.0; at <= 1050; at += 10 {
+		arrive(at, "internal_agent", "me")
+		arrive(at, "cpu", "b")
+		if at == 1000 {
+			arrive(at, "cpu", "a")
+		}
+	}
+	require.Len(t, found[0], 1)
+	require.Empty(t, found[1])
+	require.Contains(t, fmt.Sprint(logged(copies[1].log)), "Another copy uses the state file")
+	copies[0].Stop()
+	copies = copies[1:]
+	found[0] = nil
+	for at := 1060.0; at <= 1110; at += 10 {
+		arrive(at, "internal_agent", "me")
+	}
+	require.Len(t, found[0], 1)
+	require.Contains(t, found[0][0], "hosts/b opened ", "and the gap of a is known from the state")
+}
+
 // TestWatchInTheStateOfTelegraf has the state of watches go through Telegraf's own statefile.
 func TestWatchInTheStateOfTelegraf(t *testing.T) {
 	w := newWatching(t, "", 1000, newWatch(t))
