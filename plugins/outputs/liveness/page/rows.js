@@ -12,16 +12,22 @@ const step = 200;
 export class Rows {
   #limit = step;
   #rows = new Map(); // by key of the component
+  #watching = false; // whether the end comes into view
 
   constructor(container, sentinel) {
     this.container = container;
+    this.sentinel = sentinel;
     this.onMore = () => {};
-    new IntersectionObserver((entries) => {
+    this.observer = new IntersectionObserver((entries) => {
       if (entries.some((e) => e.isIntersecting)) {
+        // An observer reports changes only, and the end may still be in view when there are more rows. So it is begun
+        // anew if there are more.
+        this.observer.unobserve(sentinel);
+        this.#watching = false;
         this.#limit += step;
         this.onMore();
       }
-    }, { rootMargin: '800px' }).observe(sentinel);
+    }, { rootMargin: '800px' });
   }
 
   // Reset shows the beginning of another list.
@@ -41,6 +47,10 @@ export class Rows {
     }
     this.#rows = used;
     arrange(this.container, elements);
+    if (list.length > this.#limit && !this.#watching) {
+      this.observer.observe(this.sentinel);
+      this.#watching = true;
+    }
   }
 }
 
