@@ -36,6 +36,9 @@ func TestDashboardsOfTwoBuses(t *testing.T) {
 		require.NoError(t, err)
 		v.choose()
 		require.Contains(t, v.offered["zooid"], "never", name)
+		v.look(v.chosen)
+		require.EqualValues(t, 3, v.sum("stat Not alive"), "%s: without those of a watch", name)
+		require.Len(t, v.seen["stat Processor"], 1, name)
 		v.look(v.with("host", "kloros"))
 
 		state := v.byBus("state-timeline State")
@@ -73,6 +76,16 @@ func TestDashboardsOfTwoBuses(t *testing.T) {
 		}
 		require.Len(t, v.seen["table Components"], 6, name)
 
+		require.Len(t, v.Annotations.List, 1, name)
+		annotation := v.Annotations.List[0]
+		query := v.fill(grafana.Fill{From: v.began, To: v.until, Values: v.chosen}, annotation.Query+annotation.Target.Query, v.Templating.List)
+		rows, err := v.ask(query)
+		require.NoError(t, err, query)
+		require.Len(t, rows, 4, "%s: each gap is marked once, when it was opened", name)
+		for _, row := range rows {
+			require.Contains(t, fmt.Sprint(row["reason"], row["text"]), "r", name)
+		}
+
 		v.until = end.Add(5 * time.Minute)
 		v.look(v.chosen)
 		require.Empty(t, v.seen["stat Alive"], "%s: nothing was reported of late", name)
@@ -91,6 +104,7 @@ func twoBuses(end time.Time) string {
 	var lines strings.Builder
 	const here, there = `host=kloros,endpoint=tcp://127.0.0.1:5559`, `host=kloros,endpoint=tcp://127.0.0.1:5659`
 	begin := end.Add(-half)
+	opened := make(map[string]bool)
 	for at := begin; !at.After(end); at = at.Add(10 * time.Second) {
 		n, left := int(at.Sub(begin)/(10*time.Second)), end.Sub(at)
 		report := func(bus, zooid, niche string, code int, silence time.Duration, beats int) {
@@ -106,10 +120,18 @@ func twoBuses(end time.Time) string {
 				bus, zooid, niche, code, up, silence.Seconds(), beats, at.UnixNano())
 		}
 		gap := func(bus, zooid, kind string, open bool, more string) {
-			fmt.Fprintf(&lines, "liveness_gap,%s,zooid=%s,gap_type=%s open=%v,incident_id=%q,reason=\"r\",severity=\"high\",missing_seconds=40,threshold_s=30,last_seen=1%s %d\n",
-				bus, zooid, kind, open, zooid+bus, more, at.UnixNano())
+			event := "opened"
+			if opened[zooid+bus] || !open {
+				event = "repeated"
+			}
+			opened[zooid+bus] = true
+			fmt.Fprintf(&lines, "liveness_gap,%s,zooid=%s,gap_type=%s event=%q,open=%v,incident_id=%q,reason=\"r\",severity=\"high\",missing_seconds=40,threshold_s=30,last_seen=1%s %d\n",
+				bus, zooid, kind, event, open, zooid+bus, more, at.UnixNano())
 		}
 		report(here, "same", "a", 0, 5*time.Second, n)
+		// The components of a watch have other tags; the dashboards are about buses.
+		fmt.Fprintf(&lines, "liveness,watch=disks,host=other state_code=6i,up=0i,silence_s=90,threshold_s=30,beats=1i,interval_s=10,loss=0,gaps=1i %d\n", at.UnixNano())
+		fmt.Fprintf(&lines, "liveness_gap,watch=disks,host=other,gap_type=heartbeat_missing open=true,incident_id=\"w\" %d\n", at.UnixNano())
 		report(here, "early", "a", 0, 5*time.Second, n)
 		report(here, "never", "", 4, at.Sub(begin)+time.Minute, 0)
 		gap(here, "never", "heartbeat_never_seen", true, "")

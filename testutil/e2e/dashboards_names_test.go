@@ -25,9 +25,11 @@ func requireNamesWritten(s *scene, ql, flux *grafana.Dashboard) {
 			tags:   s.keys(fmt.Sprintf("SHOW TAG KEYS FROM %q", measurement), "tagKey"),
 		}
 	}
-	gaps := measurements["liveness_gap"]
-	gaps.fields = append(gaps.fields, "members", "member_count") // of an outage, which this run does not have
-	measurements["liveness_gap"] = gaps
+	// Of an outage and of a watch, which this run does not have.
+	for name, more := range map[string][]string{"liveness": nil, "liveness_gap": {"members", "member_count"}, "chembus_heartbeat": nil} {
+		m := measurements[name]
+		measurements[name] = written{fields: append(m.fields, more...), tags: append(m.tags, "watch")}
+	}
 	for _, q := range queriesOf(ql) {
 		fill := grafana.Fill{Interval: 1e9, Values: map[string][]string{"host": grafana.All, "endpoint": grafana.All, "niche": grafana.All, "zooid": grafana.All}}
 		statement, err := influxql.ParseStatement(fill.InfluxQL(q, ql.Templating.List))
