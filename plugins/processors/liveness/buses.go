@@ -28,7 +28,7 @@ type bus struct {
 	refusals logging.RateLimit
 	unjudged bool // whether it was logged that components cannot be judged, and not that this is over
 	blurred  logging.RateLimit
-	blind    logging.RateLimit // of a watch
+	blind    logging.RateLimit // of a watch: of lines that say that its ticks do not come
 
 	// Of the store:
 	outage      string          // that components join

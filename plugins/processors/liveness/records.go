@@ -14,7 +14,7 @@ import (
 const journalVersion = 3
 
 // record is one line of the state file. Exactly one of its parts is set; all but the first two are of the bus that On
-// named last, and were saved when its head was.
+// named last, or the watch that Watch did, and were saved when its head was.
 type record struct {
 	Version int      `json:"version,omitempty"`
 	Bus     []string `json:"bus,omitempty"` // the option
