@@ -15,17 +15,17 @@ import (
 
 // served is a plugin that serves, on any port.
 type served struct {
-	*testing.T
+	testing.TB
 	*Liveness
 	log    testutil.CaptureLogger
 	closed bool
 }
 
 // serve starts a plugin, with options that a function sets.
-func serve(t *testing.T, set func(*Liveness)) *served {
+func serve(t testing.TB, set func(*Liveness)) *served {
 	t.Helper()
-	p := &served{T: t, Liveness: newPlugin()}
-	p.Log = &p.log
+	p := &served{TB: t, Liveness: newPlugin()}
+	p.Liveness.Log = &p.log
 	p.Listen = "127.0.0.1:0"
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
 	if set != nil {

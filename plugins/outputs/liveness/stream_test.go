@@ -14,7 +14,7 @@ import (
 
 // listener is an open page.
 type listener struct {
-	*testing.T
+	testing.TB
 	lines *bufio.Reader
 }
 
@@ -29,7 +29,7 @@ func (p *served) listen() *listener {
 	p.Cleanup(func() { _ = response.Body.Close() })
 	require.Equal(p, http.StatusOK, response.StatusCode)
 	require.Equal(p, "text/event-stream", response.Header.Get("Content-Type"))
-	return &listener{p.T, bufio.NewReader(response.Body)}
+	return &listener{p.TB, bufio.NewReader(response.Body)}
 }
 
 // next returns the next message.
