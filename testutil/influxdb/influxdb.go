@@ -76,10 +76,13 @@ func start(ctx context.Context, binary, dir string) (*Server, error) {
 	}
 	s := &Server{Process: p, URL: "http://" + ports[1]}
 	for {
-		response, err := http.Get(s.URL + "/ping")
-		if err == nil {
-			response.Body.Close()
-			return s, nil
+		// Its log tells that it is this server that answers, and not one that has taken the port meanwhile.
+		if strings.Contains(p.Output(), `msg="Listening on HTTP"`) {
+			response, err := http.Get(s.URL + "/ping")
+			if err == nil {
+				response.Body.Close()
+				return s, nil
+			}
 		}
 		select {
 		case <-p.Done():
@@ -105,8 +108,11 @@ func (s *Server) post(path, body string) error {
 		return err
 	}
 	defer response.Body.Close()
-	if response.StatusCode/100 != 2 {
-		answer, _ := io.ReadAll(response.Body)
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode/100 != 2 || strings.Contains(string(answer), `"error"`) { // a query that fails has status 200
 		return fmt.Errorf("influxd answers %s to %s: %s", response.Status, path, answer)
 	}
 	return nil
