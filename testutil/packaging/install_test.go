@@ -35,7 +35,7 @@ func installFirst(t *testing.T, deb string) {
 	before := listing(t)
 	install(t, deb)
 
-	requireCommand(t, "inputs.chembus: ok\nprocessors.liveness: ok\noutputs.chembus: ok\n", program, "check", "-config", options)
+	requireCommand(t, "inputs.chembus: ok\nprocessors.liveness: ok\noutputs.chembus: ok\noutputs.liveness: ok\n", program, "check", "-config", options)
 	requireCommand(t, "telegraf-chembus "+version+" (", program, "version")
 	requireContent(t, dropIn, filepath.Join(root, "sample.conf"))
 	for _, file := range []string{"edge.conf", "central.conf", "streams.sh"} {
