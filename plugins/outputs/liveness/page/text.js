@@ -28,8 +28,8 @@ export function percent(share) {
   }
   const digits = share > 0.999 ? 3 : share > 0.99 ? 2 : 1;
   const text = (100 * share).toFixed(digits);
-  if (share === 1) {
-    return '100 %';
+  if (share === 0 || share === 1) {
+    return `${100 * share} %`;
   }
   return `${Number(text) === 100 ? '> 99.99' : text} %`;
 }
