@@ -37,8 +37,8 @@ const (
 // A journal, and not an embedded database, because it writes less. With 2000 components that beat every 10 s and a new
 // name a second it writes 32 KB/s (BenchmarkSave). bbolt 1.5.0, with the same records in one transaction a second, wrote
 // 113 KB/s with keys in the order of the rounds and 854 KB/s with keys in any order, for it writes whole pages, and 32 KiB
-// for a transaction of one gap. It held Add for 1 to 3 ms, and so does the journal. The journal holds it for 4 ms with a
-// million components, and for 19 ms if all of them fall silent at once.
+// for a transaction of one gap. The journal takes 4 ms of CPU time at a tick, with 2000 components and with a million. If
+// a million fall silent at once, it takes 23 ms at most, and waits 16 ms for the disk.
 type store struct {
 	file    *statefile.File
 	journal *statefile.Journal
