@@ -4,14 +4,11 @@ package alertmanager
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/kloros/telegraf-chembus/testutil/process"
@@ -57,44 +54,14 @@ func Start(ctx context.Context, dir, receiver string) (*Server, error) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, receiver), 0o600); err != nil {
 		return nil, err
 	}
-	for {
-		s, err := start(ctx, binary, file, dir)
-		// It cannot choose a free port by itself, and another process may have taken one meanwhile.
-		if err == nil || !strings.Contains(err.Error(), "address already in use") {
-			return s, err
-		}
-	}
-}
-
-func start(ctx context.Context, binary, file, dir string) (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	p, url, err := process.StartServer(ctx, "/-/ready", func(address string) *exec.Cmd {
+		return exec.Command(binary, "--config.file="+file, "--storage.path="+dir,
+			"--web.listen-address="+address, "--cluster.listen-address=")
+	})
 	if err != nil {
 		return nil, err
 	}
-	address := listener.Addr().String()
-	listener.Close()
-	p, err := process.Start(exec.Command(binary, "--config.file="+file, "--storage.path="+dir,
-		"--web.listen-address="+address, "--cluster.listen-address="), nil)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Process: p, URL: "http://" + address}
-	for {
-		response, err := http.Get(s.URL + "/-/ready")
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return s, nil
-			}
-		}
-		select {
-		case <-p.Done():
-			return nil, fmt.Errorf("alertmanager exited before it was ready: %s", p.Output())
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("alertmanager is not ready: %w", ctx.Err()), p.Stop())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	return &Server{Process: p, URL: url}, nil
 }
 
 // Alerts returns the alerts that have not ended.

@@ -4,16 +4,13 @@ package prometheus
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kloros/telegraf-chembus/testutil/process"
@@ -45,44 +42,14 @@ func Start(ctx context.Context, dir, target string) (*Server, error) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, target), 0o600); err != nil {
 		return nil, err
 	}
-	for {
-		s, err := start(ctx, binary, dir, file)
-		// It cannot choose a free port by itself, and another process may have taken it meanwhile.
-		if err == nil || !strings.Contains(err.Error(), "address already in use") {
-			return s, err
-		}
-	}
-}
-
-func start(ctx context.Context, binary, dir, file string) (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	p, url, err := process.StartServer(ctx, "/-/ready", func(address string) *exec.Cmd {
+		return exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+			"--web.listen-address="+address)
+	})
 	if err != nil {
 		return nil, err
 	}
-	address := listener.Addr().String()
-	listener.Close()
-	p, err := process.Start(exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address="+address), nil)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Process: p, URL: "http://" + address}
-	for {
-		response, err := http.Get(s.URL + "/-/ready")
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return s, nil
-			}
-		}
-		select {
-		case <-p.Done():
-			return nil, fmt.Errorf("prometheus exited before it was ready: %s", p.Output())
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("prometheus is not ready: %w", ctx.Err()), p.Stop())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	return &Server{Process: p, URL: url}, nil
 }
 
 // Series is a series of a query's result.

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/inputs"
 	"github.com/influxdata/telegraf/testutil"
 	"github.com/stretchr/testify/require"
@@ -435,17 +434,4 @@ func TestZooidThatWaitsToBeReportedIsNotEvicted(t *testing.T) {
 	later += sweepInterval.Seconds()
 	s.beat(later, "new", wall(later))
 	require.Equal(t, []string{"new"}, names(s.Take()))
-}
-
-func TestSizeLimitIsTheOption(t *testing.T) {
-	c := newPlugin()
-	c.MaxMessageSize = config.Size(2048)
-	s := testCollector{newCollector(c, "", epoch)}
-	payload := heartbeat("z", wall(0))
-	padded := func(size int) string {
-		return strings.Replace(payload, `{`, `{"x":"`+strings.Repeat("x", size-len(payload)-len(`"x":"",`))+`",`, 1)
-	}
-	require.Len(t, padded(2048), 2048)
-	require.Empty(t, s.send(0, padded(2048)))
-	require.Equal(t, bus.RejectOversize, s.send(0, padded(2049)))
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/testutil"
 	"github.com/stretchr/testify/require"
 
@@ -40,4 +41,17 @@ func TestNothingRejectedIsNoLine(t *testing.T) {
 	l.Flush(at(0))
 	l.Flush(at(100))
 	require.Empty(t, log.Messages())
+}
+
+func TestSizeLimitIsTheOption(t *testing.T) {
+	c := newPlugin()
+	c.MaxMessageSize = config.Size(2048)
+	s := testCollector{newCollector(c, "", epoch)}
+	payload := heartbeat("z", wall(0))
+	padded := func(size int) string {
+		return strings.Replace(payload, `{`, `{"x":"`+strings.Repeat("x", size-len(payload)-len(`"x":"",`))+`",`, 1)
+	}
+	require.Len(t, padded(2048), 2048)
+	require.Empty(t, s.send(0, padded(2048)))
+	require.Equal(t, bus.RejectOversize, s.send(0, padded(2049)))
 }
