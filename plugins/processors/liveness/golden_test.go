@@ -53,6 +53,7 @@ func TestGolden(t *testing.T) {
 				if len(found)+len(logged) > 0 {
 					fmt.Fprintf(got, "\n# %s s: %s\n", strconv.FormatFloat(float64(m.Time().UnixNano())/1e9, 'f', -1, 64), strings.Fields(line)[0])
 				}
+				checkEvents(t, found)
 				for _, f := range found {
 					require.Contains(t, []string{"liveness", "liveness_gap"}, f.Name())
 					if len(r.Watches) == 0 {
@@ -99,6 +100,22 @@ func checkIncident(t *testing.T, open map[string]any, m telegraf.Metric) {
 		require.True(t, again, "closed without having been opened: %s", series)
 		delete(open, series)
 		open[id.(string)] = false
+	}
+}
+
+// checkEvents checks that no change of a gap is followed by its repetition with the same tags and time: a database would
+// keep the latter only.
+func checkEvents(t *testing.T, found []telegraf.Metric) {
+	t.Helper()
+	changed := make(map[string]bool) // by series and time
+	for _, m := range found {
+		if m.Name() != "liveness_gap" {
+			continue
+		}
+		series := fmt.Sprint(m.Tags(), m.Time().UnixNano())
+		event, _ := m.GetField("event")
+		require.False(t, event == "repeated" && changed[series], "the change is lost: %s", series)
+		changed[series] = event != "repeated"
 	}
 }
 

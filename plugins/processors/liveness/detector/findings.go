@@ -53,8 +53,10 @@ func (d *Detector) Report() []Finding {
 	return d.findings
 }
 
-// report reports all components, those that are gone only if gone is set.
+// report reports all components, those that are gone only if gone is set. What this tick has found already is left out: a
+// metric of the same series and the same time would take the place of the first in a database.
 func (d *Detector) report(gone bool) {
+	statuses, incidents := d.found()
 	for _, c := range d.order {
 		if c.phase == retired || !gone && d.isGone(c) {
 			continue
@@ -66,13 +68,36 @@ func (d *Detector) report(gone bool) {
 		case c.incident != "" && d.outageOf(c.key) == nil:
 			gap = d.gap(c, c.gapType(), c.incident, true, d.silence(c))
 		}
-		d.add(c, Report, gap)
+		if gap != nil && incidents[gap.IncidentID] {
+			gap = nil
+		}
+		switch {
+		case !statuses[c.key]:
+			d.add(c, Report, gap)
+		case gap != nil:
+			d.findings = append(d.findings, Finding{Key: c.key, Niche: c.niche, Change: Report, Gap: gap})
+		}
 	}
 	for _, o := range d.outages {
-		if o.reported && len(o.members) > 0 {
+		if o.reported && len(o.members) > 0 && !incidents[o.id] {
 			d.addOutage(o, Report, true)
 		}
 	}
+}
+
+// found returns of which components there is a status, and of which incidents the level, since the findings were cleared.
+func (d *Detector) found() (statuses, incidents map[string]bool) {
+	statuses, incidents = make(map[string]bool), make(map[string]bool)
+	for i := range d.findings {
+		f := &d.findings[i]
+		if f.Status != nil {
+			statuses[f.Key] = true
+		}
+		if f.Gap != nil {
+			incidents[f.Gap.IncidentID] = true
+		}
+	}
+	return statuses, incidents
 }
 
 func (d *Detector) addOutage(o *outage, change Change, open bool) {
