@@ -81,6 +81,13 @@ func TestCheckComparesFiles(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", dir)
 	requireChecked(t, file(dir+"/output.json", ""),
 		`E! f.conf:4: option "state_file": "`+dir+`/output.json" is also the state_file of [[processors.liveness]]; use a file for each plugin`)
+	page := "[[inputs.chembus]]\n[[processors.liveness]]\n[[outputs.chembus]]\n[[outputs.liveness]]\nlisten = \"127.0.0.1:0\"\n"
+	requireChecked(t, page)
+	for name, plugin := range map[string]string{"liveness": "processors.liveness", "output": "outputs.chembus"} {
+		own := dir + "/" + name + ".json"
+		requireChecked(t, page+"state_file = \""+own+"\"\n",
+			`E! f.conf:6: option "state_file": "`+own+`" is also the state_file of [[`+plugin+`]]; use a file for each plugin`)
+	}
 	missing := dir + "/missing"
 	line := `option "state_file": "` + missing + `/a" is in a folder that does not exist; ` +
 		`create "` + missing + `" for the user that runs Telegraf, or name a file in another folder`

@@ -14,6 +14,7 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	input "github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
 	output "github.com/kloros/telegraf-chembus/plugins/outputs/chembus"
+	page "github.com/kloros/telegraf-chembus/plugins/outputs/liveness"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness"
 )
 
@@ -29,7 +30,14 @@ func conflict(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber
 			}
 		case *output.ChemBus:
 			if l, ok := other.(*liveness.Liveness); ok {
-				err = conflictWithState(p, l)
+				err = conflictWithState(p, l, "processors.liveness")
+			}
+		case *page.Liveness:
+			switch o := other.(type) {
+			case *liveness.Liveness:
+				err = conflictWithState(p, o, "processors.liveness")
+			case *output.ChemBus:
+				err = conflictWithState(p, o, "outputs.chembus")
 			}
 		}
 		if err != nil {

@@ -15,16 +15,16 @@ type stateful interface {
 	StatePlace() (path string, given bool)
 }
 
-// conflictWithState compares the state files of the output and of the processor.
-func conflictWithState(output, processor stateful) error {
-	path, _ := output.StatePlace()
-	other, _ := processor.StatePlace()
-	if !sameFile(path, other) {
+// conflictWithState compares the state file of a plugin with that of another one, in a table of that name.
+func conflictWithState(plugin, other stateful, name string) error {
+	path, _ := plugin.StatePlace()
+	others, _ := other.StatePlace()
+	if !sameFile(path, others) {
 		return nil
 	}
 	return &option.Error{
 		Name:    "state_file",
-		Problem: fmt.Sprintf("%q is also the state_file of [[processors.liveness]]", path),
+		Problem: fmt.Sprintf("%q is also the state_file of [[%s]]", path, name),
 		Allowed: "use a file for each plugin",
 	}
 }
