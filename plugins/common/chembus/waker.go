@@ -16,7 +16,7 @@ type Waker struct {
 	pull  *zmq.Socket
 }
 
-// NewWaker opens a waker; Socket, Drain and CloseReceiver belong to the goroutine that is woken.
+// NewWaker opens a waker; Socket and Drain belong to the goroutine that is woken.
 func NewWaker(ctx *zmq.Context) (*Waker, error) {
 	endpoint := "inproc://waker-" + uuid.NewString()
 	pull, err := open(ctx, zmq.PULL, func(socket *zmq.Socket) error { return socket.Bind(endpoint) })
@@ -43,12 +43,12 @@ func (w *Waker) Wake() {
 	}
 }
 
-// Close ends the waking. The context cannot be closed before.
+// Close ends the waking, once the other goroutine has ended. The context cannot be closed before.
 func (w *Waker) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.push != nil {
-		_ = w.push.Close()
+		_, _ = w.push.Close(), w.pull.Close()
 		w.push = nil
 	}
 }
@@ -68,9 +68,4 @@ func (w *Waker) Drain() {
 			return
 		}
 	}
-}
-
-// CloseReceiver closes the woken side.
-func (w *Waker) CloseReceiver() {
-	_ = w.pull.Close()
 }

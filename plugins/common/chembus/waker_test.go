@@ -12,7 +12,6 @@ import (
 func TestWakerEndsAWait(t *testing.T) {
 	w, err := NewWaker(newContext(t))
 	require.NoError(t, err)
-	t.Cleanup(w.CloseReceiver)
 	t.Cleanup(w.Close)
 	poller := zmq.NewPoller()
 	poller.Add(w.Socket(), zmq.POLLIN)

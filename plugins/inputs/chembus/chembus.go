@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	zmq "github.com/pebbe/zmq4"
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
@@ -57,11 +56,9 @@ type ChemBus struct {
 	defaultPublish    bool
 	keys              *bus.Keys
 
-	run   int64 // when the input started, in nanoseconds since the epoch; it names this run of the clock
-	zmq   *zmq.Context
-	waker *bus.Waker
-	done  chan struct{} // closed by Stop
-	wg    sync.WaitGroup
+	run  int64 // when the input started, in nanoseconds since the epoch; it names this run of the clock
+	loop bus.Loop
+	wg   sync.WaitGroup // of the emitter
 
 	mu                 sync.Mutex // guards what follows
 	due                *sync.Cond // signals that there is something to report, or that the plugin stops
@@ -138,28 +135,20 @@ func (c *ChemBus) Init() error {
 // Start connects to the bus and begins to listen. A bus that is not there is no error: ZeroMQ keeps
 // trying.
 func (c *ChemBus) Start(acc telegraf.Accumulator) error {
-	context, err := zmq.NewContext()
-	if err != nil {
-		return err
-	}
-	if c.waker, err = bus.NewWaker(context); err != nil {
-		_ = context.Term() // nothing is open in it
+	if err := c.loop.Init(); err != nil {
 		return err
 	}
 	var probeTopic string
 	if c.Probe && c.publishEndpoint != "" {
 		probeTopic = "telegraf-chembus.probe." + uuid.NewString()
 	}
-	c.zmq = context
 	c.due = sync.NewCond(&c.mu)
 	start := time.Now()
 	c.run = start.UnixNano()
 	c.collector = newCollector(c, probeTopic, start)
 	c.stopping = false
-	c.done = make(chan struct{})
 
-	r := newReceiver(c, context, probeTopic)
-	c.wg.Go(r.run)
+	newReceiver(c, probeTopic).start()
 	c.wg.Go(func() { c.emit(acc) })
 	c.Log.Infof("Listening for %q on %q", c.HeartbeatTopic, c.subscribeEndpoint)
 	return nil
@@ -177,14 +166,11 @@ func (c *ChemBus) Stop() {
 	c.stopping = true
 	c.due.Broadcast()
 	c.mu.Unlock()
-	close(c.done)
-	c.waker.Wake()
-	// The emitter may be blocked by Telegraf: it must not outlive Stop, after which adding panics.
-	c.wg.Wait()
-	c.waker.Close()
-	if err := c.zmq.Term(); err != nil {
+	if err := c.loop.Stop(nil); err != nil {
 		c.Log.Errorf("Closing ZeroMQ: %v", err)
 	}
+	// The emitter may be blocked by Telegraf: it must not outlive Stop, after which adding panics.
+	c.wg.Wait()
 }
 
 func init() {

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
-
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
@@ -48,8 +46,8 @@ func newHearing(c *ChemBus, what, effect string, limit int, topics ...string) *h
 	}
 }
 
-func (h *hearing) open(c *ChemBus, context *zmq.Context) (err error) {
-	h.connection, err = bus.NewSubscriber(context, c.subscribeEndpoint, c.keys, socketSizeFactor*int64(c.MaxMessageSize), h.topics...)
+func (h *hearing) open(c *ChemBus) (err error) {
+	h.connection, err = bus.NewSubscriber(c.loop.Context, c.subscribeEndpoint, c.keys, socketSizeFactor*int64(c.MaxMessageSize), h.topics...)
 	h.seen = 0
 	return err
 }

@@ -1,7 +1,10 @@
 package chembus
 
 import (
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/influxdata/telegraf/testutil"
 	"github.com/stretchr/testify/require"
@@ -56,41 +59,42 @@ func TestPublishingIsWhatComesBack(t *testing.T) {
 	require.NotContains(t, busFields(c, 42), "publishing", "nothing is published")
 }
 
-func TestPublishingThatFailsIsSaidOnceWithItsCause(t *testing.T) {
-	for cause, test := range map[string]struct {
-		up       bool
-		refusals uint64
-		expected string
-	}{
-		"long subscription": {false, 7, "probably since somebody subscribes to a topic of more than 1048576 bytes"},
-		"no connection":     {false, 2, `no connection to "tcp://bus:1" for 30s. Check publish_endpoint`},
-		"another bus":       {true, 2, "Check that subscribe_endpoint and publish_endpoint are of one bus"},
-	} {
-		t.Run(cause, func(t *testing.T) {
-			var log testutil.CaptureLogger
-			l := publishLog{endpoint: "tcp://bus:1", log: &log}
-			for now := 0.0; now < 100; now++ {
-				l.Update(publishView{hears: true, up: true, refusals: 2}, at(now))
-			}
-			require.Empty(t, log.Messages())
-			for now := 100.0; now < 200; now++ {
-				l.Update(publishView{hears: true, fails: true, up: test.up, refusals: test.refusals}, at(now))
-			}
-			require.Len(t, log.Messages(), 1)
-			require.Contains(t, log.Messages()[0].String(), "W! ")
-			require.Contains(t, log.Messages()[0].Text, test.expected)
-			l.Update(publishView{hears: true, up: true, refusals: test.refusals}, at(200))
-			require.Equal(t, `I! [] What is published at "tcp://bus:1" comes back from the bus again`, log.Messages()[1].String())
-		})
-	}
-}
-
-// TestPublishingOnABusThatCannotBeHeard has the bus be away, which busLog says.
+// TestPublishingOnABusThatCannotBeHeard has nothing come back while the bus is in maintenance, and for a while afterwards.
 func TestPublishingOnABusThatCannotBeHeard(t *testing.T) {
-	var log testutil.CaptureLogger
-	l := publishLog{endpoint: "tcp://bus:1", log: &log}
-	for now := range 300 {
-		l.Update(publishView{hears: now > 200, fails: now < 210}, at(float64(now)))
+	b := startBus(t)
+	c := onBus(b)
+	require.NoError(t, c.Init())
+	require.NoError(t, c.loop.Init())
+	start := time.Now()
+	c.collector = newCollector(c, testProbe, start)
+	c.due = sync.NewCond(&c.mu)
+	r := newReceiver(c, testProbe)
+	require.NoError(t, r.Open())
+	t.Cleanup(func() {
+		r.Close()
+		require.NoError(t, c.loop.Stop(nil))
+	})
+	require.True(t, holds(func() bool {
+		require.NoError(t, r.beats.connection.Update(time.Now()))
+		return r.beats.connection.Up()
+	}))
+	interval := func(seconds float64) []string {
+		require.NoError(t, r.everyInterval(start.Add(time.Duration(seconds*float64(time.Second)))))
+		var lines []string
+		for _, line := range c.Log.(*testutil.CaptureLogger).Warnings() {
+			if strings.Contains(line, "heartbeat and probe cannot be published") {
+				lines = append(lines, line)
+			}
+		}
+		return lines
 	}
-	require.Empty(t, log.Messages(), "nor when it is back")
+	c.collector.maintenance.Announce(start)
+	for second := range 100 {
+		require.Empty(t, interval(float64(second)))
+	}
+	c.collector.maintenance.Resume()
+	require.Empty(t, interval(100))
+	require.Empty(t, interval(128))
+	require.Len(t, interval(129.5), 1)
+	require.Len(t, interval(200), 1, "once")
 }

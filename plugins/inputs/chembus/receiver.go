@@ -4,8 +4,6 @@ import (
 	"slices"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
-
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
@@ -16,8 +14,6 @@ const (
 	gather  = 5 * time.Millisecond
 	busyGap = 50 * time.Millisecond
 	enough  = 250
-	// retryAfter is the pause before sockets that failed are opened again.
-	retryAfter = time.Second
 	// reprobe is how long after a connection was made again a probe is sent. The bus has its subscription then.
 	reprobe = 50 * time.Millisecond
 )
@@ -25,9 +21,8 @@ const (
 // receiver owns the sockets of the plugin. Everything in it belongs to the goroutine in run.
 type receiver struct {
 	plugin     *ChemBus
-	context    *zmq.Context
 	busLog     busLog
-	publishLog publishLog
+	publishLog bus.PublishLog
 	rejects    rejectLog
 	announce   announcer
 	marker     marker
@@ -39,20 +34,19 @@ type receiver struct {
 	beats        *hearing
 	further      *hearing        // signals and announced stops; nil: there are none
 	out          *bus.Connection // nil: nothing is published
-	poller       *zmq.Poller
-	received     int       // messages, in the last step
-	receivedAt   time.Time // when there were some last
-	busy         bool      // hardly any time passed between them
-	probeTopic   string    // empty: no probe
+	received     int             // messages, in the last step
+	receivedAt   time.Time       // when there were some last
+	busy         bool            // hardly any time passed between them
+	probeTopic   string          // empty: no probe
+	heardSince   time.Time       // since when something could be heard
 	nextInterval time.Time
 }
 
-func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver {
+func newReceiver(c *ChemBus, probeTopic string) *receiver {
 	r := &receiver{
 		plugin:     c,
-		context:    context,
 		busLog:     busLog{endpoint: c.subscribeEndpoint, blindAfter: time.Duration(c.BlindAfter), log: c.Log},
-		publishLog: publishLog{endpoint: c.publishEndpoint, log: c.Log},
+		publishLog: bus.PublishLog{PublishEndpoint: c.publishEndpoint, SubscribeEndpoint: c.subscribeEndpoint, Log: c.Log},
 		rejects:    rejectLog{log: c.Log},
 		announce:   announcer{name: c.AnnounceAs, topic: c.HeartbeatTopic},
 		marker:     newMarker(c),
@@ -60,7 +54,7 @@ func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver 
 		ports:      portHint{subscribe: c.defaultSubscribe, publish: c.defaultPublish, started: c.collector.start, log: c.Log},
 		probeTopic: probeTopic,
 
-		nextInterval: c.collector.start,
+		heardSince: c.collector.start, nextInterval: c.collector.start,
 	}
 	limit := int(c.PendingBytesLimit)
 	further := slices.Clone(c.Signals)
@@ -76,65 +70,47 @@ func newReceiver(c *ChemBus, context *zmq.Context, probeTopic string) *receiver 
 	return r
 }
 
-// run listens until the plugin stops.
-func (r *receiver) run() {
-	defer r.plugin.waker.CloseReceiver()
-	for _, h := range r.hearings() {
-		defer h.queue.Free()
-	}
-	for {
-		err := r.open()
-		for err == nil && !r.stopped() {
-			err = r.step()
-		}
-		r.close()
-		if r.stopped() {
-			return
-		}
-		// ZeroMQ itself handles every fault of the network; this is something like too many open
-		// files.
-		r.plugin.Log.Errorf("Listening on %q failed, trying again in %v: %v", r.plugin.subscribeEndpoint, retryAfter, err)
-		select {
-		case <-r.plugin.done:
-			return
-		case <-time.After(retryAfter):
-		}
-	}
+// start begins to listen.
+func (r *receiver) start() {
+	r.plugin.loop.Start(r, func(err error) {
+		r.plugin.Log.Errorf("Listening on %q failed, trying again in %v: %v", r.plugin.subscribeEndpoint, bus.RetryAfter, err)
+	})
 }
 
-func (r *receiver) stopped() bool {
-	select {
-	case <-r.plugin.done:
-		return true
-	default:
-		return false
-	}
-}
-
-func (r *receiver) open() error {
+// Open opens the connections.
+func (r *receiver) Open() error {
 	c := r.plugin
-	r.poller = zmq.NewPoller()
-	r.poller.Add(c.waker.Socket(), zmq.POLLIN)
 	for _, h := range r.hearings() {
-		if err := h.open(c, r.context); err != nil {
+		if err := h.open(c); err != nil {
 			return err
 		}
-		h.connection.AddTo(r.poller)
 	}
-	if c.publishEndpoint == "" {
-		return nil
+	if c.publishEndpoint != "" {
+		var err error
+		if r.out, err = bus.NewPublisher(c.loop.Context, c.publishEndpoint, c.keys, c.HeartbeatTopic, r.probeTopic); err != nil {
+			return err
+		}
 	}
-	var err error
-	if r.out, err = bus.NewPublisher(r.context, c.publishEndpoint, c.keys, c.HeartbeatTopic, r.probeTopic); err != nil {
-		return err
-	}
-	r.out.AddTo(r.poller)
+	c.loop.Watch(r.connections()...)
 	return nil
 }
 
-func (r *receiver) close() {
+// connections returns those that are open.
+func (r *receiver) connections() []*bus.Connection {
+	open := []*bus.Connection{r.out}
+	for _, h := range r.hearings() {
+		open = append(open, h.connection)
+	}
+	return slices.DeleteFunc(open, func(c *bus.Connection) bool { return c == nil })
+}
+
+// Close closes what is open. What was received and not read yet is read after the next Open, if there is one.
+func (r *receiver) Close() {
 	for _, h := range r.hearings() {
 		h.close()
+		if r.plugin.loop.Stopping() {
+			h.queue.Free()
+		}
 	}
 	if r.out != nil {
 		r.out.Close(0)
@@ -146,13 +122,13 @@ func (r *receiver) close() {
 	r.plugin.mu.Unlock()
 }
 
-// step waits for the bus or for the time to do something, and does it.
-func (r *receiver) step() error {
+// Step waits for the bus or for the time to do something, and does it.
+func (r *receiver) Step() error {
 	if !r.ready(time.Now()) {
 		if r.busy && r.received > 0 && r.received < enough {
 			time.Sleep(gather)
 		}
-		if _, err := r.poller.Poll(r.wait(time.Now())); err != nil && !bus.Again(err) {
+		if err := r.plugin.loop.Poll(r.wait(time.Now())); err != nil {
 			return err
 		}
 	}
@@ -196,14 +172,7 @@ func (r *receiver) wait(now time.Time) time.Duration {
 	if due := r.probes.Due(); r.probing() && due.Before(next) {
 		next = due
 	}
-	connections := []*bus.Connection{r.out}
-	for _, h := range r.hearings() {
-		connections = append(connections, h.connection)
-	}
-	for _, connection := range connections {
-		if connection == nil {
-			continue
-		}
+	for _, connection := range r.connections() {
 		if due := connection.NextUpdate(); !due.IsZero() && due.Before(next) {
 			next = due
 		}
@@ -234,6 +203,7 @@ func (r *receiver) everyInterval(now time.Time) error {
 		behind: clock.Overloaded(now) || !r.beats.empty(), evidence: clock.last,
 	}
 	works, known := c.collector.publishing(now)
+	returned := c.collector.returned
 	c.mu.Unlock()
 
 	if expired {
@@ -247,9 +217,14 @@ func (r *receiver) everyInterval(now time.Time) error {
 		losses, refusals := h.totals()
 		h.log.Update(losses, refusals, h.droppedTotal, now)
 	}
-	if r.out != nil {
-		r.publishLog.Update(publishView{
-			hears: view.connected && !view.maintenance, fails: known && !works, up: r.out.Up(), refusals: r.out.Refusals(),
+	if !view.connected || view.maintenance {
+		r.heardSince = now
+	}
+	// While nothing could be heard busLog says so.
+	if fails := known && !works; r.out != nil && (!fails || now.Sub(r.heardSince) >= bus.ReturnTimeout) {
+		r.publishLog.Update(bus.PublishView{
+			Effect: "The plugin's own heartbeat and probe cannot be published", Fails: fails, Returned: returned,
+			Up: r.out.Up(), Refusals: r.out.Refusals(), Hears: true,
 		}, now)
 	}
 	r.rejects.Flush(now)

@@ -378,12 +378,11 @@ func TestSocketsThatCannotBeOpened(t *testing.T) {
 				require.NoError(t, err)
 				held = append(held, socket)
 			}
-			c.zmq, c.done = ctx, make(chan struct{})
+			c.loop.Context = ctx
 			c.due = sync.NewCond(&c.mu)
-			c.waker, err = bus.NewWaker(ctx)
-			require.NoError(t, err)
+			require.NoError(t, c.loop.Init())
 			c.collector = newCollector(c, testProbe, time.Now())
-			c.wg.Go(newReceiver(c, ctx, testProbe).run)
+			newReceiver(c, testProbe).start()
 			t.Cleanup(c.Stop)
 
 			log := c.Log.(*testutil.CaptureLogger)
@@ -403,14 +402,14 @@ func TestClosedSocketsAreNotConnected(t *testing.T) {
 	c.collector = newCollector(c, "", epoch.Add(-time.Minute))
 	c.collector.Evidence(time.Now())
 	c.connected = true
-	newReceiver(c, nil, "").close()
+	newReceiver(c, "").Close()
 	require.Equal(t, []any{false, false}, pick(busReport(t, c), "connected", "observable"))
 }
 
 func TestWaitNeitherSpinsNorOversleeps(t *testing.T) {
 	c := newPlugin()
 	c.collector = newCollector(c, "", epoch)
-	r := newReceiver(c, nil, "")
+	r := newReceiver(c, "")
 	r.nextInterval = at(1)
 	for now, expected := range map[float64]time.Duration{
 		0:        time.Second,

@@ -6,7 +6,7 @@
 //   - deliverylog.go: what consumers are known to have been told
 //   - peers.go: who publishes what several monitors of a bus find
 //   - investigate.go: which gaps are to be investigated
-//   - publisher.go: the connections; dispatcher.go decides what goes out on them, and when
+//   - publisher.go: the connections; dispatch.go decides what goes out on them, and when
 package chembus
 
 import (
@@ -16,8 +16,6 @@ import (
 	"math"
 	"sync"
 	"time"
-
-	zmq "github.com/pebbe/zmq4"
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
@@ -64,11 +62,8 @@ type ChemBus struct {
 	subscribeEndpoint string
 	keys              *bus.Keys
 	closeTimeout      time.Duration
-	zmq               *zmq.Context
-	waker             *bus.Waker
-	done              chan struct{} // closed by Close
-	deadline          time.Time     // of Close; to be read after done
-	wg                sync.WaitGroup
+	deadline          time.Time // of Close; to be read when the loop is stopping
+	loop              bus.Loop
 
 	state         *statefile.File // nil: nothing is kept
 	publishing    bool            // it works, as far as is known; this and what follows belongs to the publisher
@@ -79,8 +74,7 @@ type ChemBus struct {
 
 	mu                 sync.Mutex // guards what follows
 	outbox             *outbox
-	idle               chan struct{} // closed when nothing is pending; nil: nobody waits
-	otherMonitor       bool          // was noticed
+	otherMonitor       bool // was noticed
 	malformed, dropped logging.RateLimit
 }
 
@@ -139,12 +133,16 @@ func (c *ChemBus) Connect() error {
 	c.logLostInvestigations()
 	c.publishing = true
 	p, err := c.newPublisher()
+	if err == nil {
+		err = c.loop.Init()
+	}
 	if err != nil {
 		c.closeState()
 		return err
 	}
-	c.done = make(chan struct{})
-	c.wg.Go(p.run)
+	c.loop.Start(p, func(err error) {
+		c.Log.Errorf("Publishing to %q failed, trying again in %v: %v", c.endpoint, bus.RetryAfter, err)
+	})
 	c.Log.Infof("Publishing %q to %q", c.Signal, c.endpoint)
 	return nil
 }
@@ -170,43 +168,20 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 		}
 	}
 	c.mu.Unlock()
-	c.waker.Wake()
+	c.loop.Wake()
 	return nil
 }
 
 // Close waits up to 2 s for what is pending and disconnects.
 func (c *ChemBus) Close() error {
 	c.deadline = time.Now().Add(c.closeTimeout)
-	c.mu.Lock()
-	var idle chan struct{}
-	if c.outbox.Pending() > 0 {
-		idle = make(chan struct{})
-		c.idle = idle
+	err := c.loop.Stop(func() bool { return c.pending() > 0 && time.Now().Before(c.deadline) })
+	if pending := c.pending(); pending > 0 {
+		c.Log.Warnf("Stopped with %d gaps that were not published, or got no ack; the processor repeats those that are still open", pending)
 	}
-	c.mu.Unlock()
-	if idle != nil {
-		select {
-		case <-idle:
-		case <-time.After(c.closeTimeout):
-			c.Log.Warnf("Stopped with %d gaps that were not published, or got no ack; the processor repeats those that are still open", c.pending())
-		}
-	}
-	close(c.done)
-	c.waker.Wake()
-	c.wg.Wait()
-	c.waker.Close()
 	c.outbox.investigations.Interrupt()
 	c.closeState()
-	// Waits for what the publisher's socket still sends, until the deadline at most.
-	return c.zmq.Term()
-}
-
-// signalIdle tells Close that nothing is pending any more. The lock must be held.
-func (c *ChemBus) signalIdle() {
-	if c.idle != nil && c.outbox.Pending() == 0 {
-		close(c.idle)
-		c.idle = nil
-	}
+	return err
 }
 
 // pending returns how many incidents wait to be sent, or for their acks.

@@ -113,11 +113,7 @@ func TestCloseWaitsForSubscriber(t *testing.T) {
 	v.closed = true
 	closed := make(chan error, 1)
 	go func() { closed <- v.Close() }()
-	require.Eventually(t, func() bool {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		return v.idle != nil
-	}, patience, time.Millisecond, "Close does not wait")
+	require.Eventually(t, v.loop.Stopping, patience, time.Millisecond)
 	c := listen(t, b)
 	returns(t, "Close", closed)
 	require.Equal(t, []string{"a", "b"}, received(t, c, "b"))

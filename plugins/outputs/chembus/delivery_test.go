@@ -94,11 +94,7 @@ func TestCloseDoesNotWaitForWhatIsOver(t *testing.T) {
 	v.closed = true
 	closed := make(chan error, 1)
 	go func() { closed <- v.Close() }()
-	require.Eventually(t, func() bool {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		return v.idle != nil
-	}, patience, time.Millisecond)
+	require.Eventually(t, v.loop.Stopping, patience, time.Millisecond)
 	require.NoError(t, v.Write([]telegraf.Metric{gapMetric("a", map[string]any{"open": false})}))
 	returns(t, "Close", closed)
 	require.Empty(t, v.warnings())
@@ -153,11 +149,11 @@ func TestRecorderReturnsNoProbes(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, recorder.Close()) })
 	s := newStepper(t, b.XSub())
-	s.publisher.close(0)
+	s.publisher.Close()
 	s.subscribeEndpoint = "tcp://127.0.0.1:1"
-	require.NoError(t, s.publisher.open())
+	require.NoError(t, s.publisher.Open())
 	s.until(t, "the recorder and the subscriber show", func() bool {
-		return s.publisher.out.Listeners.Covers(s.publisher.dispatcher.topics.probe) && s.publisher.out.Listeners.Has(topic)
+		return s.publisher.out.Listeners.Covers(s.publisher.topics.probe) && s.publisher.out.Listeners.Has(topic)
 	})
 	require.False(t, s.listened())
 	require.NoError(t, s.Write([]telegraf.Metric{gapMetric("a", nil)}))

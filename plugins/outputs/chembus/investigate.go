@@ -174,13 +174,13 @@ func (i *investigations) Interrupt() {
 
 // Investigate asks for the investigations that are recorded, if somebody listens to that. An error that bus.Again reports
 // says that the bus takes no more at present.
-func (s *dispatcher) Investigate(listened bool, now time.Time) error {
-	i, log := &s.plugin.outbox.investigations, s.plugin.Log
+func (p *publisher) Investigate(listened bool, now time.Time) error {
+	i, log := &p.plugin.outbox.investigations, p.plugin.Log
 	change, _ := i.unheard.Update(len(i.waiting) > 0 && !listened, now)
 	switch change {
 	case logging.Began:
 		log.Warnf("%d investigations wait: nobody on the bus at %q subscribes to %q. Start its consumer, or set investigate = false",
-			len(i.waiting), s.plugin.endpoint, investigationTopic)
+			len(i.waiting), p.plugin.endpoint, investigationTopic)
 	case logging.Ended:
 		log.Info("No investigation waits any more")
 	case logging.None:
@@ -196,7 +196,7 @@ func (s *dispatcher) Investigate(listened bool, now time.Time) error {
 		if !q.recorded {
 			continue
 		}
-		if err := s.send(s.plugin.askFor(q, now)); err != nil {
+		if err := p.send(p.plugin.askFor(q, now)); err != nil {
 			return err
 		}
 		i.waiting = slices.DeleteFunc(i.waiting, func(other *investigation) bool { return other == q })

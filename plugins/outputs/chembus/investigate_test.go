@@ -211,7 +211,7 @@ func TestWaitingInvestigationIsLogged(t *testing.T) {
 	c, log := standard()
 	c.Investigate = true
 	require.NoError(t, c.Init())
-	s := dispatcher{plugin: c}
+	s := publisher{plugin: c}
 	c.outbox.investigations.Acked(&gap{severity: "critical"}, now)
 	require.NoError(t, s.Investigate(false, now))
 	require.Empty(t, log.Warnings())
@@ -269,7 +269,7 @@ func TestUnsavedInvestigationIsNotSent(t *testing.T) {
 	investigating(c)
 	require.NoError(t, c.Init())
 	sent := 0
-	s := dispatcher{plugin: c, send: func(bus.Message) error { sent++; return nil }}
+	s := publisher{plugin: c, send: func(bus.Message) error { sent++; return nil }}
 	i := &c.outbox.investigations
 	i.Acked(&gap{incident: "i", severity: "critical"}, now)
 	before := c.outbox.State()

@@ -49,7 +49,7 @@ type peers struct {
 	returned steppedTime                           // while own probes came back
 	claims   *simplelru.LRU[string, time.Duration] // until when another one claims a component, in returned time
 
-	connected bool            // the others can be heard
+	present   bool            // the others can be heard
 	others    int             // how many there are, by their subscriptions
 	asked     uint64          // number of the message that asked first since the connection; 0: none
 	nextAsk   time.Duration   // in returned time
@@ -90,14 +90,31 @@ func (c *claim) slow(now time.Time) bool {
 	return max(now.Sub(c.sent), now.Round(0).Sub(c.sent.Round(0))) >= claimRoundTrip
 }
 
-// verdict is what to do with a gap.
-type verdict int
+// action is what to do with a gap.
+type action int
 
 const (
-	wait verdict = iota
-	sendClaim
+	wait action = iota
+	claimFirst
 	publish
 )
+
+// longestStep bounds a step of a steppedTime.
+const longestStep = 3 * time.Second
+
+// steppedTime is the time between steps. It stands still while no steps come.
+type steppedTime struct {
+	elapsed time.Duration
+	last    time.Time // step; zero: there was none
+}
+
+// Step lets the time since the last step pass, longestStep at most.
+func (t *steppedTime) Step(now time.Time) {
+	if !t.last.IsZero() {
+		t.elapsed += min(now.Sub(t.last), longestStep)
+	}
+	t.last = now
+}
 
 func newPeers() (*peers, error) {
 	claims, err := simplelru.NewLRU[string, time.Duration](maxSilences, nil)
@@ -105,7 +122,7 @@ func newPeers() (*peers, error) {
 }
 
 // Decide says what to do with a gap that is due.
-func (p *peers) Decide(d *delivery, now time.Time) verdict {
+func (p *peers) Decide(d *delivery, now time.Time) action {
 	c, elapsed := &d.claim, p.returned.elapsed
 	if p.others == 0 || len(d.components()) == 0 {
 		return publish
@@ -118,7 +135,7 @@ func (p *peers) Decide(d *delivery, now time.Time) verdict {
 	case c.number != 0 && elapsed < c.lost, !p.informed(), p.claimedByOther(d):
 		return wait
 	}
-	return sendClaim
+	return claimFirst
 }
 
 // informed reports whether the others have sent their logs since this monitor joined, or had enough time.
@@ -181,7 +198,7 @@ func (p *peers) Missed() {
 
 // Talk returns what to say to the others now, apart from claims.
 func (p *peers) Talk(log *deliveryLog) []peerMessage {
-	ask := p.connected && p.others > 0 && !p.joined && p.returned.elapsed >= p.nextAsk
+	ask := p.present && p.others > 0 && !p.joined && p.returned.elapsed >= p.nextAsk
 	if !ask && !p.answer {
 		return nil
 	}

@@ -27,7 +27,7 @@ func newPeerMonitor(t *testing.T, others int) *peerMonitor {
 	p, err := newPeers()
 	require.NoError(t, err)
 	m := &peerMonitor{newTestOutbox(t, 1000), p}
-	p.connected, p.others = true, others
+	p.present, p.others = true, others
 	m.hear(t, now, p.Talk(m.log)...)
 	for i := range others {
 		m.hear(t, now, peerMessage{Monitor: fmt.Sprint("other ", i), Complete: true})
@@ -47,8 +47,8 @@ func (m *peerMonitor) hear(t *testing.T, at time.Time, messages ...peerMessage) 
 }
 
 // decide returns what to do with each gap that is due.
-func (m *peerMonitor) decide(at time.Time) map[string]verdict {
-	all := make(map[string]verdict)
+func (m *peerMonitor) decide(at time.Time) map[string]action {
+	all := make(map[string]action)
 	for _, d := range m.Due(at) {
 		all[d.incident] = m.Decide(d, at)
 	}
@@ -89,7 +89,7 @@ func TestReturnedTime(t *testing.T) {
 func TestAloneNothingIsClaimed(t *testing.T) {
 	m := newPeerMonitor(t, 0)
 	m.Offer(silenceOf("1", "a", 100, 30))
-	require.Equal(t, map[string]verdict{"1": publish}, m.decide(now))
+	require.Equal(t, map[string]action{"1": publish}, m.decide(now))
 }
 
 // TestFirstClaimPublishes has two monitors claim the same failure under different ids at the same moment.
@@ -97,21 +97,21 @@ func TestFirstClaimPublishes(t *testing.T) {
 	first, second := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
 	first.Offer(silenceOf("1", "a", 100, 30))
 	second.Offer(silenceOf("2", "a", 90, 30))
-	require.Equal(t, map[string]verdict{"1": sendClaim}, first.decide(now))
-	require.Equal(t, map[string]verdict{"2": sendClaim}, second.decide(now))
+	require.Equal(t, map[string]action{"1": claimFirst}, first.decide(now))
+	require.Equal(t, map[string]action{"2": claimFirst}, second.decide(now))
 	both := append(first.claim(now), second.claim(now)...)
-	require.Equal(t, map[string]verdict{"1": wait}, first.decide(now), "it is on its way")
+	require.Equal(t, map[string]action{"1": wait}, first.decide(now), "it is on its way")
 	first.hear(t, now, both...)
 	second.hear(t, now, both...)
-	require.Equal(t, map[string]verdict{"1": publish}, first.decide(now))
-	require.Equal(t, map[string]verdict{"2": wait}, second.decide(now))
+	require.Equal(t, map[string]action{"1": publish}, first.decide(now))
+	require.Equal(t, map[string]action{"2": wait}, second.decide(now))
 
 	// The other one publishes it if the first one does not, after 5 s during which the bus forwards.
-	require.Equal(t, map[string]verdict{"2": wait}, second.decide(now.Add(time.Hour)))
+	require.Equal(t, map[string]action{"2": wait}, second.decide(now.Add(time.Hour)))
 	at := second.pass(now, 4)
-	require.Equal(t, map[string]verdict{"2": wait}, second.decide(at))
+	require.Equal(t, map[string]action{"2": wait}, second.decide(at))
 	at = second.pass(at, 1)
-	require.Equal(t, map[string]verdict{"2": sendClaim}, second.decide(at))
+	require.Equal(t, map[string]action{"2": claimFirst}, second.decide(at))
 }
 
 // TestPublishedBeforeIsNotHeldBack has the connection break before the ack: consumers may know that id.
@@ -120,38 +120,38 @@ func TestPublishedBeforeIsNotHeldBack(t *testing.T) {
 	m.Offer(silenceOf("1", "a", 100, 30))
 	other.Offer(silenceOf("2", "a", 90, 30))
 	m.hear(t, now, append(m.claim(now), other.claim(now)...)...)
-	require.Equal(t, map[string]verdict{"1": publish}, m.decide(now))
+	require.Equal(t, map[string]action{"1": publish}, m.decide(now))
 	send(m.outbox, 1, now)
 	m.Lost()
-	require.Equal(t, map[string]verdict{"1": sendClaim}, m.decide(now))
+	require.Equal(t, map[string]action{"1": claimFirst}, m.decide(now))
 	m.hear(t, now, append(other.claim(now), m.claim(now)...)...)
-	require.Equal(t, map[string]verdict{"1": publish}, m.decide(now))
+	require.Equal(t, map[string]action{"1": publish}, m.decide(now))
 }
 
 // TestLateClaimIsVoid has a claim come back late, or be used late, or be out of order.
 func TestLateClaimIsVoid(t *testing.T) {
 	m := newPeerMonitor(t, 1)
 	m.Offer(silenceOf("1", "a", 100, 30))
-	want := func(v verdict, at time.Time) {
+	want := func(v action, at time.Time) {
 		t.Helper()
-		require.Equal(t, map[string]verdict{"1": v}, m.decide(at))
+		require.Equal(t, map[string]action{"1": v}, m.decide(at))
 	}
 	m.decide(now)
 	m.hear(t, now.Add(claimRoundTrip), m.claim(now)...)
-	want(sendClaim, now)
+	want(claimFirst, now)
 	m.hear(t, now, m.claim(now)...)
 	want(publish, now.Add(claimRoundTrip-1))
-	want(sendClaim, now.Add(claimRoundTrip))
+	want(claimFirst, now.Add(claimRoundTrip))
 	said := m.claim(now)
 	m.VoidClaims()
 	m.hear(t, now, said...)
-	want(sendClaim, now)
+	want(claimFirst, now)
 	said = m.claim(now)
 	m.hear(t, now, m.claim(now)...)
 	want(publish, now)
 	m.VoidClaims()
 	m.hear(t, now, said...)
-	want(sendClaim, now)
+	want(claimFirst, now)
 }
 
 // TestLostClaimIsSentAgain has a claim not come back though the bus forwards.
@@ -161,8 +161,8 @@ func TestLostClaimIsSentAgain(t *testing.T) {
 	m.decide(now)
 	m.claim(now)
 	at := m.pass(now, 4)
-	require.Equal(t, map[string]verdict{"1": wait}, m.decide(at))
-	require.Equal(t, map[string]verdict{"1": sendClaim}, m.decide(m.pass(at, 1)))
+	require.Equal(t, map[string]action{"1": wait}, m.decide(at))
+	require.Equal(t, map[string]action{"1": claimFirst}, m.decide(m.pass(at, 1)))
 }
 
 // TestNothingWaitsForEver has another monitor claim everything all the time.
@@ -173,17 +173,17 @@ func TestNothingWaitsForEver(t *testing.T) {
 	at := now
 	for m.returned.elapsed < longestWait {
 		m.hear(t, at, other.claim(at)...)
-		require.Equal(t, map[string]verdict{"1": wait}, m.decide(at))
+		require.Equal(t, map[string]action{"1": wait}, m.decide(at))
 		at = m.pass(at, 1)
 	}
-	require.Equal(t, map[string]verdict{"1": publish}, m.decide(at))
+	require.Equal(t, map[string]action{"1": publish}, m.decide(at))
 }
 
 // TestWhatNeedsNoClaim is a gap that says nothing of silence.
 func TestWhatNeedsNoClaim(t *testing.T) {
 	m := newPeerMonitor(t, 1)
 	m.Offer(ofKind("disk_full", silenceOf("foreign", "a", 100, 30)))
-	require.Equal(t, map[string]verdict{"foreign": publish}, m.decide(now))
+	require.Equal(t, map[string]action{"foreign": publish}, m.decide(now))
 }
 
 // TestClaimOfAnOutage meets claims of its members: one that comes before it makes all of it wait.
@@ -196,9 +196,9 @@ func TestClaimOfAnOutage(t *testing.T) {
 	all := append(a.claim(now), b.claim(now)...)
 	a.hear(t, now, all...)
 	b.hear(t, now, all...)
-	require.Equal(t, map[string]verdict{"1": publish}, a.decide(now))
-	require.Equal(t, map[string]verdict{"outage": wait}, b.decide(now))
-	require.Equal(t, map[string]verdict{"outage": sendClaim}, b.decide(b.pass(now, 5)))
+	require.Equal(t, map[string]action{"1": publish}, a.decide(now))
+	require.Equal(t, map[string]action{"outage": wait}, b.decide(now))
+	require.Equal(t, map[string]action{"outage": claimFirst}, b.decide(b.pass(now, 5)))
 }
 
 // TestLongMessages claims, and sends the log of, so much that it takes several messages, of names that JSON makes long.
@@ -231,9 +231,9 @@ func TestJoining(t *testing.T) {
 	require.NoError(t, err)
 	m := &peerMonitor{newTestOutbox(t, 10), p}
 	m.Offer(silenceOf("1", "a", 100, 30))
-	want := func(v verdict) {
+	want := func(v action) {
 		t.Helper()
-		require.Equal(t, map[string]verdict{"1": v}, m.decide(now))
+		require.Equal(t, map[string]action{"1": v}, m.decide(now))
 	}
 	ask := func() []peerMessage {
 		t.Helper()
@@ -242,9 +242,9 @@ func TestJoining(t *testing.T) {
 		require.True(t, said[0].Ask)
 		return said
 	}
-	m.connected, m.others = true, 0
+	m.present, m.others = true, 0
 	require.Empty(t, m.Talk(m.log), "nobody is there")
-	m.connected, m.others = true, 2
+	m.present, m.others = true, 2
 	asked := ask()
 	want(wait)
 	require.Empty(t, m.Talk(m.log), "the bus may stand still")
@@ -253,7 +253,7 @@ func TestJoining(t *testing.T) {
 	m.hear(t, now, peerMessage{Monitor: "x", Complete: true}, peerMessage{Monitor: "y", Complete: true})
 	want(wait)
 	m.hear(t, now, asked...)
-	want(sendClaim)
+	want(claimFirst)
 
 	m.Missed()
 	m.hear(t, now, asked...)
@@ -264,7 +264,7 @@ func TestJoining(t *testing.T) {
 	m.hear(t, now, peerMessage{Monitor: "x", Complete: true}, peerMessage{Monitor: "x", Complete: true}, peerMessage{Monitor: "y"})
 	want(wait)
 	m.pass(now.Add(time.Second), 5)
-	want(sendClaim)
+	want(claimFirst)
 }
 
 // TestAnswer is given to all who ask.

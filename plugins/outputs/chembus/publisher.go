@@ -1,99 +1,111 @@
 package chembus
 
 import (
-	"errors"
+	"fmt"
 	"strings"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
+	"github.com/google/uuid"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 const (
-	// retryAfter is the pause before connections that failed are opened again.
-	retryAfter = time.Second
+	// settle is how long after the first subscriber the others get to be there too. After an outage of
+	// the bus everybody connects again, libzmq's clients every 100 ms, and the bus tells a publisher of
+	// the first one only.
+	settle = 500 * time.Millisecond
+	// A probe goes out each probeInterval while gaps wait for other monitors, after probeLost if the last one has not come
+	// back, and else each idleProbe, only to know that publishing works.
+	probeInterval = time.Second
+	probeLost     = 5 * time.Second
+	idleProbe     = 20 * time.Second
+	// waitTolerance is how long gaps may wait for a consumer before that is logged.
+	waitTolerance = 30 * time.Second
+
 	// probeSize bounds what is received on the topic of the probes, and hearSize what is received of gaps and from other
 	// monitors, in bytes. Whoever sends more costs the connection on which it comes, so that there is one for each.
 	probeSize = 1 << 10
 	hearSize  = 1 << 20
+	// burst bounds how many messages are taken before something else gets its turn.
+	burst = 100
 	// tick is how long the publisher waits for something to happen while gaps or investigations wait, and idleTick else.
 	tick     = 100 * time.Millisecond
 	idleTick = time.Second
-	// burst bounds how many messages are taken before something else gets its turn.
-	burst = 100
+
+	// The private topics begin with these.
+	probePrefix    = "telegraf-chembus.probe."
+	peersPrefix    = "telegraf-chembus.peers."
+	presencePrefix = "telegraf-chembus.peer."
 )
 
-// errStopping ends the publisher: the plugin is being closed.
-var errStopping = errors.New("stopping")
+// topics are what a monitor publishes and hears.
+type topics struct {
+	signal   string
+	hear     string // prefix by which the signal is heard: an own subscription to all of it would hide the consumers'
+	probe    string // of this connection alone
+	peers    string // what the monitors of a bus say to each other
+	family   string // prefix of the presence topics
+	presence string // only subscribed to, by which other monitors know that this one is there
+}
 
-// publisher owns the connections of the plugin to the bus. Everything in it belongs to the goroutine in run.
+// newTopics names topics for a new connection, so that nothing of a former one is taken for something of this one.
+func newTopics(signal string) topics {
+	family := presencePrefix + signal + "."
+	return topics{
+		signal: signal, hear: signal[:len(signal)-1], probe: probePrefix + uuid.NewString(), peers: peersPrefix + signal,
+		family: family, presence: family + uuid.NewString(),
+	}
+}
+
+// publisher owns the connections of the plugin to the bus, and decides what goes out on them now: from the outbox, by leave
+// of the peers. Everything in it belongs to the goroutine of the loop. Time is passed in.
 type publisher struct {
-	plugin     *ChemBus
-	dispatcher dispatcher
-	log        publishLog
+	plugin *ChemBus
+	peers  *peers
+	topics topics
+	send   func(bus.Message) error // an error that bus.Again reports: the bus takes no more at present
 
 	out     *bus.Connection // publishes, and knows who listens
 	probes  *bus.Connection // hears own probes
 	hearing *bus.Connection // hears gaps and other monitors, in the order of the bus
-	poller  *zmq.Poller
 
 	outLosses, hearingLosses uint64 // seen
+
+	reachable     bool        // an own probe would come back
+	listenedSince time.Time   // when somebody began to listen to the signal; zero: nobody does
+	waiting       bool        // gaps do, for other monitors
+	probe         uint64      // number of the last one
+	probed        time.Time   // when it was sent, or gaps began to wait
+	returned      uint64      // number of the last that came back
+	returnedAt    time.Time   // when it did
+	unproved      steppedTime // since then; no time passes while the process stands still
+
+	log   bus.PublishLog
+	waits logging.Problem // gaps do, for a consumer
 }
 
-// newPublisher makes a publisher, whose connections are not open yet, and gives the plugin what it needs to reach it.
 func (c *ChemBus) newPublisher() (*publisher, error) {
 	peers, err := newPeers()
-	if err != nil {
-		return nil, err
-	}
-	if c.zmq, err = zmq.NewContext(); err != nil {
-		return nil, err
-	}
-	if c.waker, err = bus.NewWaker(c.zmq); err != nil {
-		return nil, errors.Join(err, c.zmq.Term()) // nothing is open in it
-	}
 	return &publisher{
-		plugin: c, dispatcher: dispatcher{plugin: c, peers: peers},
-		log: publishLog{plugin: c, waits: logging.Problem{Tolerance: waitTolerance}},
-	}, nil
+		plugin: c, peers: peers, waits: logging.Problem{Tolerance: waitTolerance},
+		log: bus.PublishLog{PublishEndpoint: c.endpoint, SubscribeEndpoint: c.subscribeEndpoint, Log: c.Log},
+	}, err
 }
 
-// run publishes until the plugin is closed.
-func (p *publisher) run() {
-	c := p.plugin
-	defer c.waker.CloseReceiver()
-	for {
-		err := p.open()
-		for err == nil {
-			err = p.step()
-		}
-		if errors.Is(err, errStopping) {
-			p.close(time.Until(c.deadline))
-			return
-		}
-		p.close(closeTimeout)
-		c.Log.Errorf("Publishing to %q failed, trying again in %v: %v", c.endpoint, retryAfter, err)
-		select {
-		case <-c.done:
-			return
-		case <-time.After(retryAfter):
-		}
-	}
-}
-
-func (p *publisher) open() error {
-	c, t := p.plugin, newTopics(p.plugin.Signal)
+// Open opens the connections.
+func (p *publisher) Open() error {
+	c, context, t := p.plugin, p.plugin.loop.Context, newTopics(p.plugin.Signal)
 	var err error
-	if p.probes, err = bus.NewSubscriber(c.zmq, c.subscribeEndpoint, c.keys, probeSize, t.probe); err != nil {
+	if p.probes, err = bus.NewSubscriber(context, c.subscribeEndpoint, c.keys, probeSize, t.probe); err != nil {
 		return err
 	}
 	// What the subscription to presence shows holds for those before it.
-	if p.hearing, err = bus.NewSubscriber(c.zmq, c.subscribeEndpoint, c.keys, hearSize, t.hear, t.peers, t.presence); err != nil {
+	if p.hearing, err = bus.NewSubscriber(context, c.subscribeEndpoint, c.keys, hearSize, t.hear, t.peers, t.presence); err != nil {
 		return err
 	}
-	if p.out, err = bus.NewPublisher(c.zmq, c.endpoint, c.keys, t.signal, t.probe, t.presence, investigationTopic); err != nil {
+	if p.out, err = bus.NewPublisher(context, c.endpoint, c.keys, t.signal, t.probe, t.presence, investigationTopic); err != nil {
 		return err
 	}
 	p.out.Listeners.Family = t.family
@@ -103,22 +115,18 @@ func (p *publisher) open() error {
 		}
 	}
 	p.outLosses, p.hearingLosses = 0, 0
-	p.dispatcher.topics, p.dispatcher.send = t, p.out.PublishMessage
-	p.poller = zmq.NewPoller()
-	for _, connection := range p.connections() {
-		connection.AddTo(p.poller)
-	}
-	p.poller.Add(c.waker.Socket(), zmq.POLLIN)
+	p.topics, p.send = t, p.out.PublishMessage
+	c.loop.Watch(p.out, p.probes, p.hearing)
 	return nil
 }
 
-func (p *publisher) connections() []*bus.Connection {
-	return []*bus.Connection{p.out, p.probes, p.hearing}
-}
-
-// close closes the connections; the publishing one goes on for a while to send what it had accepted.
-func (p *publisher) close(linger time.Duration) {
-	for _, connection := range p.connections() {
+// Close closes the connections; the publishing one goes on for a while to send what it had accepted.
+func (p *publisher) Close() {
+	linger := closeTimeout
+	if p.plugin.loop.Stopping() {
+		linger = time.Until(p.plugin.deadline)
+	}
+	for _, connection := range []*bus.Connection{p.out, p.probes, p.hearing} {
 		if connection != nil {
 			connection.Close(linger)
 		}
@@ -127,43 +135,33 @@ func (p *publisher) close(linger time.Duration) {
 	p.out, p.probes, p.hearing = nil, nil, nil
 	p.plugin.mu.Lock()
 	defer p.plugin.mu.Unlock()
-	p.dispatcher.Follow(false, false, false, 0, time.Now())
+	p.Follow(view{}, time.Now())
 }
 
-// step sends what is due, saves and logs what has changed, then waits for something to happen, and takes it in.
-func (p *publisher) step() error {
+// Step sends what is due, saves and logs what has changed, then waits for something to happen, and takes it in.
+func (p *publisher) Step() error {
 	wait, err := p.dispatch(time.Now())
 	if err != nil {
 		return err
 	}
-	if _, err := p.poller.Poll(wait); err != nil && !bus.Again(err) {
+	if err := p.plugin.loop.Poll(wait); err != nil {
 		return err
 	}
-	p.plugin.waker.Drain()
-	select {
-	case <-p.plugin.done:
-		return errStopping
-	default:
-		return p.hear(time.Now())
-	}
+	return p.hear(time.Now())
 }
 
 // dispatch sends what is due, and saves and logs what has changed. It returns after which time there may be more to do.
 func (p *publisher) dispatch(now time.Time) (time.Duration, error) {
 	c := p.plugin
 	c.mu.Lock()
-	err := p.dispatcher.Dispatch(now)
+	err := p.Dispatch(now)
 	if err == nil {
 		// Not a recorder of everything, which investigates nothing.
-		err = p.dispatcher.Investigate(p.out.Listeners.Covers(investigationTopic, ""), now)
+		err = p.Investigate(p.out.Listeners.Covers(investigationTopic, ""), now)
 	}
 	pending, waiting := c.outbox.Pending(), len(c.outbox.investigations.waiting)
-	c.signalIdle()
 	c.mu.Unlock()
-	c.publishing = p.log.Update(publishView{
-		returns: p.dispatcher.returns, up: p.out.Up(), refusals: p.out.Refusals(), hearing: p.probes.Up(),
-		listened: !p.dispatcher.listenedSince.IsZero(), pending: pending,
-	}, now)
+	p.logState(pending, now)
 	c.saveIfDue(now)
 	if bus.Again(err) {
 		err = nil // it is sent later
@@ -174,12 +172,30 @@ func (p *publisher) dispatch(now time.Time) (time.Duration, error) {
 	return idleTick, err
 }
 
+// logState logs when publishing does not work, which is known before the first gap needs it, and else when gaps wait for a
+// consumer.
+func (p *publisher) logState(pending int, now time.Time) {
+	c := p.plugin
+	p.unproved.Step(now)
+	c.publishing = p.unproved.elapsed < bus.ReturnTimeout
+	p.log.Update(bus.PublishView{
+		Effect: fmt.Sprintf("Gaps cannot be published, %d wait", pending), Fails: !c.publishing, Returned: p.returnedAt,
+		Up: p.out.Up(), Refusals: p.out.Refusals(), Hears: p.probes.Up(),
+	}, now)
+	switch change, _ := p.waits.Update(pending > 0 && p.listenedSince.IsZero() && c.publishing, now); change {
+	case logging.Began:
+		c.Log.Warnf("%d gaps wait: nobody on the bus at %q subscribes to %q. Start a consumer", pending, c.endpoint, c.Signal)
+	case logging.Ended:
+		c.Log.Infof("No gap waits for a consumer any more")
+	case logging.None:
+	}
+}
+
 // hear takes in what came. The order matters: messages first, and then what happened to the connections on which they
 // came, so that nothing is taken for heard in order that came after a hole.
 func (p *publisher) hear(now time.Time) error {
 	p.plugin.mu.Lock()
 	defer p.plugin.mu.Unlock()
-	d := &p.dispatcher
 	for _, connection := range []*bus.Connection{p.probes, p.hearing} {
 		for range burst {
 			topic, payload, frames, err := connection.Receive()
@@ -190,30 +206,30 @@ func (p *publisher) hear(now time.Time) error {
 				return err
 			}
 			if frames == 2 {
-				d.Hear(string(topic), payload, now)
+				p.Hear(string(topic), payload, now)
 			}
 		}
 	}
-	for _, connection := range p.connections() {
+	for _, connection := range []*bus.Connection{p.out, p.probes, p.hearing} {
 		if err := connection.Update(now); err != nil {
 			return err
 		}
 	}
 	if losses := p.out.Losses(); losses != p.outLosses {
 		p.outLosses = losses
-		d.ConnectionLost()
+		p.ConnectionLost()
 	}
 	if losses := p.hearing.Losses(); losses != p.hearingLosses {
 		p.hearingLosses = losses
-		d.MessagesMissed()
-	}
-	listeners := p.out.Listeners
-	connected, others := listeners.Has(d.topics.presence), listeners.Members
-	if connected {
-		others-- // this one
+		p.MessagesMissed()
 	}
 	// A recorder of everything covers the topic of the probes, too, but does not return them.
-	reachable := listeners.Has(d.topics.probe)
-	d.Follow(reachable, reachable && listeners.Covers(d.topics.signal, d.topics.hear), connected, others, now)
+	listeners := p.out.Listeners
+	v := view{reachable: listeners.Has(p.topics.probe), present: listeners.Has(p.topics.presence), others: listeners.Members}
+	v.listened = v.reachable && listeners.Covers(p.topics.signal, p.topics.hear)
+	if v.present {
+		v.others-- // this one
+	}
+	p.Follow(v, now)
 	return nil
 }

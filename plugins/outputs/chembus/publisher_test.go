@@ -1,6 +1,7 @@
 package chembus
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -32,14 +33,18 @@ func newStepperOf(t *testing.T, endpoint string, configure func(*ChemBus)) *step
 	require.NoError(t, c.Init())
 	p, err := c.newPublisher()
 	require.NoError(t, err)
+	require.NoError(t, c.loop.Init())
 	s := &stepper{ChemBus: c, publisher: p}
-	require.NoError(t, s.publisher.open())
+	require.NoError(t, p.Open())
 	t.Cleanup(func() {
-		s.publisher.close(0)
-		c.waker.CloseReceiver()
-		c.waker.Close()
 		done := make(chan error, 1)
-		go func() { done <- c.zmq.Term() }()
+		go func() {
+			done <- c.loop.Stop(nil)
+		}()
+		for !c.loop.Stopping() {
+			runtime.Gosched()
+		}
+		p.Close() // as of now, the deadline is over
 		returns(t, "Closing the context", done)
 	})
 	return s
@@ -52,13 +57,13 @@ func (s *stepper) until(t *testing.T, what string, condition func() bool) {
 	defer watch.Stop()
 	for !condition() {
 		// A step waits for something to happen, and after the last one nothing does.
-		time.AfterFunc(time.Millisecond, s.waker.Wake)
-		require.NoError(t, s.publisher.step())
+		time.AfterFunc(time.Millisecond, s.loop.Wake)
+		require.NoError(t, s.publisher.Step())
 	}
 }
 
 func (s *stepper) listened() bool {
-	return !s.publisher.dispatcher.listenedSince.IsZero()
+	return !s.publisher.listenedSince.IsZero()
 }
 
 // TestGapOfWhileTheBusIsAwayIsKept has the bus die and come back: to a subscriber that was there before
@@ -125,7 +130,7 @@ func fullPipe(t *testing.T) (*colony.Bus, *stepper) {
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	s := newStepper(t, b.XSub())
 	s.until(t, "the subscriber shows, and others could be heard", func() bool {
-		return s.listened() && s.publisher.dispatcher.peers.connected
+		return s.listened() && s.publisher.peers.present
 	})
 	require.NoError(t, b.Pause())
 	require.NoError(t, s.Write(flood()))
@@ -147,7 +152,7 @@ func TestLingerEnds(t *testing.T) {
 	for _, linger := range []time.Duration{-time.Millisecond, 0, 10 * time.Millisecond} {
 		t.Run(linger.String(), func(t *testing.T) {
 			_, s := fullPipe(t)
-			s.publisher.close(linger)
+			s.deadline = time.Now().Add(linger)
 		})
 	}
 }

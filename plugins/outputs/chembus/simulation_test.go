@@ -32,17 +32,17 @@ type simMessage struct {
 // simMonitor is one monitor of a simulated bus: all of the output but its connections.
 type simMonitor struct {
 	*ChemBus
-	dispatcher dispatcher
-	alive      bool
-	stopped    bool
-	lost       bool      // the connection, after what is in the inbox
-	away       time.Time // until then it is not connected
-	inbox      []simMessage
-	levels     map[string]*gap // by component, as its processor repeats them
-	ends       []*gap          // which its processor repeats at the next report and the one after it
-	offers     []*gap          // what the processor has written and the output has not read
-	file       *savedState     // as last saved, of a revision
-	revision   uint64
+	publisher *publisher
+	alive     bool
+	stopped   bool
+	lost      bool      // the connection, after what is in the inbox
+	away      time.Time // until then it is not connected
+	inbox     []simMessage
+	levels    map[string]*gap // by component, as its processor repeats them
+	ends      []*gap          // which its processor repeats at the next report and the one after it
+	offers    []*gap          // what the processor has written and the output has not read
+	file      *savedState     // as last saved, of a revision
+	revision  uint64
 }
 
 // simulation is a bus with monitors and one consumer, in steps of simulated time. The bus has one order; each monitor hears
@@ -88,14 +88,15 @@ func (s *simulation) revive(m *simMonitor, state *savedState) {
 	if state != nil {
 		require.NoError(s, c.outbox.Restore(state))
 	}
-	peers, err := newPeers()
+	p, err := c.newPublisher()
 	require.NoError(s, err)
 	m.ChemBus, m.alive, m.inbox, m.offers, m.file = c, true, nil, nil, state
-	m.dispatcher = dispatcher{plugin: c, peers: peers, topics: newTopics(c.Signal), send: func(message bus.Message) error {
+	m.publisher, p.topics = p, newTopics(c.Signal)
+	p.send = func(message bus.Message) error {
 		payload, err := message.Encode()
 		s.queue = append(s.queue, simMessage{m, message.Signal, string(payload)})
 		return err
-	}}
+	}
 }
 
 // at calls at a time from the start.
@@ -208,7 +209,7 @@ func (s *simulation) deliver(m simMessage) {
 		s.seen[*payload.IncidentID] = s.now
 	}
 	for _, monitor := range s.monitors {
-		if monitor.alive && !s.now.Before(monitor.away) && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.dispatcher.topics.probe) {
+		if monitor.alive && !s.now.Before(monitor.away) && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.publisher.topics.probe) {
 			monitor.inbox = append(monitor.inbox, m)
 		}
 	}
@@ -219,7 +220,7 @@ func (s *simulation) step(m *simMonitor) {
 	// As many as wait, or some of them: there is a bound, and more may come at any moment.
 	heard := min(len(m.inbox), 1+s.random.IntN(4))
 	for _, message := range m.inbox[:heard] {
-		m.dispatcher.Hear(message.topic, []byte(message.payload), s.now)
+		m.publisher.Hear(message.topic, []byte(message.payload), s.now)
 	}
 	m.inbox = m.inbox[heard:]
 	for _, g := range m.offers {
@@ -228,8 +229,8 @@ func (s *simulation) step(m *simMonitor) {
 	m.offers = nil
 	if m.lost && len(m.inbox) == 0 {
 		m.lost = false
-		m.dispatcher.ConnectionLost()
-		m.dispatcher.MessagesMissed()
+		m.publisher.ConnectionLost()
+		m.publisher.MessagesMissed()
 	}
 	others := -1
 	for _, other := range s.monitors {
@@ -238,12 +239,12 @@ func (s *simulation) step(m *simMonitor) {
 		}
 	}
 	if s.now.Before(m.away) {
-		m.dispatcher.Follow(false, false, false, 0, s.now)
+		m.publisher.Follow(view{}, s.now)
 	} else {
-		m.dispatcher.Follow(true, !s.now.Before(s.away), true, others, s.now)
+		m.publisher.Follow(view{reachable: true, listened: !s.now.Before(s.away), present: true, others: others}, s.now)
 	}
-	require.NoError(s, m.dispatcher.Dispatch(s.now))
-	require.NoError(s, m.dispatcher.Investigate(!s.now.Before(s.away) && !s.now.Before(m.away), s.now))
+	require.NoError(s, m.publisher.Dispatch(s.now))
+	require.NoError(s, m.publisher.Investigate(!s.now.Before(s.away) && !s.now.Before(m.away), s.now))
 	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.random.IntN(10) == 0 {
 		m.file, m.revision = saved(s.T, m.outbox), revision
 		m.outbox.investigations.Recorded(m.file.Investigations)

@@ -158,3 +158,8 @@ func (c *ChemBus) closeState() {
 	c.state.Close()
 	c.state = nil
 }
+
+// StatePlace returns where the state file is looked for, and whether that place is given rather than the default.
+func (c *ChemBus) StatePlace() (path string, given bool) {
+	return statefile.Place(c.StateFile, stateName)
+}

@@ -1,0 +1,120 @@
+package chembus
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	zmq "github.com/pebbe/zmq4"
+)
+
+// RetryAfter is the pause before connections that failed are opened again.
+const RetryAfter = time.Second
+
+// Connections are what a Loop keeps open. All methods are called by its goroutine.
+type Connections interface {
+	// Open opens the connections and lets Poll wait for them (see Watch).
+	Open() error
+	// Step waits with Poll for something to happen, and does what is due. After an error all is closed and opened again.
+	Step() error
+	// Close closes what is open.
+	Close()
+}
+
+// Loop is the goroutine that owns a plugin's connections, with the ZeroMQ context that they are in.
+type Loop struct {
+	Context *zmq.Context // made by Init unless it is set
+
+	waker   *Waker
+	poller  *zmq.Poller
+	done    chan struct{} // closed by Stop
+	pending func() bool   // see Stop; to be read after done
+	wg      sync.WaitGroup
+}
+
+// Init makes what connections need. Whoever does not call Start has to call Stop, too.
+func (l *Loop) Init() (err error) {
+	if l.Context == nil {
+		if l.Context, err = zmq.NewContext(); err != nil {
+			return err
+		}
+	}
+	l.done = make(chan struct{})
+	if l.waker, err = NewWaker(l.Context); err != nil {
+		return errors.Join(err, l.Context.Term()) // nothing is open in it
+	}
+	return nil
+}
+
+// Start begins to open the connections and to step. It tells of each error, after which it goes on in RetryAfter.
+func (l *Loop) Start(c Connections, failed func(error)) {
+	l.wg.Go(func() {
+		for {
+			err := c.Open()
+			for err == nil && !(l.Stopping() && (l.pending == nil || !l.pending())) {
+				err = c.Step()
+			}
+			c.Close()
+			if l.Stopping() {
+				return
+			}
+			// ZeroMQ itself handles every fault of the network; this is something like too many open files.
+			failed(err)
+			select {
+			case <-l.done:
+				return
+			case <-time.After(RetryAfter):
+			}
+		}
+	})
+}
+
+// Stopping reports whether Stop was called.
+func (l *Loop) Stopping() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Stop ends the loop when nothing is pending any more, which the loop asks after each step, and frees what it has; nil:
+// at once. It waits for what the connections still send after they were closed.
+func (l *Loop) Stop(pending func() bool) error {
+	l.pending = pending
+	close(l.done)
+	l.Wake()
+	l.wg.Wait()
+	l.waker.Close()
+	err := l.Context.Term()
+	l.Context = nil
+	return err
+}
+
+// Wake ends the wait in Poll. It may be called from any goroutine, also after Stop.
+func (l *Loop) Wake() {
+	l.waker.Wake()
+}
+
+// Watch lets Poll wait for these connections, and for no others.
+func (l *Loop) Watch(connections ...*Connection) {
+	l.poller = zmq.NewPoller()
+	l.poller.Add(l.waker.Socket(), zmq.POLLIN)
+	for _, c := range connections {
+		c.AddTo(l.poller)
+	}
+}
+
+// Poll waits until something happens to a connection, somebody calls Wake, or the time is over.
+func (l *Loop) Poll(timeout time.Duration) error {
+	ready, err := l.poller.Poll(timeout)
+	if err != nil && !Again(err) {
+		return err
+	}
+	if slices.ContainsFunc(ready, func(p zmq.Polled) bool { return p.Socket == l.waker.Socket() }) {
+		l.waker.Drain()
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package chembus
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// testConnections are connections that are none. Each Open and each Step returns what is sent to it.
+type testConnections struct {
+	loop   *Loop
+	opened chan error
+	step   chan error
+	closed atomic.Int32
+}
+
+func (c *testConnections) Open() error {
+	c.loop.Watch()
+	return <-c.opened
+}
+
+func (c *testConnections) Step() error {
+	if err := c.loop.Poll(patience); err != nil {
+		return err
+	}
+	return <-c.step
+}
+
+func (c *testConnections) Close() { c.closed.Add(1) }
+
+func startLoop(t *testing.T) (*testConnections, chan error) {
+	t.Helper()
+	c := &testConnections{loop: new(Loop), opened: make(chan error), step: make(chan error)}
+	failed := make(chan error)
+	require.NoError(t, c.loop.Init())
+	c.loop.Start(c, func(err error) { failed <- err })
+	return c, failed
+}
+
+// TestLoopOpensAgain has a loop fail to open, and then fail in a step.
+func TestLoopOpensAgain(t *testing.T) {
+	c, failed := startLoop(t)
+	cannot := errors.New("cannot")
+	c.opened <- cannot
+	require.Equal(t, cannot, <-failed)
+	c.opened <- nil
+	c.loop.Wake()
+	c.step <- cannot
+	require.Equal(t, cannot, <-failed)
+	require.EqualValues(t, 2, c.closed.Load(), "also what could not be opened")
+	require.NoError(t, c.loop.Stop(nil), "while it waits to try again")
+	require.EqualValues(t, 2, c.closed.Load())
+}
+
+// TestLoopStepsUntilNothingIsPending stops a loop while something is pending.
+func TestLoopStepsUntilNothingIsPending(t *testing.T) {
+	c, _ := startLoop(t)
+	c.opened <- nil
+	var left atomic.Int32
+	left.Store(2)
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.loop.Stop(func() bool { return left.Add(-1) >= 0 }) }()
+	for range 2 { // in addition to the one that was interrupted
+		require.Eventually(t, c.loop.Stopping, patience, time.Millisecond)
+		c.step <- nil
+		c.loop.Wake()
+	}
+	c.step <- nil
+	require.NoError(t, <-stopped)
+	require.EqualValues(t, 1, c.closed.Load())
+	c.loop.Wake() // without effect
+	require.NoError(t, c.loop.Init(), "a plugin can be started again")
+	require.NoError(t, c.loop.Stop(nil))
+}

@@ -1,0 +1,56 @@
+package chembus
+
+import (
+	"time"
+
+	"github.com/influxdata/telegraf"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
+)
+
+// ReturnTimeout is how long nothing that was published may have come back before publishing counts as failed.
+const ReturnTimeout = 30 * time.Second
+
+// PublishLog logs when nothing that is published comes back, with the cause, and when it does again.
+type PublishLog struct {
+	PublishEndpoint, SubscribeEndpoint string
+	Log                                telegraf.Logger
+
+	mute     logging.Problem
+	returned time.Time // as in the last view
+	refusals uint64    // then
+}
+
+// PublishView is what is known of publishing at present.
+type PublishView struct {
+	Effect   string    // of nothing coming back, such as "Gaps cannot be published"
+	Fails    bool      // nothing has come back for ReturnTimeout
+	Returned time.Time // when something came back last
+	Up       bool      // the connection to publish
+	Refusals uint64    // of that connection
+	Hears    bool      // the connection on which it would come back
+}
+
+// Update takes the present view; it is to be called regularly.
+func (l *PublishLog) Update(v PublishView, now time.Time) {
+	if !v.Returned.Equal(l.returned) {
+		l.returned, l.refusals = v.Returned, v.Refusals
+	}
+	switch change, _ := l.mute.Update(v.Fails, now); {
+	case change == logging.Ended:
+		l.Log.Infof("What is published at %q comes back from the bus again", l.PublishEndpoint)
+	case change == logging.None:
+	case v.Refusals > l.refusals:
+		l.Log.Warnf("%s: for %v nothing that was sent to %q has come back. The connection is cut again and again, probably since somebody subscribes "+
+			"to a topic of more than %d bytes, which the bus passes on and ZeroMQ refuses. Find that subscriber",
+			v.Effect, ReturnTimeout, l.PublishEndpoint, SubscriptionLimit)
+	case !v.Up:
+		l.Log.Warnf("%s: no connection to the bus at %q for %v. Check that its proxy runs, and publish_endpoint", v.Effect, l.PublishEndpoint, ReturnTimeout)
+	case !v.Hears:
+		l.Log.Warnf("%s: no connection to the bus at %q, from which what is published comes back, for %v. Check that its proxy runs, and subscribe_endpoint",
+			v.Effect, l.SubscribeEndpoint, ReturnTimeout)
+	default:
+		l.Log.Warnf("%s: for %v nothing that was sent to %q has come back from %q. Check that publish_endpoint and subscribe_endpoint are of one bus, "+
+			"and that it is not in maintenance", v.Effect, ReturnTimeout, l.PublishEndpoint, l.SubscribeEndpoint)
+	}
+}

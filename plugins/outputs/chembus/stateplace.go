@@ -1,8 +1,0 @@
-package chembus
-
-import "github.com/kloros/telegraf-chembus/plugins/common/statefile"
-
-// StatePlace returns where the state file is looked for, and whether that place is given rather than the default.
-func (c *ChemBus) StatePlace() (path string, given bool) {
-	return statefile.Place(c.StateFile, stateName)
-}
