@@ -15,6 +15,8 @@ const (
 	maxSilences = 10_000
 	// maxName bounds the names and ids in the delivery log, in bytes.
 	maxName = 512
+	// longestFlapWindow bounds for how long a component is taken to flap, in seconds.
+	longestFlapWindow = 24 * 60 * 60
 )
 
 // deliveryLog holds what consumers are known to have been told, by this monitor or by another one: which incidents, and
@@ -23,6 +25,7 @@ const (
 type deliveryLog struct {
 	incidents *simplelru.LRU[string, incidentState]
 	silences  *simplelru.LRU[string, silence] // by component
+	flapping  *simplelru.LRU[string, silence] // by component: those that are known to flap
 	revision  uint64                          // changes with the content
 }
 
@@ -39,11 +42,15 @@ type silence struct {
 	Incident  string  `json:"incident"`
 	Since     float64 `json:"since,omitempty"` // epoch seconds by the component's clock: its last beat; 0: not known
 	Until     float64 `json:"until"`           // likewise: it was silent up to then
+
+	// FlapWindow says that it flaps, up to the end of such a time, in seconds, without a silence. Until is by a monitor's
+	// clock then. 0: it does not flap.
+	FlapWindow float64 `json:"flap_window,omitempty"`
 }
 
 // usable reports whether a silence can be kept and sent.
 func (s *silence) usable() bool {
-	sum := s.Since + s.Until
+	sum := s.Since + s.Until + s.FlapWindow
 	return usableName(s.Component) && usableName(s.Incident) && !math.IsNaN(sum) && !math.IsInf(sum, 0)
 }
 
@@ -56,8 +63,13 @@ func newDeliveryLog(maxPending int) (*deliveryLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	silences, err := simplelru.NewLRU[string, silence](min(incidentsPerPending*maxPending, maxSilences), nil)
-	return &deliveryLog{incidents: incidents, silences: silences}, err
+	most := min(incidentsPerPending*maxPending, maxSilences)
+	silences, err := simplelru.NewLRU[string, silence](most, nil)
+	if err != nil {
+		return nil, err
+	}
+	flapping, err := simplelru.NewLRU[string, silence](most, nil)
+	return &deliveryLog{incidents: incidents, silences: silences, flapping: flapping}, err
 }
 
 // Add takes a gap of which consumers were told.
@@ -72,12 +84,15 @@ func (l *deliveryLog) Add(g *gap) {
 	for _, component := range g.components() {
 		l.put(silence{Component: component, Incident: g.incident, Since: g.lastSeen, Until: g.until()})
 	}
+	if g.kind == flapping {
+		l.put(silence{Component: g.component, Incident: g.incident, Until: g.at, FlapWindow: min(g.flapWindow, longestFlapWindow)})
+	}
 }
 
 // Learn takes an entry of another monitor's log.
 func (l *deliveryLog) Learn(s silence) {
 	state, _ := l.incidents.Peek(s.Incident)
-	known, ok := l.silences.Get(s.Component)
+	known, ok := l.entries(&s).Get(s.Component)
 	if !s.usable() || state.ended || ok && s.Until <= known.Until {
 		return
 	}
@@ -88,9 +103,22 @@ func (l *deliveryLog) Learn(s silence) {
 
 func (l *deliveryLog) put(s silence) {
 	if s.usable() {
-		l.silences.Add(s.Component, s)
+		l.entries(&s).Add(s.Component, s)
 		l.revision++
 	}
+}
+
+// entries are those among which a silence belongs.
+func (l *deliveryLog) entries(s *silence) *simplelru.LRU[string, silence] {
+	if s.FlapWindow > 0 {
+		return l.flapping
+	}
+	return l.silences
+}
+
+// Entries returns what is known of all components.
+func (l *deliveryLog) Entries() []silence {
+	return append(l.silences.Values(), l.flapping.Values()...)
 }
 
 func (l *deliveryLog) set(incident string, state incidentState) {
@@ -102,17 +130,24 @@ func (l *deliveryLog) set(incident string, state incidentState) {
 func (l *deliveryLog) Retract(incident string) {
 	l.incidents.Remove(incident)
 	l.removeSilences(incident, nil)
+	for _, s := range l.flapping.Values() {
+		if s.Incident == incident {
+			l.flapping.Remove(s.Component)
+		}
+	}
 }
 
 // Covers reports whether consumers need not be told of an open gap: they know its id, or that each of its components
-// was silent up to a time after the gap's last beat. Nothing was heard since that beat, so it is the same silence.
+// was silent up to a time after the gap's last beat, or flaps. Nothing was heard since that beat, so it is the same
+// silence.
 func (l *deliveryLog) Covers(g *gap) bool {
 	if state, _ := l.incidents.Peek(g.incident); state.delivered {
 		return true
 	}
 	components := g.components()
 	for _, component := range components {
-		if s, ok := l.silences.Peek(component); !ok || !g.neverSeen() && g.lastSeen > s.Until {
+		s, ok := l.silences.Peek(component)
+		if silent := ok && (g.neverSeen() || g.lastSeen <= s.Until); !silent && !l.flaps(component, g) {
 			return false
 		}
 	}
@@ -139,6 +174,7 @@ func (l *deliveryLog) Opened(g *gap) {
 		state.ended = false
 		l.set(g.incident, state)
 	}
+	l.stillFlaps(g)
 	if !known || !state.delivered {
 		return
 	}
@@ -163,6 +199,9 @@ func (l *deliveryLog) Ended(g *gap) bool {
 	}
 	state.ended = true
 	l.set(g.incident, state)
+	if l.stillFlaps(g); g.kind == flapping {
+		l.flapping.Remove(g.component)
+	}
 	if g.members != nil {
 		l.removeSilences(g.incident, nil)
 		return true
@@ -182,5 +221,20 @@ func (l *deliveryLog) removeSilences(incident string, but []string) {
 			l.silences.Remove(s.Component)
 			l.revision++
 		}
+	}
+}
+
+// flaps reports whether consumers know that a component flaps, and the silence of a gap is part of that. The processor that
+// found it publishes nothing of such silences; another one, that has counted fewer of them, has gaps to publish.
+func (l *deliveryLog) flaps(component string, g *gap) bool {
+	f, ok := l.flapping.Peek(component)
+	return ok && math.Max(g.at-g.missing-f.Until, f.Until-g.at) <= f.FlapWindow
+}
+
+// stillFlaps takes a level of a gap of a component that may be known to flap.
+func (l *deliveryLog) stillFlaps(g *gap) {
+	if f, ok := l.flapping.Get(g.component); ok && g.at > f.Until && len(g.components()) > 0 && l.flaps(g.component, g) {
+		f.Until = g.at
+		l.put(f)
 	}
 }

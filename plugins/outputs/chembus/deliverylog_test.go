@@ -375,7 +375,7 @@ func TestHeardGaps(t *testing.T) {
 	c, _ := standard()
 	for _, g := range []*gap{
 		silenceOf("1", "a", 100, 30), ofKind("heartbeat_never_seen", silenceOf("2", "a", 0, 60)), massOf("3", 100, 30, 7, "a", "b"),
-		{incident: "4", open: true, kind: "heartbeat_flapping", zooid: "a", component: "x/a", lastSeen: 100, missing: 30},
+		{incident: "4", open: true, kind: "heartbeat_flapping", zooid: "a", component: "x/a", lastSeen: 100, missing: 30, flapWindow: 600},
 	} {
 		g.at = 140
 		payload, err := c.message(g, time.Unix(140, 0)).Encode()

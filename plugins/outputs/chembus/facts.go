@@ -51,6 +51,9 @@ func (c *ChemBus) facts(g *gap) map[string]any {
 	if g.threshold > 0 {
 		facts["threshold_seconds"] = bus.Float(g.threshold)
 	}
+	if g.flapWindow > 0 {
+		facts["flap_window_seconds"] = bus.Float(g.flapWindow)
+	}
 	for name, value := range map[string]string{"severity": g.severity, "niche": g.niche, "host": g.host, "unit": g.unit} {
 		if value != "" {
 			facts[name] = value

@@ -37,6 +37,7 @@ type gap struct {
 
 	niche, host string   // empty: not known, as those below
 	threshold   float64  // seconds; 0: not known
+	flapWindow  float64  // seconds; of a component that flaps: it does up to the end of such a time without a silence
 	actions     []string // that are recommended
 	unit        string   // of systemd that runs the component
 }
@@ -88,6 +89,7 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 	g.niche, _ = m.GetTag("niche")
 	g.host, _ = m.GetTag("host")
 	g.threshold, _ = number(m, "threshold_s")
+	g.flapWindow, _ = number(m, "flap_window_s")
 	g.unit = text(m, "unit")
 	if actions := text(m, "actions"); actions != "" && json.Unmarshal([]byte(actions), &g.actions) != nil {
 		return nil, `has no JSON array of texts in field "actions"`
@@ -99,13 +101,14 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 func heardGap(payload []byte) *gap {
 	m, ok := bus.ParseMessage(string(payload))
 	var facts struct {
-		GapType        string   `json:"gap_type"`
-		Zooid          string   `json:"zooid"`
-		Component      string   `json:"component"`
-		LastSeen       float64  `json:"last_seen"`
-		MissingSeconds float64  `json:"missing_seconds"`
-		Members        []string `json:"members"`
-		MemberCount    int64    `json:"member_count"`
+		GapType           string   `json:"gap_type"`
+		Zooid             string   `json:"zooid"`
+		Component         string   `json:"component"`
+		LastSeen          float64  `json:"last_seen"`
+		MissingSeconds    float64  `json:"missing_seconds"`
+		Members           []string `json:"members"`
+		MemberCount       int64    `json:"member_count"`
+		FlapWindowSeconds float64  `json:"flap_window_seconds"`
 	}
 	if !ok || !usableName(m.IncidentID) || math.IsNaN(m.TS) || m.DecodeFacts(&facts) != nil {
 		return nil
@@ -113,7 +116,7 @@ func heardGap(payload []byte) *gap {
 	g := &gap{
 		incident: m.IncidentID, open: true, kind: facts.GapType, zooid: facts.Zooid,
 		component: cmp.Or(facts.Component, facts.Zooid), lastSeen: facts.LastSeen, missing: facts.MissingSeconds, at: m.TS,
-		members: facts.Members, count: facts.MemberCount,
+		members: facts.Members, count: facts.MemberCount, flapWindow: facts.FlapWindowSeconds,
 	}
 	if len(g.components()) == 0 {
 		return nil

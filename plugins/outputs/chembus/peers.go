@@ -213,7 +213,7 @@ func (p *peers) Talk(log *deliveryLog) []peerMessage {
 // wholeLog returns the delivery log in messages, one at least.
 func (p *peers) wholeLog(log *deliveryLog) []peerMessage {
 	var messages []peerMessage
-	for entries := range slices.Chunk(log.silences.Values(), maxEntries) {
+	for entries := range slices.Chunk(log.Entries(), maxEntries) {
 		messages = append(messages, p.message())
 		messages[len(messages)-1].Log = entries
 	}

@@ -60,6 +60,7 @@ type simulation struct {
 	private  int                        // messages on private topics
 	seen     map[string]time.Time       // incidents
 	handled  map[string][]string        // incidents by zooid
+	kinds    map[string][]string        // their types
 	asked    map[string]int             // investigations by zooid
 	later    map[time.Duration][]func() // by steps from the start
 	start    time.Time
@@ -69,7 +70,7 @@ func newSimulation(t *testing.T, seed uint64, monitors int) *simulation {
 	t.Helper()
 	s := &simulation{
 		T: t, random: rand.New(rand.NewPCG(seed, 0)), now: now, start: now,
-		seen: make(map[string]time.Time), handled: make(map[string][]string), asked: make(map[string]int), later: make(map[time.Duration][]func()),
+		seen: make(map[string]time.Time), handled: make(map[string][]string), kinds: make(map[string][]string), asked: make(map[string]int), later: make(map[time.Duration][]func()),
 	}
 	for range monitors {
 		m := &simMonitor{levels: make(map[string]*gap)}
@@ -205,6 +206,7 @@ func (s *simulation) deliver(m simMessage) {
 		if at, ok := s.seen[*payload.IncidentID]; !ok || s.now.Sub(at) > simMemory {
 			zooid := payload.Facts["zooid"].(string)
 			s.handled[zooid] = append(s.handled[zooid], *payload.IncidentID)
+			s.kinds[zooid] = append(s.kinds[zooid], payload.Facts["gap_type"].(string))
 		}
 		s.seen[*payload.IncidentID] = s.now
 	}

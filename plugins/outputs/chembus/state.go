@@ -84,7 +84,7 @@ func (c *ChemBus) openState() error {
 
 // State returns what is to survive a restart.
 func (o *outbox) State() *savedState {
-	s := &savedState{Version: stateVersion, Silences: o.log.silences.Values(), Counts: o.Totals(), Investigations: o.investigations.State()}
+	s := &savedState{Version: stateVersion, Silences: o.log.Entries(), Counts: o.Totals(), Investigations: o.investigations.State()}
 	for _, incident := range o.log.incidents.Keys() {
 		if state, _ := o.log.incidents.Peek(incident); state.delivered {
 			s.Incidents = append(s.Incidents, savedIncident{incident, state.ended})

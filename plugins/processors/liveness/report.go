@@ -142,6 +142,9 @@ func (l *Liveness) gapFields(b *bus, f *detector.Finding) map[string]any {
 		// Which tags name it a reader of the metric cannot know.
 		fields["component"] = detector.Name(f.Key)
 	}
+	if g.Type == detector.HeartbeatFlapping {
+		fields["flap_window_s"] = g.FlapWindow.Seconds()
+	}
 	if g.Type == detector.HeartbeatOutage {
 		fields["members"] = l.encode(g.Members)
 		fields["member_count"] = g.Size

@@ -30,11 +30,12 @@ type Gap struct {
 	Missing    time.Duration `json:"missing,omitempty"`   // observed silence since then
 	Threshold  time.Duration `json:"threshold,omitempty"`
 	Severity   string        `json:"severity,omitempty"`
-	Actions    []string      `json:"actions,omitempty"` // that are recommended
-	Unit       string        `json:"unit,omitempty"`    // of systemd; empty: not known, or there are several
-	Reason     string        `json:"reason,omitempty"`  // for a person
-	Members    []string      `json:"members"`           // names; of an outage only, and not more than maxMembers of them
-	Size       int           `json:"size,omitempty"`    // number of members
+	Actions    []string      `json:"actions,omitempty"`     // that are recommended
+	Unit       string        `json:"unit,omitempty"`        // of systemd; empty: not known, or there are several
+	Reason     string        `json:"reason,omitempty"`      // for a person
+	Members    []string      `json:"members"`               // names; of an outage only, and not more than maxMembers of them
+	Size       int           `json:"size,omitempty"`        // number of members
+	FlapWindow time.Duration `json:"flap_window,omitempty"` // of HeartbeatFlapping: it ends after such a time without a silence
 }
 
 // flaps is what is known of the recent gaps of one component.
@@ -138,6 +139,7 @@ func (d *Detector) gap(c *component, kind GapType, id string, open bool, missing
 		g.Threshold = d.config.ExpectWithin
 		g.Reason = fmt.Sprintf("no heartbeat from %q yet, expected within %g s", name, g.Threshold.Seconds())
 	case HeartbeatFlapping:
+		g.FlapWindow = d.config.FlapWindow
 		g.Reason = fmt.Sprintf("the heartbeat of %q comes and goes, %d gaps within %g s", name, d.config.FlapCount, d.config.FlapWindow.Seconds())
 	default:
 		g.Reason = fmt.Sprintf("no heartbeat from %q for %.1f s, threshold %g s", name, missing.Seconds(), c.threshold.Seconds())
