@@ -24,10 +24,15 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
+const fleetFolder = root + "/cmd/telegraf-chembus/fleet"
+
 // fleet is a NATS server, a central Telegraf and hosts with a bus and a Telegraf each, with the fleet's unchanged drop-ins.
 type fleet struct {
 	*testing.T
 	nats       *nats.Server
+	env        []string // of the commands of the documentation
+	edge       string   // the drop-in of the hosts
+	dropIn     string   // the drop-in of the central Telegraf
 	central    *telegraf.Telegraf
 	centralDir string // of its configuration and state
 	seen       string // the file that it writes its metrics to
@@ -47,64 +52,84 @@ type fleetHost struct {
 // newFleet starts a fleet whose central processor has further options.
 func newFleet(t *testing.T, hosts int, options string) *fleet {
 	t.Helper()
+	f := newServer(t)
+	f.shell("./streams.sh")
+	f.startCentral("central-a", quick+options)
+	for i := range hosts {
+		f.addHost(fmt.Sprintf("host%d", i))
+	}
+	f.waitUp()
+	return f
+}
+
+// newServer starts a fleet's NATS server, with further blocks in its configuration.
+func newServer(t *testing.T, blocks ...string) *fleet {
+	t.Helper()
 	t.Parallel()
-	f := &fleet{T: t, seen: filepath.Join(t.TempDir(), "metrics.out")}
+	f := &fleet{
+		T: t, edge: filepath.Join(fleetFolder, "edge.conf"), dropIn: filepath.Join(fleetFolder, "central.conf"),
+		centralDir: t.TempDir(), seen: filepath.Join(t.TempDir(), "metrics.out"),
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	var err error
-	f.nats, err = nats.Start(ctx, nats.Binary(t, root), t.TempDir())
+	f.nats, err = nats.Start(ctx, nats.Binary(t, root), t.TempDir(), blocks...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = f.nats.Stop() })
-	f.shell("./streams.sh")
-	f.centralDir = t.TempDir()
-	f.startCentral("central-a", quick+options)
-	for i := range hosts {
-		f.hosts = append(f.hosts, f.addHost(fmt.Sprintf("host%d", i)))
-	}
+	return f
+}
+
+// another returns the same fleet for a further central Telegraf.
+func (f *fleet) another() *fleet {
+	other := *f
+	other.centralDir, other.seen = f.TempDir(), filepath.Join(f.TempDir(), "metrics.out")
+	return &other
+}
+
+// waitUp waits until the central Telegraf has heard of all components of all hosts.
+func (f *fleet) waitUp() {
+	f.Helper()
 	for _, h := range f.hosts {
 		for _, name := range h.zooids {
 			f.wait(name+" of "+h.name+" is up", func() bool { return f.count("liveness,", "host="+h.name, "zooid="+name, `state="up"`) > 0 })
 		}
 	}
-	return f
 }
 
 // shell runs a command of the documentation in the folder of the fleet, with the nats program beside the server.
 func (f *fleet) shell(command string) string {
 	f.Helper()
 	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir = filepath.Join(root, "cmd", "telegraf-chembus", "fleet")
-	cmd.Env = append(os.Environ(), "NATS_URL="+f.nats.URL(), "HOME="+f.TempDir(),
-		"PATH="+filepath.Dir(nats.Binary(f.T, root))+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd.Dir = fleetFolder
+	cmd.Env = slices.Concat(os.Environ(), []string{"NATS_URL=" + f.nats.URL(), "HOME=" + f.TempDir(),
+		"PATH=" + filepath.Dir(nats.Binary(f.T, root)) + string(os.PathListSeparator) + os.Getenv("PATH")}, f.env)
 	output, err := cmd.CombinedOutput()
 	require.NoError(f, err, "%s: %s", command, output)
 	return string(output)
 }
 
 // startCentral starts a central Telegraf.
-func (f *fleet) startCentral(name, options string) {
+func (f *fleet) startCentral(name, options string, env ...string) {
 	f.Helper()
-	f.central = f.start("central.conf", f.centralDir, options, fmt.Sprintf(`
+	f.central = f.start(f.dropIn, f.centralDir, options, fmt.Sprintf(`
 [[outputs.file]]
   files = [%q]
   namepass = ["liveness", "liveness_gap"]
-`, f.seen), "FLEET_CENTRAL="+name)
+`, f.seen), append(env, "FLEET_CENTRAL="+name)...)
 }
 
 // start starts a Telegraf with a drop-in of the fleet.
 func (f *fleet) start(dropIn, dir, options, blocks string, env ...string) *telegraf.Telegraf {
 	f.Helper()
-	path, err := filepath.Abs(filepath.Join(root, "cmd", "telegraf-chembus", "fleet", dropIn))
-	require.NoError(f, err)
 	p, err := telegraf.Start(telegraf.Config{
-		Binary: telegraf.Binary(f.T, root), Plugins: plugins, Dir: dir, DropIn: path, Options: options,
+		Binary: telegraf.Binary(f.T, root), Plugins: plugins, Dir: dir, DropIn: dropIn, Options: options,
 		Agent: quickAgent + blocks, Env: append(env, "NATS_URL="+f.nats.URL()),
 	})
 	require.NoError(f, err)
 	f.Cleanup(func() {
 		err := p.Stop()
 		if f.Failed() {
-			f.Logf("the log of Telegraf with %s %v:\n%s", dropIn, env, p.Output())
+			f.Logf("the log of Telegraf with %s %v:\n%s", filepath.Base(dropIn), env, p.Output())
 		} else if !strings.Contains(fmt.Sprint(err), "killed") {
 			assert.NoError(f, err, "telegraf must exit by itself")
 		}
@@ -112,7 +137,7 @@ func (f *fleet) start(dropIn, dir, options, blocks string, env ...string) *teleg
 	return p
 }
 
-func (f *fleet) addHost(name string) *fleetHost {
+func (f *fleet) addHost(name string) {
 	f.Helper()
 	h := &fleetHost{scene: &scene{T: f.T}, name: name, dir: f.TempDir()}
 	var err error
@@ -129,13 +154,13 @@ func (f *fleet) addHost(name string) *fleetHost {
 		require.NoError(f, h.colony.Add(z))
 	}
 	h.zooids = h.colony.Names()
-	return h
+	f.hosts = append(f.hosts, h)
 }
 
 // startEdge starts the Telegraf of a host.
 func (f *fleet) startEdge(h *fleetHost) {
 	f.Helper()
-	h.telegraf = f.start("edge.conf", h.dir, quick, "", append(h.env(), "FLEET_HOST="+h.name)...)
+	h.telegraf = f.start(f.edge, h.dir, quick, "", append(h.env(), "FLEET_HOST="+h.name)...)
 }
 
 func (f *fleet) wait(what string, condition func() bool) {
@@ -159,8 +184,7 @@ func (f *fleet) count(texts ...string) int {
 // was off for longer than the threshold, which is no silence of anybody.
 func TestFleet(t *testing.T) {
 	f := newFleet(t, 3, "")
-	other := *f
-	other.centralDir, other.seen = t.TempDir(), filepath.Join(t.TempDir(), "metrics.out")
+	other := f.another()
 	other.startCentral("central-b", quick)
 	victims := map[*fleetHost][]string{}
 	kill := func(h *fleetHost, name string) {
@@ -272,11 +296,11 @@ func TestFleetCentralIsLost(t *testing.T) {
 	require.Equal(t, []string{first.zooids[0], first.zooids[2]}, zooidsOf(first.gaps.Received()))
 	require.Equal(t, []string{second.zooids[1]}, zooidsOf(second.gaps.Received()))
 
-	document, err := markdown.Read(filepath.Join(root, "cmd", "telegraf-chembus", "fleet", "fleet.md"))
+	document, err := markdown.Read(filepath.Join(fleetFolder, "fleet.md"))
 	require.NoError(t, err)
 	var commands []string
 	for _, command := range document.Commands {
-		if strings.HasPrefix(command, "nats ") {
+		if strings.HasPrefix(command, "nats consumer ") {
 			commands = append(commands, command)
 			require.Contains(t, f.shell("nats consumer ls BEATS --names"), "central-a")
 			f.shell(command)

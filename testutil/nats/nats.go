@@ -43,6 +43,7 @@ type Server struct {
 	Address     string // host:port
 	MQTT        string // host:port of its listener for MQTT
 	binary, dir string
+	blocks      string // of its configuration
 }
 
 const configuration = `
@@ -50,6 +51,7 @@ server_name: test
 listen: %q
 jetstream { store_dir: %q }
 mqtt { listen: %q }
+%s
 `
 
 // Info is what a server tells a client that connects.
@@ -58,8 +60,9 @@ type Info struct {
 	JetStream bool   `json:"jetstream"`
 }
 
-// Start starts a server on free ports of the loopback, with its streams in dir, and waits until it answers.
-func Start(ctx context.Context, binary, dir string) (*Server, error) {
+// Start starts a server on free ports of the loopback, with its streams in dir and further blocks in its configuration, and
+// waits until it answers.
+func Start(ctx context.Context, binary, dir string, blocks ...string) (*Server, error) {
 	for {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -70,7 +73,7 @@ func Start(ctx context.Context, binary, dir string) (*Server, error) {
 			listener.Close()
 			return nil, err
 		}
-		s := &Server{Address: listener.Addr().String(), MQTT: mqtt.Addr().String(), binary: binary, dir: dir}
+		s := &Server{Address: listener.Addr().String(), MQTT: mqtt.Addr().String(), binary: binary, dir: dir, blocks: strings.Join(blocks, "\n")}
 		listener.Close()
 		mqtt.Close()
 		// Another process may have taken a port meanwhile.
@@ -90,7 +93,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	file := filepath.Join(s.dir, "nats.conf")
 	err := errors.Join(
 		os.MkdirAll(s.dir, 0o700),
-		os.WriteFile(file, fmt.Appendf(nil, configuration, s.Address, s.dir, s.MQTT), 0o600),
+		os.WriteFile(file, fmt.Appendf(nil, configuration, s.Address, s.dir, s.MQTT, s.blocks), 0o600),
 	)
 	if err != nil {
 		return err

@@ -1,10 +1,13 @@
 #!/bin/sh
 # Creates the two streams of a fleet, once, before the first Telegraf is started. NATS_URL names a server; REPLICAS is 3 in a
-# cluster of three.
+# cluster of three, PARTITIONS the number of partitions.
 set -eu
 
-# The window: how long heartbeats are kept for a central Telegraf that does not run.
-nats stream add BEATS --subjects 'beats.*' --storage file --retention limits --discard old \
+# The window: how long heartbeats are kept for a central Telegraf that does not run. What HOST publishes on beats.HOST is
+# kept as fleet.PARTITION.HOST.
+nats stream add BEATS --subjects 'beats.*,fleet.*.*' --storage file --retention limits --discard old \
+	--transform-source 'beats.*' \
+	--transform-destination "fleet.{{partition(${PARTITIONS:-16},1)}}.{{wildcard(1)}}" \
 	--max-age 10m --replicas "${REPLICAS:-1}" --defaults
 # The last message of each incident.
 nats stream add GAPS --subjects 'gaps.*.*' --storage file --retention limits --discard old \
