@@ -37,6 +37,7 @@ func FuzzParseHeartbeat(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		requirePlainIsRight(t, string(payload))
+		requireLayoutsAreRight(t, new(HeartbeatParser), onTheWire, string(payload), onTheWire, string(payload))
 		beat, reject := ParseHeartbeat(string(payload))
 		if reject != "" {
 			require.Contains(t, Rejects, reject)

@@ -26,7 +26,8 @@ type Heartbeat struct {
 	Uptime         float64 // seconds; NaN if missing or impossible
 }
 
-// ParseHeartbeat reads the payload of a heartbeat. The reason is empty if it is one.
+// ParseHeartbeat reads the payload of a heartbeat. The reason is empty if it is one. For many of them there is
+// HeartbeatParser.
 //
 // The components are written in Python, whose JSON may hold the tokens NaN and Infinity: they count as missing
 // values, not as an error, because a component that sends them is alive. Of a repeated key the last

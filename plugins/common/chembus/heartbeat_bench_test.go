@@ -20,6 +20,17 @@ func BenchmarkParsePlain(b *testing.B) {
 	}
 }
 
+// BenchmarkParseLaidOut reads one like the one before.
+func BenchmarkParseLaidOut(b *testing.B) {
+	b.ReportAllocs()
+	var p HeartbeatParser
+	for b.Loop() {
+		if _, reject := p.Parse(onTheWire); reject != "" {
+			b.Fatal(reject)
+		}
+	}
+}
+
 // BenchmarkParseAny reads the same in the general way.
 func BenchmarkParseAny(b *testing.B) {
 	b.ReportAllocs()

@@ -50,26 +50,31 @@ func TestNotPlain(t *testing.T) {
 	}
 }
 
+// damaged returns a heartbeat of which some bytes were changed, lost or repeated.
+func damaged(random *rand.Rand) string {
+	const pieces = "{}[]\",:.-+eE0123456789 \\nulltruefalse\x00\x7f\xff"
+	damaged := []byte(onTheWire)
+	for range 1 + random.IntN(3) {
+		at := random.IntN(len(damaged))
+		switch random.IntN(3) {
+		case 0:
+			damaged[at] = pieces[random.IntN(len(pieces))]
+		case 1:
+			damaged = append(damaged[:at], damaged[at+1:]...)
+		case 2:
+			end := min(at+random.IntN(30), len(damaged))
+			damaged = append(damaged[:end:end], damaged[at:]...)
+		}
+	}
+	return string(damaged)
+}
+
 // Whatever becomes of a payload on its way: the plain way never reads anything else than the general way.
 func TestDamagedPayloadsAreReadAlike(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	const pieces = "{}[]\",:.-+eE0123456789 \\nulltruefalse\x00\x7f\xff"
 	plain := 0
 	for range 100_000 {
-		damaged := []byte(onTheWire)
-		for range 1 + random.IntN(3) {
-			at := random.IntN(len(damaged))
-			switch random.IntN(3) {
-			case 0:
-				damaged[at] = pieces[random.IntN(len(pieces))]
-			case 1:
-				damaged = append(damaged[:at], damaged[at+1:]...)
-			case 2:
-				end := min(at+random.IntN(30), len(damaged))
-				damaged = append(damaged[:end:end], damaged[at:]...)
-			}
-		}
-		if requirePlainIsRight(t, string(damaged)) {
+		if requirePlainIsRight(t, damaged(random)) {
 			plain++
 		}
 	}

@@ -30,6 +30,7 @@ type collector struct {
 
 	start  time.Time
 	clock  *observationClock
+	parser bus.HeartbeatParser
 	zooids zooids
 	seed   maphash.Seed
 	counts counts
@@ -276,7 +277,7 @@ func (c *collector) followMaintenance(now time.Time) {
 func (c *collector) heartbeat(payload []byte, now time.Time) bus.Reject {
 	// What is to be kept of it is cloned.
 	text := unsafe.String(unsafe.SliceData(payload), len(payload)) //nolint:gosec // a copy of each payload costs as much as reading it
-	beat, reject := bus.ParseHeartbeat(text)
+	beat, reject := c.parser.Parse(text)
 	if reject != "" {
 		return reject
 	}
