@@ -65,6 +65,9 @@ func TestInPieces(t *testing.T) {
 		if rapid.Bool().Draw(t, "adaptive") {
 			w.adapt(t)
 		}
+		if rapid.Bool().Draw(t, "watch") {
+			w.watch(t)
+		}
 		whole, pieces := New(&w.Config, ""), New(&w.Config, "")
 		for i, in := range w.inputs {
 			if in.restart && in.beat == nil && !in.kill && in.stop == "" {
@@ -86,6 +89,9 @@ func TestRepeated(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "adaptive") {
 			w.adapt(t)
+		}
+		if rapid.Bool().Draw(t, "watch") {
+			w.watch(t)
 		}
 		once, again := New(&w.Config, ""), New(&w.Config, "")
 		unknown := make(map[int]bool) // stops of components that were not known, or had retired

@@ -113,6 +113,23 @@ type feed struct {
 
 type moment struct{ observed, real time.Duration }
 
+// watch makes it one of a watch, up to the first restart of the input: only ticks move the clock, beats come at any time
+// between two of them, and a component may have to beat several times before its silence is a gap.
+func (w *world) watch(t *rapid.T) {
+	w.TicksOnly, w.SameWithin, w.MinBeats = true, step/2, rapid.Int64Range(0, 3).Draw(t, "min beats")
+	first := w.inputs[0].run
+	if end := slices.IndexFunc(w.inputs, func(in input) bool { return in.run != first }); end >= 0 {
+		w.inputs = w.inputs[:end]
+	}
+	w.inputs = slices.DeleteFunc(w.inputs, func(in input) bool { return in.kill || in.stop != "" })
+	for i := range w.inputs {
+		if in := &w.inputs[i]; in.beat != nil {
+			in.observed += time.Duration(rapid.Int64Range(0, int64(step)-1).Draw(t, "after the tick"))
+			in.beat.Observed = in.observed
+		}
+	}
+}
+
 // drawInputs lets time pass in short steps, after which there is a tick, and lets things happen between.
 func (w *world) drawInputs(t *rapid.T) {
 	s := &feed{ended: -1, run: rapid.Int64Range(0, 1).Draw(t, "run")}
