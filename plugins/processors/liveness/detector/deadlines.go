@@ -1,7 +1,10 @@
 package detector
 
 import (
+	"cmp"
 	"container/heap"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,8 +19,10 @@ type deadlines struct {
 
 	slot  int64                  // the last one that was opened
 	slots map[int64][]*component // those after it
-	soon  queue                  // of those up to it
-	spare []*component           // an empty slot, to be used again
+	due   []deadline             // those that waited in it, in order, from the index next on
+	next  int
+	soon  queue        // those that were added for it, or for an earlier one, when it was open
+	spare []*component // an empty slot, to be used again
 }
 
 // slotWidth is the time that one slot stands for.
@@ -59,8 +64,7 @@ func (d *deadlines) Add(c *component, at time.Duration) {
 // when there is none.
 func (d *deadlines) Expired(now time.Duration) *component {
 	for {
-		for len(d.soon) > 0 && d.soon[0].at < now {
-			first := heap.Pop(&d.soon).(deadline)
+		for first, ok := d.pop(now); ok; first, ok = d.pop(now) {
 			// An entry that was overtaken by an earlier one of the same component is void.
 			if c := first.component; c.queued && c.queuedAt == first.at {
 				c.queued = false
@@ -74,7 +78,20 @@ func (d *deadlines) Expired(now time.Duration) *component {
 	}
 }
 
-// open opens the next slot that is not empty, or the last.
+// pop removes and returns the earliest entry, if it is for a time before now.
+func (d *deadlines) pop(now time.Duration) (first deadline, ok bool) {
+	waited := d.next < len(d.due) && d.due[d.next].at < now
+	if len(d.soon) > 0 && d.soon[0].at < now && (!waited || d.soon[0].compare(d.due[d.next]) < 0) {
+		return heap.Pop(&d.soon).(deadline), true
+	}
+	if waited {
+		first, d.due[d.next] = d.due[d.next], deadline{}
+		d.next++
+	}
+	return first, waited
+}
+
+// open opens the next slot that is not empty, or the last. All entries of the one before have expired.
 func (d *deadlines) open(last int64) {
 	d.slot++
 	if last-d.slot > int64(len(d.slots)) {
@@ -88,6 +105,7 @@ func (d *deadlines) open(last int64) {
 		return
 	}
 	delete(d.slots, d.slot)
+	d.due, d.next = d.due[:0], 0
 	for _, c := range waiting {
 		if !c.queued || slotOf(c.queuedAt) != d.slot {
 			continue // overtaken, too
@@ -96,28 +114,36 @@ func (d *deadlines) open(last int64) {
 		if d.Next != nil {
 			next = max(next, d.Next(c))
 		}
+		if slotOf(next) == d.slot {
+			c.queuedAt = next
+			d.due = append(d.due, deadline{at: next, component: c})
+			continue
+		}
 		c.queued = false
 		if next != never {
 			d.Add(c, next)
 		}
 	}
+	slices.SortFunc(d.due, deadline.compare) // which is quick, for most are in order
 	clear(waiting)
 	d.spare = waiting[:0]
 }
 
-// queue is in the order of time, and of the name where that is the same: so it is the same in every detector.
-// It is a heap.Interface.
+// compare is in the order of time, and of the name where that is the same: so it is the same in every detector.
+func (e deadline) compare(o deadline) int {
+	if e.at != o.at {
+		return cmp.Compare(e.at, o.at)
+	}
+	return strings.Compare(e.component.key, o.component.key)
+}
+
+// queue is a heap.Interface.
 type queue []deadline
 
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	if q[i].at != q[j].at {
-		return q[i].at < q[j].at
-	}
-	return q[i].component.key < q[j].component.key
-}
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(deadline)) }
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].compare(q[j]) < 0 }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)        { *q = append(*q, x.(deadline)) }
 func (q *queue) Pop() any {
 	last := len(*q) - 1
 	x := (*q)[last]

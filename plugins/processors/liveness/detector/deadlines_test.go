@@ -30,6 +30,34 @@ func TestDeadlines(t *testing.T) {
 	require.Zero(t, entries(&d))
 }
 
+// TestDeadlinesWithinASecond adds some before their second comes, and some in it: they expire in the order of time, and of the
+// name where that is the same.
+func TestDeadlinesWithinASecond(t *testing.T) {
+	var d deadlines
+	components := make(map[string]*component)
+	add := func(key string, at time.Duration) {
+		if components[key] == nil {
+			components[key] = &component{key: key}
+		}
+		d.Add(components[key], at)
+	}
+	second := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	add("d", second(1.8))
+	add("c", second(1.6))
+	add("b", second(1.6))
+	add("a", second(1.2))
+	require.Nil(t, d.Expired(second(1.1)))
+	add("e", second(1.4))
+	add("d", second(1.3)) // earlier than before
+	add("f", second(1.6))
+	var order []string
+	for c := d.Expired(second(1.9)); c != nil; c = d.Expired(second(1.9)) {
+		order = append(order, c.key)
+	}
+	require.Equal(t, []string{"a", "d", "e", "b", "c", "f"}, order)
+	require.Zero(t, entries(&d))
+}
+
 // TestBeatsDoNotFillTheQueue shows that the queue stays small however many beats come.
 func TestBeatsDoNotFillTheQueue(t *testing.T) {
 	d := New(&config, "")
@@ -42,7 +70,7 @@ func TestBeatsDoNotFillTheQueue(t *testing.T) {
 
 // entries is how many entries there are, void ones too.
 func entries(d *deadlines) int {
-	n := len(d.soon)
+	n := len(d.soon) + len(d.due) - d.next
 	for _, waiting := range d.slots {
 		n += len(waiting)
 	}
