@@ -15,6 +15,8 @@ import (
 type Connection struct {
 	// Listeners tells who listens to the topics that a publisher was opened for. Nil for a subscriber.
 	Listeners *Subscriptions
+	// OnLoss, if set, is called by Update when the link was lost.
+	OnLoss func()
 
 	endpoint  string
 	socket    *zmq.Socket
@@ -161,6 +163,9 @@ func (c *Connection) followLink(now time.Time) {
 		case zmq.EVENT_DISCONNECTED:
 			if c.wasUp = c.up; c.wasUp {
 				c.losses++
+				if c.OnLoss != nil {
+					c.OnLoss()
+				}
 			}
 			c.pause = reconnectInterval
 			if !c.up || now.Sub(c.since) < stableAfter {

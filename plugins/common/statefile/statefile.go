@@ -18,6 +18,8 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/influxdata/telegraf"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 // DefaultDirectory is where state is kept if systemd names no directory.
@@ -86,8 +88,31 @@ func Read(path string, state any) (saved time.Time, err error) {
 
 // File is a locked state file.
 type File struct {
-	path string
-	lock *flock.Flock
+	path    string
+	lock    *flock.Flock
+	problem logging.Problem // it cannot be written
+}
+
+// OpenIn opens the state file of a plugin in its place (see Path), where it may have had a former name (empty: it had
+// none). It is nil if nothing is kept.
+func OpenIn(configured, name, former string, log telegraf.Logger) (*File, error) {
+	path, ok := Path(configured, name, log)
+	if !ok {
+		return nil, nil
+	}
+	file, err := Open(path)
+	if err == nil && configured == "" && former != "" {
+		if _, err = file.TakeOver(former); err != nil {
+			file.Close()
+		}
+	}
+	if errors.Is(err, ErrLocked) {
+		err = fmt.Errorf("the state file %q is in use by another process; give each plugin a state_file of its own", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
 }
 
 // Open locks the file, which need not exist, in a directory that must. The error is ErrLocked if
@@ -217,6 +242,20 @@ func (f *File) Save(state any) error {
 		return fmt.Errorf("writing the state file %q: %w", f.path, explain(f.path, err))
 	}
 	return nil
+}
+
+// Keep saves the state as Save does. It logs when that begins to fail, and when it works again; what is how the log calls
+// the state, and effect what a restart would do without it.
+func (f *File) Keep(state any, what, effect string, log telegraf.Logger) error {
+	err := f.Save(state)
+	switch change, _ := f.problem.Update(err != nil, time.Now()); change {
+	case logging.Began:
+		log.Errorf("The %s cannot be saved, and a restart would %s: %v", what, effect, err)
+	case logging.Ended:
+		log.Infof("The %s is saved again", what)
+	case logging.None:
+	}
+	return err
 }
 
 func (f *File) replace(content []byte) error {

@@ -28,7 +28,6 @@ type hearing struct {
 	dropped          int  // and those there was no room for
 	droppedTotal     uint64
 	losses, refusals uint64 // of connections that were closed
-	seen             uint64 // losses of the present one
 	lost             bool   // the connection is, or what was received on the former one is not read yet
 }
 
@@ -48,7 +47,9 @@ func newHearing(c *ChemBus, what, effect string, limit int, topics ...string) *h
 
 func (h *hearing) open(c *ChemBus) (err error) {
 	h.connection, err = bus.NewSubscriber(c.loop.Context, c.subscribeEndpoint, c.keys, socketSizeFactor*int64(c.MaxMessageSize), h.topics...)
-	h.seen = 0
+	if err == nil {
+		h.connection.OnLoss = func() { h.lost = true }
+	}
 	return err
 }
 
@@ -83,13 +84,7 @@ func (h *hearing) receive() error {
 		h.more = b.Full()
 	}
 	h.droppedTotal += uint64(h.dropped)
-	if err := h.connection.Update(time.Now()); err != nil {
-		return err
-	}
-	if losses := h.connection.Losses(); losses != h.seen {
-		h.seen, h.lost = losses, true
-	}
-	return nil
+	return h.connection.Update(time.Now())
 }
 
 // empty reports whether everything that had come was read.

@@ -70,7 +70,6 @@ type ChemBus struct {
 	saved         totals          // last in the file
 	savedRevision uint64
 	nextSave      time.Time
-	saveProblem   logging.Problem
 
 	mu                 sync.Mutex // guards what follows
 	outbox             *outbox
@@ -95,25 +94,26 @@ func (c *ChemBus) Init() error {
 	if c.keys, err = c.Curve.Load(); err != nil {
 		return err
 	}
-	problem, timeout := &option.Error{}, time.Duration(c.ConfirmTimeout)
+	timeout := time.Duration(c.ConfirmTimeout)
 	switch {
 	case len(c.Signal) < 2: // it is heard by a prefix
-		problem.Name, problem.Problem = "signal", fmt.Sprintf("%q is too short", c.Signal)
-		problem.Allowed = `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`
+		return &option.Error{
+			Name: "signal", Problem: fmt.Sprintf("%q is too short", c.Signal),
+			Allowed: `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`,
+		}
 	case math.IsNaN(c.Intensity) || math.IsInf(c.Intensity, 0):
-		problem.Name, problem.Problem = "intensity", "is no number that JSON can hold"
-		problem.Allowed = "use a finite number such as 1.0"
+		return &option.Error{Name: "intensity", Problem: "is no number that JSON can hold", Allowed: "use a finite number such as 1.0"}
 	case c.MaxPending < 1 || c.MaxPending > mostPending:
-		problem.Name, problem.Problem = "max_pending", fmt.Sprintf("%d is out of range", c.MaxPending)
-		problem.Allowed = fmt.Sprintf("use 1 to %d", mostPending)
+		return &option.Error{
+			Name: "max_pending", Problem: fmt.Sprintf("%d is out of range", c.MaxPending), Allowed: fmt.Sprintf("use 1 to %d", mostPending),
+		}
 	case timeout < shortestConfirmTimeout:
-		problem = option.TooSmall("confirm_timeout", timeout, shortestConfirmTimeout)
+		return option.TooSmall("confirm_timeout", timeout, shortestConfirmTimeout)
 	case timeout > longestConfirmTimeout:
-		problem.Name, problem.Problem = "confirm_timeout", fmt.Sprintf("%v is too long: consumers would handle a repeated gap again", timeout)
-		problem.Allowed = fmt.Sprintf("use at most %v", longestConfirmTimeout)
-	}
-	if problem.Name != "" {
-		return problem
+		return &option.Error{
+			Name: "confirm_timeout", Problem: fmt.Sprintf("%v is too long: consumers would handle a repeated gap again", timeout),
+			Allowed: fmt.Sprintf("use at most %v", longestConfirmTimeout),
+		}
 	}
 	if c.outbox, err = newOutbox(c.MaxPending, timeout); err != nil {
 		return err

@@ -24,8 +24,7 @@ const (
 // it was down, derives another id for the same failure.
 type deliveryLog struct {
 	incidents *simplelru.LRU[string, incidentState]
-	silences  *simplelru.LRU[string, silence] // by component
-	flapping  *simplelru.LRU[string, silence] // by component: those that are known to flap
+	silences  *simplelru.LRU[string, silence] // of each component one, and one that says that it flaps
 	revision  uint64                          // changes with the content
 }
 
@@ -54,6 +53,17 @@ func (s *silence) usable() bool {
 	return usableName(s.Component) && usableName(s.Incident) && !math.IsNaN(sum) && !math.IsInf(sum, 0)
 }
 
+// key is what a silence is kept under.
+func (s *silence) key() string {
+	if s.FlapWindow > 0 {
+		return flapsKey(s.Component)
+	}
+	return silenceKey(s.Component)
+}
+
+func flapsKey(component string) string   { return "flaps " + component }
+func silenceKey(component string) string { return "silent " + component }
+
 func usableName(name string) bool {
 	return name != "" && len(name) <= maxName && utf8.ValidString(name) // JSON would change it if it were not
 }
@@ -63,13 +73,8 @@ func newDeliveryLog(maxPending int) (*deliveryLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	most := min(incidentsPerPending*maxPending, maxSilences)
-	silences, err := simplelru.NewLRU[string, silence](most, nil)
-	if err != nil {
-		return nil, err
-	}
-	flapping, err := simplelru.NewLRU[string, silence](most, nil)
-	return &deliveryLog{incidents: incidents, silences: silences, flapping: flapping}, err
+	silences, err := simplelru.NewLRU[string, silence](min(incidentsPerPending*maxPending, maxSilences), nil)
+	return &deliveryLog{incidents: incidents, silences: silences}, err
 }
 
 // Add takes a gap of which consumers were told.
@@ -92,7 +97,7 @@ func (l *deliveryLog) Add(g *gap) {
 // Learn takes an entry of another monitor's log.
 func (l *deliveryLog) Learn(s silence) {
 	state, _ := l.incidents.Peek(s.Incident)
-	known, ok := l.entries(&s).Get(s.Component)
+	known, ok := l.silences.Get(s.key())
 	if !s.usable() || state.ended || ok && s.Until <= known.Until {
 		return
 	}
@@ -103,22 +108,9 @@ func (l *deliveryLog) Learn(s silence) {
 
 func (l *deliveryLog) put(s silence) {
 	if s.usable() {
-		l.entries(&s).Add(s.Component, s)
+		l.silences.Add(s.key(), s)
 		l.revision++
 	}
-}
-
-// entries are those among which a silence belongs.
-func (l *deliveryLog) entries(s *silence) *simplelru.LRU[string, silence] {
-	if s.FlapWindow > 0 {
-		return l.flapping
-	}
-	return l.silences
-}
-
-// Entries returns what is known of all components.
-func (l *deliveryLog) Entries() []silence {
-	return append(l.silences.Values(), l.flapping.Values()...)
 }
 
 func (l *deliveryLog) set(incident string, state incidentState) {
@@ -130,11 +122,6 @@ func (l *deliveryLog) set(incident string, state incidentState) {
 func (l *deliveryLog) Retract(incident string) {
 	l.incidents.Remove(incident)
 	l.removeSilences(incident, nil)
-	for _, s := range l.flapping.Values() {
-		if s.Incident == incident {
-			l.flapping.Remove(s.Component)
-		}
-	}
 }
 
 // Covers reports whether consumers need not be told of an open gap: they know its id, or that each of its components
@@ -146,7 +133,7 @@ func (l *deliveryLog) Covers(g *gap) bool {
 	}
 	components := g.components()
 	for _, component := range components {
-		s, ok := l.silences.Peek(component)
+		s, ok := l.silences.Peek(silenceKey(component))
 		if silent := ok && (g.neverSeen() || g.lastSeen <= s.Until); !silent && !l.flaps(component, g) {
 			return false
 		}
@@ -179,7 +166,7 @@ func (l *deliveryLog) Opened(g *gap) {
 		return
 	}
 	for _, component := range g.components() {
-		l.silences.Get(component)
+		l.silences.Get(silenceKey(component))
 	}
 	if g.members != nil && g.count <= int64(len(g.members)) {
 		l.removeSilences(g.incident, g.members) // the others are back
@@ -200,15 +187,15 @@ func (l *deliveryLog) Ended(g *gap) bool {
 	state.ended = true
 	l.set(g.incident, state)
 	if l.stillFlaps(g); g.kind == flapping {
-		l.flapping.Remove(g.component)
+		l.silences.Remove(flapsKey(g.component))
 	}
 	if g.members != nil {
 		l.removeSilences(g.incident, nil)
 		return true
 	}
 	for _, component := range g.components() {
-		if s, ok := l.silences.Peek(component); ok && (s.Incident == g.incident || !g.precedes(s.Since)) {
-			l.silences.Remove(component)
+		if s, ok := l.silences.Peek(silenceKey(component)); ok && (s.Incident == g.incident || !g.precedes(s.Since)) {
+			l.silences.Remove(silenceKey(component))
 		}
 	}
 	return true
@@ -218,7 +205,7 @@ func (l *deliveryLog) Ended(g *gap) bool {
 func (l *deliveryLog) removeSilences(incident string, but []string) {
 	for _, s := range l.silences.Values() {
 		if s.Incident == incident && !slices.Contains(but, s.Component) {
-			l.silences.Remove(s.Component)
+			l.silences.Remove(s.key())
 			l.revision++
 		}
 	}
@@ -227,13 +214,13 @@ func (l *deliveryLog) removeSilences(incident string, but []string) {
 // flaps reports whether consumers know that a component flaps, and the silence of a gap is part of that. The processor that
 // found it publishes nothing of such silences; another one, that has counted fewer of them, has gaps to publish.
 func (l *deliveryLog) flaps(component string, g *gap) bool {
-	f, ok := l.flapping.Peek(component)
+	f, ok := l.silences.Peek(flapsKey(component))
 	return ok && math.Max(g.at-g.missing-f.Until, f.Until-g.at) <= f.FlapWindow
 }
 
 // stillFlaps takes a level of a gap of a component that may be known to flap.
 func (l *deliveryLog) stillFlaps(g *gap) {
-	if f, ok := l.flapping.Get(g.component); ok && g.at > f.Until && len(g.components()) > 0 && l.flaps(g.component, g) {
+	if f, ok := l.silences.Get(flapsKey(g.component)); ok && g.at > f.Until && len(g.components()) > 0 && l.flaps(g.component, g) {
 		f.Until = g.at
 		l.put(f)
 	}

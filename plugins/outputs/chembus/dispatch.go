@@ -46,7 +46,7 @@ func (p *publisher) Hear(topic string, payload []byte, now time.Time) {
 	case p.topics.signal:
 		if g := heardGap(payload); g == nil {
 			p.plugin.noticeOtherMonitor(payload)
-		} else if !o.Repeats(g.incident, now) {
+		} else if !o.Repeats(g.incident, g.component, now) {
 			o.log.Add(g)
 		}
 	case p.topics.peers:

@@ -173,7 +173,7 @@ func TestSilencesOfAComponentThatFlaps(t *testing.T) {
 			joins, restarted := newTestOutbox(t, 10), newTestOutbox(t, 10)
 			o = newTestOutbox(t, 10)
 			o.log.Add(test.told)
-			learn(joins, o.log.Entries()...)
+			learn(joins, o.log.silences.Values()...)
 			require.NoError(t, restarted.Restore(saved(t, o)))
 			for _, g := range test.mine {
 				for _, other := range []*outbox{joins, restarted} {

@@ -2,7 +2,6 @@ package chembus
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"github.com/influxdata/telegraf"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/field"
 )
 
 // The types of the gaps of processors.liveness, which say that components are silent.
@@ -43,18 +43,25 @@ type gap struct {
 }
 
 // gapOf reads a metric with the fields of liveness_gap; the problem is empty if it is one.
-func gapOf(m telegraf.Metric) (*gap, string) {
-	g := &gap{at: bus.EpochSeconds(m.Time()), incident: text(m, "incident_id"), severity: text(m, "severity"), reason: text(m, "reason")}
+func gapOf(m telegraf.Metric) (g *gap, problem string) {
+	g = &gap{
+		at: bus.EpochSeconds(m.Time()), incident: field.Text(m, "incident_id"), component: field.Text(m, "component"),
+		severity: field.Text(m, "severity"), reason: field.Text(m, "reason"), unit: field.Text(m, "unit"),
+	}
 	open, _ := m.GetField("open")
 	var hasOpen, hasZooid, hasKind, hasLastSeen, hasMissing bool
 	g.open, hasOpen = open.(bool)
-	g.component = text(m, "component")
-	if g.zooid, hasZooid = m.GetTag("zooid"); !hasZooid {
-		g.zooid = g.component
-	}
+	g.zooid, hasZooid = m.GetTag("zooid")
 	g.kind, hasKind = m.GetTag("gap_type")
-	g.lastSeen, hasLastSeen = number(m, "last_seen")
-	g.missing, hasMissing = number(m, "missing_seconds")
+	g.lastSeen, hasLastSeen = field.Number(m, "last_seen")
+	g.missing, hasMissing = field.Number(m, "missing_seconds")
+	g.threshold, _ = field.Number(m, "threshold_s")
+	g.flapWindow, _ = field.Number(m, "flap_window_s")
+	g.niche, _ = m.GetTag("niche")
+	g.host, _ = m.GetTag("host")
+	var membersErr, actionsErr error
+	g.members, membersErr = field.Texts(m, "members")
+	g.actions, actionsErr = field.Texts(m, "actions")
 	switch {
 	case g.incident == "":
 		return nil, `has no text in field "incident_id"`
@@ -68,31 +75,25 @@ func gapOf(m telegraf.Metric) (*gap, string) {
 		return nil, `has no number in field "last_seen"`
 	case !hasMissing:
 		return nil, `has no number in field "missing_seconds"`
+	case membersErr != nil:
+		return nil, `has no JSON array of names in field "members"`
+	case actionsErr != nil:
+		return nil, `has no JSON array of texts in field "actions"`
+	}
+	if !hasZooid {
+		g.zooid = g.component
 	}
 	g.component = cmp.Or(g.component, g.zooid)
 	g.reason = cmp.Or(g.reason, fmt.Sprintf("no heartbeat from %q for %.1f s", g.zooid, g.missing))
-	if members := text(m, "members"); members != "" {
-		if json.Unmarshal([]byte(members), &g.members) != nil {
-			return nil, `has no JSON array of names in field "members"`
-		}
-		g.count = int64(len(g.members))
-		if count, ok := number(m, "member_count"); ok {
-			g.count = int64(count)
-		}
+	g.count = int64(len(g.members))
+	if count, ok := field.Number(m, "member_count"); ok && g.members != nil {
+		g.count = int64(count)
 	}
 	if watch, ok := m.GetTag("watch"); ok { // another may have a component of the same name
 		g.component = watch + "/" + g.component
 		for i := range g.members {
 			g.members[i] = watch + "/" + g.members[i]
 		}
-	}
-	g.niche, _ = m.GetTag("niche")
-	g.host, _ = m.GetTag("host")
-	g.threshold, _ = number(m, "threshold_s")
-	g.flapWindow, _ = number(m, "flap_window_s")
-	g.unit = text(m, "unit")
-	if actions := text(m, "actions"); actions != "" && json.Unmarshal([]byte(actions), &g.actions) != nil {
-		return nil, `has no JSON array of texts in field "actions"`
 	}
 	return g, ""
 }
@@ -168,21 +169,10 @@ func (g *gap) ofOneSilence() bool {
 	return len(g.components()) > 0 && !g.outlasts()
 }
 
-func text(m telegraf.Metric, field string) string {
-	v, _ := m.GetField(field)
-	s, _ := v.(string)
-	return s
-}
-
-func number(m telegraf.Metric, field string) (float64, bool) {
-	v, _ := m.GetField(field)
-	switch n := v.(type) {
-	case float64:
-		return n, !math.IsNaN(n) && !math.IsInf(n, 0)
-	case int64:
-		return float64(n), true
-	case uint64:
-		return float64(n), true
+// subject names what there is one incident of at a time: the silence of a component, else the incident itself.
+func (g *gap) subject() string {
+	if g.ofOneSilence() {
+		return "silence of " + g.component
 	}
-	return 0, false
+	return "incident " + g.incident
 }

@@ -1,7 +1,6 @@
 package chembus
 
 import (
-	"slices"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -24,9 +23,8 @@ type outbox struct {
 	ackTimeout time.Duration
 	log        *deliveryLog
 
-	// By incident, in the order in which they came: it is never asked in a way that would change that.
+	// By subject, in the order in which they came: it is never asked in a way that would change that.
 	pending *simplelru.LRU[string, *delivery]
-	silent  map[string]*delivery // of pending: the last that says that one component, its key, is silent
 	counts  counts
 
 	investigations investigations
@@ -59,67 +57,38 @@ func newOutbox(maxPending int, ackTimeout time.Duration) (*outbox, error) {
 		return nil, err
 	}
 	pending, err := simplelru.NewLRU[string, *delivery](maxPending, nil)
-	return &outbox{
-		maxPending: maxPending, ackTimeout: ackTimeout, log: log,
-		pending: pending, silent: make(map[string]*delivery),
-	}, err
+	return &outbox{maxPending: maxPending, ackTimeout: ackTimeout, log: log, pending: pending}, err
 }
 
 // Offer takes the level of an incident. It returns the gap that had to make room for it, if any.
-func (o *outbox) Offer(g *gap) *gap {
+func (o *outbox) Offer(g *gap) (dropped *gap) {
+	before, waits := o.pending.Peek(g.subject())
 	if !g.open {
-		o.close(g)
+		// Whatever else says that its component was silent before is over, too.
+		if o.log.Ended(g) && waits && (before.incident == g.incident || !g.precedes(before.lastSeen)) {
+			o.end(before)
+		}
 		return nil
 	}
 	o.log.Opened(g)
-	if waiting, waits := o.pending.Peek(g.incident); waits {
-		waiting.gap = *g // the same incident, with the silence of now
+	switch {
+	case waits && before.incident == g.incident:
+		before.gap = *g // with the silence of now
 		return nil
-	}
-	if o.log.Covers(g) {
+	case o.log.Covers(g):
 		o.covered(g)
 		return nil
+	case waits && before.open && before.attempts > 0 && g.lastSeen <= before.until():
+		return nil // the same silence was sent under another id: its fate is awaited, and this level will be repeated
+	case waits:
+		o.expire(before) // the processor has forgotten that one, and will not close it
+	case o.pending.Len() == o.maxPending:
+		_, oldest, _ := o.pending.RemoveOldest()
+		o.counts.Dropped++
+		dropped = &oldest.gap
 	}
-	// The component may be silent under another id already: the processor has forgotten that one and will not close it.
-	if before := o.silent[g.component]; before != nil && before.open && g.ofOneSilence() {
-		if before.attempts > 0 && g.lastSeen <= before.until() {
-			return nil // until the fate of the other is known; this level will be repeated
-		}
-		o.expire(before)
-	}
-	dropped := o.makeRoom()
-	added := &delivery{gap: *g}
-	o.pending.Add(g.incident, added)
-	if g.ofOneSilence() {
-		o.silent[g.component] = added
-	}
+	o.pending.Add(g.subject(), &delivery{gap: *g})
 	return dropped
-}
-
-// makeRoom drops what is over, else the oldest, if there is no room for one more. It returns what it has dropped.
-func (o *outbox) makeRoom() *gap {
-	if o.pending.Len() < o.maxPending {
-		return nil
-	}
-	all := o.pending.Values()
-	victim := all[max(slices.IndexFunc(all, func(d *delivery) bool { return !d.open }), 0)]
-	o.remove(victim)
-	o.counts.Dropped++
-	return &victim.gap
-}
-
-// close takes the level of an incident that is over. Whatever else waits and says that its component was silent before
-// is over, too.
-func (o *outbox) close(g *gap) {
-	if !o.log.Ended(g) {
-		return
-	}
-	if closed, waits := o.pending.Peek(g.incident); waits {
-		o.end(closed)
-	}
-	if other := o.silent[g.component]; other != nil && g.ofOneSilence() && !g.precedes(other.lastSeen) {
-		o.end(other)
-	}
 }
 
 // end takes that a delivery is over. What is on its way may still get its ack.
@@ -188,11 +157,15 @@ func (o *outbox) Lost() {
 	}
 }
 
-// Repeats reports whether an incident is to be sent again, whoever has heard it: the consumers may not have, and those that
-// have will still know its id. Claims can hold it back for longestWait.
-func (o *outbox) Repeats(incident string, now time.Time) bool {
-	d, waits := o.pending.Peek(incident)
-	return waits && d.attempts > 0 && d.probe == 0 && now.Sub(d.sent) < consumersRemember-longestWait
+// Repeats reports whether an incident, of which a component is named, is to be sent again, whoever has heard it: the
+// consumers may not have, and those that have will still know its id. Claims can hold it back for longestWait.
+func (o *outbox) Repeats(incident, component string, now time.Time) bool {
+	for _, g := range []gap{{incident: incident, kind: missing, component: component}, {incident: incident}} {
+		if d, waits := o.pending.Peek(g.subject()); waits && d.incident == incident {
+			return d.attempts > 0 && d.probe == 0 && now.Sub(d.sent) < consumersRemember-longestWait
+		}
+	}
+	return false
 }
 
 // VoidClaims says that others' messages before the claims that come back may be missing.
@@ -234,8 +207,5 @@ func (o *outbox) expire(d *delivery) {
 }
 
 func (o *outbox) remove(d *delivery) {
-	o.pending.Remove(d.incident)
-	if o.silent[d.component] == d {
-		delete(o.silent, d.component)
-	}
+	o.pending.Remove(d.subject())
 }

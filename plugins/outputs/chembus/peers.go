@@ -28,18 +28,15 @@ import (
 // The bus may stand still for any time. So all waits are in returned time, which passes while own probes come back.
 //
 // A monitor that joins, or comes back after it had lost the bus, has not heard what was published before. It asks the
-// others for their delivery logs, and publishes nothing until each of them has answered, or joinWait is over.
+// others for their delivery logs, and claims nothing until as many answers came as there are others, or joinWait is over.
 const (
 	claimRoundTrip = time.Second
 	claimLifetime  = 5 * time.Second
 	joinWait       = 5 * time.Second
-	askAgain       = time.Second      // for the logs: the question was lost
-	longestWait    = 20 * time.Second // for which a gap can be held back, whatever others do
+	longestWait    = 20 * time.Second // for which a gap can be held back, such as by a monitor all of whose claims are slow
 
 	// Bounds of one message. With names of a usual length it has some kilobytes.
 	maxEntries, maxClaims, maxMembers = 100, 20, 100
-	// maxPeers bounds how many answers are counted.
-	maxPeers = 100
 )
 
 // peers knows the other monitors of a bus, and what they claim. Time is passed in.
@@ -49,14 +46,12 @@ type peers struct {
 	returned steppedTime                           // while own probes came back
 	claims   *simplelru.LRU[string, time.Duration] // until when another one claims a component, in returned time
 
-	present   bool            // the others can be heard
-	others    int             // how many there are, by their subscriptions
-	asked     uint64          // number of the message that asked first since the connection; 0: none
-	nextAsk   time.Duration   // in returned time
-	joined    bool            // a question has come back: whatever others say from now on is heard
-	joinUntil time.Duration   // in returned time: then the answers that are missing are given up
-	answers   map[string]bool // by monitor
-	answer    bool            // another one has asked
+	present   bool          // the others can be heard
+	others    int           // how many there are, by their subscriptions
+	asked     uint64        // number of the message that has asked for the logs since then; 0: none
+	answers   int           // logs that came since that has come back, before which some may have been missed; -1: it has not
+	joinUntil time.Duration // in returned time: then the answers that are missing are given up
+	answer    bool          // another one has asked
 }
 
 // peerMessage is what monitors say to each other: the facts of a ChemBus message.
@@ -79,7 +74,6 @@ type peerClaim struct {
 type claim struct {
 	number uint64 // of the message that claims; 0: none is on its way
 	sent   time.Time
-	lost   time.Duration // when it is taken for lost
 	won    bool          // it came back in time, before all others
 	giveUp time.Duration // when the gap is published whatever others do; 0: not looked at yet
 }
@@ -118,7 +112,7 @@ func (t *steppedTime) Step(now time.Time) {
 
 func newPeers() (*peers, error) {
 	claims, err := simplelru.NewLRU[string, time.Duration](maxSilences, nil)
-	return &peers{name: uuid.NewString(), claims: claims, joinUntil: joinWait, answers: make(map[string]bool)}, err
+	return &peers{name: uuid.NewString(), claims: claims, joinUntil: joinWait, answers: -1}, err
 }
 
 // Decide says what to do with a gap that is due.
@@ -132,15 +126,10 @@ func (p *peers) Decide(d *delivery, now time.Time) action {
 	switch {
 	case c.won, elapsed >= c.giveUp:
 		return publish
-	case c.number != 0 && elapsed < c.lost, !p.informed(), p.claimedByOther(d):
+	case c.number != 0, p.answers < p.others && elapsed < p.joinUntil, p.claimedByOther(d):
 		return wait
 	}
 	return claimFirst
-}
-
-// informed reports whether the others have sent their logs since this monitor joined, or had enough time.
-func (p *peers) informed() bool {
-	return p.joined && len(p.answers) >= p.others || p.returned.elapsed >= p.joinUntil
 }
 
 // claimedByOther reports whether another monitor is about to publish something about one of the components of a gap that
@@ -160,15 +149,15 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
 		return
 	}
 	if m.Monitor == p.name {
-		p.hearOwn(&m, o, now)
+		p.hearOwn(m.Number, o, now)
 		return
 	}
 	p.answer = p.answer || m.Ask
-	if m.Complete && len(p.answers) < maxPeers {
-		p.answers[m.Monitor] = true
+	if m.Complete && p.answers >= 0 {
+		p.answers++
 	}
 	for _, s := range m.Log {
-		if !o.Repeats(s.Incident, now) {
+		if !o.Repeats(s.Incident, s.Component, now) {
 			o.log.Learn(s)
 		}
 	}
@@ -181,10 +170,13 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
 	}
 }
 
-func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
-	p.joined = p.joined || m.Ask && p.asked != 0 && m.Number >= p.asked
-	for _, c := range m.Claims {
-		if d, pending := o.pending.Peek(c.Incident); pending && d.claim.number == m.Number {
+// hearOwn takes that the message of that number has come back.
+func (p *peers) hearOwn(number uint64, o *outbox, now time.Time) {
+	if number == p.asked {
+		p.answers = max(p.answers, 0)
+	}
+	for _, d := range o.pending.Values() {
+		if d.claim.number == number {
 			d.claim.number, d.claim.won = 0, !d.claim.slow(now) && !p.claimedByOther(d)
 		}
 	}
@@ -192,20 +184,19 @@ func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
 
 // Missed takes that messages of others may be missing: they have to be asked.
 func (p *peers) Missed() {
-	p.joined, p.asked, p.nextAsk, p.joinUntil = false, 0, 0, p.returned.elapsed+joinWait
-	clear(p.answers)
+	p.asked, p.answers, p.joinUntil = 0, -1, p.returned.elapsed+joinWait
 }
 
 // Talk returns what to say to the others now, apart from claims.
 func (p *peers) Talk(log *deliveryLog) []peerMessage {
-	ask := p.present && p.others > 0 && !p.joined && p.returned.elapsed >= p.nextAsk
+	ask := p.present && p.others > 0 && p.asked == 0
 	if !ask && !p.answer {
 		return nil
 	}
 	messages := p.wholeLog(log)
 	if p.answer = false; ask {
 		messages[0].Ask = true
-		p.asked, p.nextAsk = cmp.Or(p.asked, messages[0].Number), p.returned.elapsed+askAgain
+		p.asked = messages[0].Number
 	}
 	return messages
 }
@@ -213,7 +204,7 @@ func (p *peers) Talk(log *deliveryLog) []peerMessage {
 // wholeLog returns the delivery log in messages, one at least.
 func (p *peers) wholeLog(log *deliveryLog) []peerMessage {
 	var messages []peerMessage
-	for entries := range slices.Chunk(log.Entries(), maxEntries) {
+	for entries := range slices.Chunk(log.silences.Values(), maxEntries) {
 		messages = append(messages, p.message())
 		messages[len(messages)-1].Log = entries
 	}
@@ -232,7 +223,7 @@ func (p *peers) Claim(deliveries []*delivery, now time.Time) []peerMessage {
 		for _, d := range some {
 			components := d.components()
 			m.Claims = append(m.Claims, peerClaim{d.incident, components[:min(len(components), maxMembers)]})
-			d.claim.number, d.claim.sent, d.claim.lost = m.Number, now, p.returned.elapsed+claimLifetime
+			d.claim.number, d.claim.sent = m.Number, now
 		}
 		messages = append(messages, m)
 	}

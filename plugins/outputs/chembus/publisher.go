@@ -46,16 +46,14 @@ type topics struct {
 	hear     string // prefix by which the signal is heard: an own subscription to all of it would hide the consumers'
 	probe    string // of this connection alone
 	peers    string // what the monitors of a bus say to each other
-	family   string // prefix of the presence topics
 	presence string // only subscribed to, by which other monitors know that this one is there
 }
 
 // newTopics names topics for a new connection, so that nothing of a former one is taken for something of this one.
 func newTopics(signal string) topics {
-	family := presencePrefix + signal + "."
 	return topics{
 		signal: signal, hear: signal[:len(signal)-1], probe: probePrefix + uuid.NewString(), peers: peersPrefix + signal,
-		family: family, presence: family + uuid.NewString(),
+		presence: presencePrefix + signal + "." + uuid.NewString(),
 	}
 }
 
@@ -70,8 +68,6 @@ type publisher struct {
 	out     *bus.Connection // publishes, and knows who listens
 	probes  *bus.Connection // hears own probes
 	hearing *bus.Connection // hears gaps and other monitors, in the order of the bus
-
-	outLosses, hearingLosses uint64 // seen
 
 	reachable     bool        // an own probe would come back
 	listenedSince time.Time   // when somebody began to listen to the signal; zero: nobody does
@@ -108,13 +104,13 @@ func (p *publisher) Open() error {
 	if p.out, err = bus.NewPublisher(context, c.endpoint, c.keys, t.signal, t.probe, t.presence, investigationTopic); err != nil {
 		return err
 	}
-	p.out.Listeners.Family = t.family
+	p.out.Listeners.Family = presencePrefix + c.Signal + "."
 	p.out.Listeners.OnEnd = func(prefix string) {
 		if strings.HasPrefix(t.signal, prefix) && prefix != t.hear {
 			c.outbox.Lost() // to who has left, at least
 		}
 	}
-	p.outLosses, p.hearingLosses = 0, 0
+	p.out.OnLoss, p.hearing.OnLoss = p.ConnectionLost, p.MessagesMissed
 	p.topics, p.send = t, p.out.PublishMessage
 	c.loop.Watch(p.out, p.probes, p.hearing)
 	return nil
@@ -214,14 +210,6 @@ func (p *publisher) hear(now time.Time) error {
 		if err := connection.Update(now); err != nil {
 			return err
 		}
-	}
-	if losses := p.out.Losses(); losses != p.outLosses {
-		p.outLosses = losses
-		p.ConnectionLost()
-	}
-	if losses := p.hearing.Losses(); losses != p.hearingLosses {
-		p.hearingLosses = losses
-		p.MessagesMissed()
 	}
 	// A recorder of everything covers the topic of the probes, too, but does not return them.
 	listeners := p.out.Listeners

@@ -27,6 +27,7 @@ const (
 type simMessage struct {
 	from           *simMonitor
 	topic, payload string
+	sent           time.Time
 }
 
 // simMonitor is one monitor of a simulated bus: all of the output but its connections.
@@ -52,9 +53,10 @@ type simulation struct {
 	random   *rand.Rand
 	now      time.Time
 	paused   bool
-	restart  bool      // the bus, with the next gap that is on it
-	leave    bool      // the consumer, likewise
-	away     time.Time // until then the consumer is not connected
+	delay    time.Duration // of each message
+	restart  bool          // the bus, with the next gap that is on it
+	leave    bool          // the consumer, likewise
+	away     time.Time     // until then the consumer is not connected
 	queue    []simMessage
 	monitors []*simMonitor
 	private  int                        // messages on private topics
@@ -95,7 +97,7 @@ func (s *simulation) revive(m *simMonitor, state *savedState) {
 	m.publisher, p.topics = p, newTopics(c.Signal)
 	p.send = func(message bus.Message) error {
 		payload, err := message.Encode()
-		s.queue = append(s.queue, simMessage{m, message.Signal, string(payload)})
+		s.queue = append(s.queue, simMessage{m, message.Signal, string(payload), s.now})
 		return err
 	}
 }
@@ -171,13 +173,18 @@ func (s *simulation) forward() {
 	}
 	byMonitor := make(map[*simMonitor][]simMessage)
 	var order []*simMonitor
+	var later []simMessage
 	for _, m := range s.queue {
+		if s.now.Sub(m.sent) < s.delay {
+			later = append(later, m)
+			continue
+		}
 		if len(byMonitor[m.from]) == 0 {
 			order = append(order, m.from)
 		}
 		byMonitor[m.from] = append(byMonitor[m.from], m)
 	}
-	s.queue = nil
+	s.queue = later
 	for len(order) > 0 {
 		i := s.random.IntN(len(order))
 		from := order[i]
@@ -376,6 +383,15 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d failures were investigated", asked, 3*runs)
+}
+
+// TestSlowBus has each message take longer than a claim may: gaps are published for all that.
+func TestSlowBus(t *testing.T) {
+	s := newSimulation(t, 1, 2)
+	s.delay = 3 * claimRoundTrip / 2
+	s.fails("z", 10*time.Second)
+	s.run(2 * time.Minute)
+	require.NotEmpty(t, s.handled["z"])
 }
 
 // TestNothingIsSaidWithoutNeed counts the messages on the private topics.

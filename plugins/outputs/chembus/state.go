@@ -1,12 +1,10 @@
 package chembus
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
 
-	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 )
 
@@ -58,20 +56,8 @@ type totals struct {
 // openState finds, locks and loads the state file. Without one a restarted output would publish again
 // what is still open.
 func (c *ChemBus) openState() error {
-	path, ok := statefile.Path(c.StateFile, stateName, c.Log)
-	if !ok {
-		return nil
-	}
-	file, err := statefile.Open(path)
-	if err == nil && c.StateFile == "" {
-		if _, err = file.TakeOver(formerStateName); err != nil {
-			file.Close()
-		}
-	}
-	if errors.Is(err, statefile.ErrLocked) {
-		return fmt.Errorf("the state file %q is in use by another process; give each plugin a state_file of its own", path)
-	}
-	if err != nil {
+	file, err := statefile.OpenIn(c.StateFile, stateName, formerStateName, c.Log)
+	if file == nil {
 		return err
 	}
 	c.state = file
@@ -84,7 +70,7 @@ func (c *ChemBus) openState() error {
 
 // State returns what is to survive a restart.
 func (o *outbox) State() *savedState {
-	s := &savedState{Version: stateVersion, Silences: o.log.Entries(), Counts: o.Totals(), Investigations: o.investigations.State()}
+	s := &savedState{Version: stateVersion, Silences: o.log.silences.Values(), Counts: o.Totals(), Investigations: o.investigations.State()}
 	for _, incident := range o.log.incidents.Keys() {
 		if state, _ := o.log.incidents.Peek(incident); state.delivered {
 			s.Incidents = append(s.Incidents, savedIncident{incident, state.ended})
@@ -130,22 +116,15 @@ func (c *ChemBus) saveIfDue(now time.Time) {
 	s.Counts = totals
 	c.mu.Unlock()
 	start := time.Now()
-	err := c.state.Save(s)
-	pause := saveInterval
-	if err == nil {
-		c.saved, c.savedRevision = totals, revision
-		pause = min(saveShare*time.Since(start), saveInterval)
-		c.mu.Lock()
-		c.outbox.investigations.Recorded(s.Investigations)
-		c.mu.Unlock()
+	c.nextSave = now.Add(saveInterval)
+	if c.state.Keep(s, "state", "publish again what is open", c.Log) != nil {
+		return
 	}
-	c.nextSave = now.Add(pause)
-	switch change, _ := c.saveProblem.Update(err != nil, now); change {
-	case logging.Began:
-		c.Log.Errorf("The state cannot be saved, and a restart would publish again what is open: %v", err)
-	case logging.Ended:
-		c.Log.Info("The state is saved again")
-	}
+	c.saved, c.savedRevision = totals, revision
+	c.nextSave = now.Add(min(saveShare*time.Since(start), saveInterval))
+	c.mu.Lock()
+	c.outbox.investigations.Recorded(s.Investigations)
+	c.mu.Unlock()
 }
 
 // closeState saves the last state and unlocks the file; the publisher must have ended.

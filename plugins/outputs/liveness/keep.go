@@ -2,11 +2,8 @@ package liveness
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"time"
 
-	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/plugins/outputs/liveness/status"
 )
@@ -27,15 +24,8 @@ func (l *Liveness) StatePlace() (path string, given bool) {
 
 // openState finds, locks and loads the state file. Without one the history begins at the start.
 func (l *Liveness) openState() error {
-	path, ok := statefile.Path(l.StateFile, stateName, l.Log)
-	if !ok {
-		return nil
-	}
-	file, err := statefile.Open(path)
-	if errors.Is(err, statefile.ErrLocked) {
-		return fmt.Errorf("the state file %q is in use by another process; give each plugin a state_file of its own", path)
-	}
-	if err != nil {
+	file, err := statefile.OpenIn(l.StateFile, stateName, "", l.Log)
+	if file == nil {
 		return err
 	}
 	l.state = file
@@ -74,14 +64,10 @@ func (l *Liveness) save() int {
 	state := l.status.State()
 	l.mu.Unlock()
 	content, err := json.Marshal(state)
-	if err == nil {
-		err = l.state.Save(json.RawMessage(content))
+	if err != nil {
+		l.Log.Errorf("The history cannot be encoded: %v", err)
+		return 0
 	}
-	switch change, _ := l.saveProblem.Update(err != nil, time.Now()); change {
-	case logging.Began:
-		l.Log.Errorf("The history cannot be saved, and a restart would begin without it: %v", err)
-	case logging.Ended:
-		l.Log.Info("The history is saved again")
-	}
+	_ = l.state.Keep(json.RawMessage(content), "history", "begin without it", l.Log) // which logs the error
 	return len(content)
 }

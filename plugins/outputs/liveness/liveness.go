@@ -66,8 +66,7 @@ type Liveness struct {
 	streams  *streams
 	wg       sync.WaitGroup
 
-	state       *statefile.File // nil: nothing is kept
-	saveProblem logging.Problem
+	state *statefile.File // nil: nothing is kept
 
 	mu                 sync.Mutex // guards what follows
 	status             *status.Status

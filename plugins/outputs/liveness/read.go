@@ -1,14 +1,13 @@
 package liveness
 
 import (
-	"encoding/json"
-	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/influxdata/telegraf"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/field"
 	"github.com/kloros/telegraf-chembus/plugins/outputs/liveness/status"
 )
 
@@ -138,18 +137,14 @@ func niche(m telegraf.Metric) string {
 	return shortened(n)
 }
 
-func text(m telegraf.Metric, field string) string {
-	v, _ := m.GetField(field)
-	s, _ := v.(string)
-	return shortened(s)
+func text(m telegraf.Metric, name string) string {
+	return shortened(field.Text(m, name))
 }
 
 // list returns the texts in a JSON array.
-func list(m telegraf.Metric, field string) []string {
-	v, _ := m.GetField(field)
-	s, _ := v.(string)
-	var texts []string
-	if json.Unmarshal([]byte(s), &texts) != nil {
+func list(m telegraf.Metric, name string) []string {
+	texts, err := field.Texts(m, name)
+	if err != nil {
 		return nil
 	}
 	texts = texts[:min(len(texts), mostListed)]
@@ -168,17 +163,9 @@ func shortened(s string) string {
 }
 
 // number returns the number of a field; 0 if it has none that is finite.
-func number(m telegraf.Metric, field string) float64 {
-	v, _ := m.GetField(field)
-	switch n := v.(type) {
-	case float64:
-		if !math.IsNaN(n) && !math.IsInf(n, 0) {
-			return n
-		}
-	case int64:
-		return float64(n)
-	case uint64:
-		return float64(n)
+func number(m telegraf.Metric, name string) float64 {
+	if n, ok := field.Number(m, name); ok {
+		return n
 	}
 	return 0
 }

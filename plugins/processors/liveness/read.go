@@ -7,6 +7,7 @@ import (
 
 	"github.com/influxdata/telegraf"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/field"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -127,17 +128,9 @@ func integer(m telegraf.Metric, field string) int64 {
 }
 
 // number reads a field of any numeric type. It returns missing if there is no such field, or if it is not finite.
-func number(m telegraf.Metric, field string, missing float64) float64 {
-	v, _ := m.GetField(field)
-	switch n := v.(type) {
-	case int64:
-		return float64(n)
-	case uint64:
-		return float64(n)
-	case float64:
-		if !math.IsNaN(n) && !math.IsInf(n, 0) {
-			return n
-		}
+func number(m telegraf.Metric, name string, missing float64) float64 {
+	if n, ok := field.Number(m, name); ok {
+		return n
 	}
 	return missing
 }
