@@ -22,6 +22,7 @@ func check(file string, shared bool, stdout, stderr io.Writer) []error {
 	}
 	defer uninstall()
 	tables, problems := readTables(file)
+	central := false // the file is of a host that needs the processor only
 	for _, t := range tables {
 		plugin, bad := t.load()
 		var warnings []problem
@@ -35,12 +36,17 @@ func check(file string, shared bool, stdout, stderr io.Writer) []error {
 			fmt.Fprintf(stdout, "%s: ok\n", t.role.id())
 			printWatches(plugin, stdout)
 		}
+		if l, ok := plugin.(*liveness.Liveness); ok && l.Adopt {
+			central = true
+		}
 		problems = append(problems, bad...)
 	}
 	for _, missing := range missingTables(file, tables, shared) {
-		if shared {
+		switch {
+		case central:
+		case shared:
 			problems = append(problems, missing)
-		} else {
+		default:
 			fmt.Fprint(stderr, logLine(telegraf.Warn, "", missing.Error()))
 		}
 	}

@@ -109,6 +109,7 @@ func TestCheckNamesMissingTables(t *testing.T) {
 	requireChecked(t, content, "W! "+line+", unless the file is for other plugins only")
 	t.Setenv(configVariable, "f.conf")
 	requireChecked(t, content, "E! "+line)
+	requireChecked(t, "[[processors.liveness]]\nadopt = true\n")
 }
 
 func TestCheckNamesUnsetVariables(t *testing.T) {

@@ -125,6 +125,10 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"one state file for two", "output",
 			"[[processors.liveness]]\nstate_file = \"/tmp/a/../state\"\n[[outputs.chembus]]\nstate_file = \"/tmp/state\"\n",
 			`f.conf:4: option "state_file": "/tmp/state" is also the state_file of [[processors.liveness]]; use a file for each plugin`},
+		{"gaps that would end in the processor", "processor",
+			"[[processors.liveness]]\nadopt = true\n[[outputs.chembus]]\n",
+			`f.conf:2: option "adopt": is set beside [[outputs.chembus]]: gaps of other processors would end in this one and not be published; ` +
+				`set it for a central processor only, whose file has no [[outputs.chembus]]`},
 		{"option of an announced stop", "input",
 			"[[inputs.chembus]]\n[[inputs.chembus.stop]]\ntopic = \"A\"\nzooid = \"a\"\n[[inputs.chembus.stop]]\ntopic = \"B\"\nzooids = \"b\"\n",
 			`f.conf:7: unknown option "zooids" in [[inputs.chembus.stop]]; did you mean "zooid"? telegraf-chembus sample shows all options`},

@@ -25,8 +25,11 @@ func conflict(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber
 		var err error
 		switch p := plugin.(type) {
 		case *liveness.Liveness:
-			if in, ok := other.(*input.ChemBus); ok {
-				err = cmp.Or(conflictWithTicks(p, in.TickInterval, in.BlindAfter), conflictWithAnnouncement(p, in))
+			switch o := other.(type) {
+			case *input.ChemBus:
+				err = cmp.Or(conflictWithTicks(p, o.TickInterval, o.BlindAfter), conflictWithAnnouncement(p, o))
+			case *output.ChemBus:
+				err = conflictWithOutput(p)
 			}
 		case *output.ChemBus:
 			if l, ok := other.(*liveness.Liveness); ok {
@@ -90,6 +93,17 @@ func conflictWithTicks(l *liveness.Liveness, ticks, blind config.Duration) error
 		return err
 	}
 	return nil
+}
+
+// conflictWithOutput checks a processor beside which gaps are published.
+func conflictWithOutput(l *liveness.Liveness) error {
+	if !l.Adopt {
+		return nil
+	}
+	return &option.Error{
+		Name: "adopt", Problem: "is set beside [[outputs.chembus]]: gaps of other processors would end in this one and not be published",
+		Allowed: "set it for a central processor only, whose file has no [[outputs.chembus]]",
+	}
 }
 
 // conflictWithAnnouncement checks the threshold that applies to the input's own heartbeats.

@@ -28,12 +28,18 @@ const (
 	fleetPause = 15 * time.Second // above all thresholds, with the way over NATS
 )
 
-// fleetOptions are those of all Telegrafs of the fleet. The first is the address of the page.
-const fleetOptions = `
+// edgeOptions are those of the hosts.
+const edgeOptions = `
 [[inputs.chembus]]
   announce_as = ""
 
+[[outputs.chembus]]
+`
+
+// centralOptions are those of the central Telegrafs, with the address of the page.
+const centralOptions = `
 [[processors.liveness]]
+  adopt = true
   threshold = "4s"
   late_after = "2s"
   report_interval = "2s"
@@ -45,8 +51,6 @@ const fleetOptions = `
     tick = ["probe_returned"]
     blind_after = "6s"
     threshold = "10s"
-
-[[outputs.chembus]]
 
 [[outputs.liveness]]
   listen = %q
@@ -193,7 +197,7 @@ func (f *fleet) startHost(name string) error {
 	if err := c.Add(zooids...); err != nil {
 		return err
 	}
-	agent, err := f.start("edge.conf", name, fleetAgent, nil,
+	agent, err := f.start("edge.conf", name, fleetAgent, edgeOptions, nil,
 		"FLEET_HOST="+name, "KLR_CHEM_XSUB="+bus.XSub(), "KLR_CHEM_XPUB="+bus.XPub())
 	f.hosts = append(f.hosts, &fleetHost{name: name, bus: bus, colony: c, agent: agent})
 	f.screen.printf("started %s: a bus with %d components, and a Telegraf", name, fleetSize)
@@ -213,13 +217,13 @@ func (f *fleet) startCentral(name, blocks string) (*telegraf.Telegraf, error) {
 	reader, writer := io.Pipe()
 	f.closers = append(f.closers, writer.Close)
 	go f.read(reader, name)
-	return f.start("central.conf", name, agentConfig+blocks, writer, "FLEET_CENTRAL="+name)
+	return f.start("central.conf", name, agentConfig+blocks, fmt.Sprintf(centralOptions, f.page), writer, "FLEET_CENTRAL="+name)
 }
 
-func (f *fleet) start(dropIn, name, agent string, stdout io.Writer, env ...string) (*telegraf.Telegraf, error) {
+func (f *fleet) start(dropIn, name, agent, options string, stdout io.Writer, env ...string) (*telegraf.Telegraf, error) {
 	p, err := telegraf.Start(telegraf.Config{
 		Binary: f.o.telegraf, Plugins: f.o.plugins, DropIn: filepath.Join(f.o.fleet, dropIn), Agent: agent,
-		Options: fmt.Sprintf(fleetOptions, f.page), Dir: filepath.Join(f.dir, name), Stdout: stdout,
+		Options: options, Dir: filepath.Join(f.dir, name), Stdout: stdout,
 		Env: append(env, "NATS_URL="+f.nats.URL()),
 	})
 	if err == nil {

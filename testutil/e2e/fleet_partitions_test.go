@@ -24,7 +24,7 @@ func TestFleetPartitions(t *testing.T) {
 		for i := range centrals[partition] {
 			c := f.another()
 			c.hosts = f.hosts[partition : partition+1]
-			c.startCentral(fmt.Sprintf("central-%d-%d", partition, i), quick, fmt.Sprintf("FLEET_PARTITION=%d", partition))
+			c.startCentral(fmt.Sprintf("central-%d-%d", partition, i), quickCentral, fmt.Sprintf("FLEET_PARTITION=%d", partition))
 			centrals[partition][i] = c
 		}
 	}
@@ -44,7 +44,7 @@ func TestFleetPartitions(t *testing.T) {
 			require.Equal(t, 1, c.count("liveness_gap,", `event="opened"`, "host="+h.name, "zooid="+h.zooids[partition]))
 			require.Zero(t, c.count("host="+hosts[1-partition]), "metrics of the other partition")
 		}
-		require.Equal(t, pair[0].gapsOpened(), pair[1].gapsOpened())
+		require.Equal(t, pair[0].gaps("opened"), pair[1].gaps("opened"))
 		require.Equal(t, []string{h.zooids[partition]}, zooidsOf(h.gaps.Received()))
 	}
 }

@@ -26,6 +26,15 @@ import (
 
 const fleetFolder = root + "/cmd/telegraf-chembus/fleet"
 
+// quickCentral are the options of a central processor, as quick are those of all three plugins.
+const quickCentral = `
+[[processors.liveness]]
+  adopt = true
+  threshold = "3s"
+  blind_after = "1s"
+  report_interval = "1s"
+`
+
 // fleet is a NATS server, a central Telegraf and hosts with a bus and a Telegraf each, with the fleet's unchanged drop-ins.
 type fleet struct {
 	*testing.T
@@ -54,7 +63,7 @@ func newFleet(t *testing.T, hosts int, options string) *fleet {
 	t.Helper()
 	f := newServer(t)
 	f.shell("./streams.sh")
-	f.startCentral("central-a", quick+options)
+	f.startCentral("central-a", quickCentral+options)
 	for i := range hosts {
 		f.addHost(fmt.Sprintf("host%d", i))
 	}
@@ -185,7 +194,7 @@ func (f *fleet) count(texts ...string) int {
 func TestFleet(t *testing.T) {
 	f := newFleet(t, 3, "")
 	other := f.another()
-	other.startCentral("central-b", quick)
+	other.startCentral("central-b", quickCentral)
 	victims := map[*fleetHost][]string{}
 	kill := func(h *fleetHost, name string) {
 		require.NoError(t, h.colony.Kill(name))
@@ -220,7 +229,7 @@ func TestFleet(t *testing.T) {
 		require.Equal(t, victims[h], zooidsOf(h.gaps.Received()), h.name)
 	}
 	require.Equal(t, 6, f.count("liveness_gap,", `event="opened"`))
-	f.wait("both centrals find the same incidents", func() bool { return maps.Equal(f.gapsOpened(), other.gapsOpened()) })
+	f.wait("both centrals find the same incidents", func() bool { return maps.Equal(f.gaps("opened"), other.gaps("opened")) })
 }
 
 // TestFleetHostIsOff stops the Telegraf of a host for three thresholds, in which a component dies.
@@ -243,7 +252,7 @@ func TestFleetHostIsOff(t *testing.T) {
 // TestFleetHostGone kills the Telegraf of one host, and stops the bus of another one: the first is one gap, of the host.
 func TestFleetHostGone(t *testing.T) {
 	watch := replaced(t, documentBlock(t, "cmd/telegraf-chembus/fleet/fleet.md", "## Set-up", "toml", "   [[processors.liveness]]"),
-		[2]string{"[[processors.liveness]]", ""}, [2]string{`"30s"`, `"3s"`}, [2]string{`"1m"`, `"8s"`})
+		[2]string{"[[processors.liveness]]\n     adopt = true\n", ""}, [2]string{`"30s"`, `"3s"`}, [2]string{`"1m"`, `"8s"`})
 	f := newFleet(t, 3, watch)
 	gone := f.hosts[0]
 	for _, h := range f.hosts {
@@ -264,60 +273,65 @@ func TestFleetHostGone(t *testing.T) {
 	}
 }
 
-// TestFleetCentralIsLost kills the central Telegraf while a component dies, and then replaces it by one without state.
+// TestFleetCentralIsLost kills the central Telegraf while a component dies, and then replaces it by one without state, when
+// the stream holds no heartbeat any more that was sent before the deaths.
 func TestFleetCentralIsLost(t *testing.T) {
 	f := newFleet(t, 2, "")
 	first, second := f.hosts[0], f.hosts[1]
-	told := func(h *fleetHost, times int) func() bool {
-		return func() bool { return len(h.gaps.Received()) >= times }
-	}
 	require.NoError(t, first.colony.Kill(first.zooids[0]))
-	f.wait("the first gap is told", told(first, 1))
+	f.wait("the first gap is told", first.told(1))
+	f.wait("it is written", func() bool { return len(f.gaps("opened")) == 1 })
 
 	require.NoError(t, f.central.Signal(syscall.SIGKILL))
 	require.NoError(t, second.colony.Kill(second.zooids[1]))
-	f.startCentral("central-a", quick)
-	f.wait("a death meanwhile is told", told(second, 1))
+	f.startCentral("central-a", quickCentral)
+	f.wait("a death meanwhile is told", second.told(1))
 
-	f.wait("both gaps are written", func() bool { return len(f.gapsOpened()) == 2 })
-	before := f.gapsOpened()
+	f.wait("both gaps are written", func() bool { return len(f.gaps("opened")) == 2 })
+	before := f.gaps("opened")
 	require.NoError(t, f.central.Signal(syscall.SIGKILL))
+	f.shell("nats stream purge BEATS --force")
 	f.centralDir, f.seen = t.TempDir(), filepath.Join(t.TempDir(), "metrics.out")
-	f.startCentral("central-b", quick)
-	f.wait("the other one finds both", func() bool { return len(f.gapsOpened()) >= 2 })
+	f.startCentral("central-b", quickCentral)
+	f.wait("the other one goes on with both", func() bool { return maps.Equal(before, f.gaps("repeated")) })
+	require.NoError(t, first.colony.Revive(first.zooids[0]))
+	f.wait("the first gap is closed", func() bool { return len(f.gaps("closed")) > 0 })
+	require.Equal(t, map[string]string{first.name + "/" + first.zooids[0]: before[first.name+"/"+first.zooids[0]]}, f.gaps("closed"))
+	require.Empty(t, f.gaps("opened"))
 	require.NoError(t, first.colony.Kill(first.zooids[2]))
-	f.wait("a death after that is told", told(first, 2))
-	f.wait("all gaps are written", func() bool { return len(f.gapsOpened()) >= 3 })
-	after := f.gapsOpened()
-	require.Len(t, after, 3)
-	for component, incident := range before {
-		require.Equal(t, incident, after[component], "the incident of %s", component)
-	}
+	f.wait("a death after that is told", first.told(2))
 	require.Equal(t, []string{first.zooids[0], first.zooids[2]}, zooidsOf(first.gaps.Received()))
 	require.Equal(t, []string{second.zooids[1]}, zooidsOf(second.gaps.Received()))
 
 	document, err := markdown.Read(filepath.Join(fleetFolder, "fleet.md"))
 	require.NoError(t, err)
 	var commands []string
+	require.Contains(t, f.shell("nats consumer ls BEATS --names"), "central-a")
+	require.Contains(t, f.shell("nats consumer ls GAPS --names"), "central-a")
 	for _, command := range document.Commands {
 		if strings.HasPrefix(command, "nats consumer ") {
 			commands = append(commands, command)
-			require.Contains(t, f.shell("nats consumer ls BEATS --names"), "central-a")
 			f.shell(command)
 		}
 	}
-	require.Len(t, commands, 2)
+	require.Len(t, commands, 3)
 	require.Equal(t, "central-b", strings.TrimSpace(f.shell("nats consumer ls BEATS --names")))
+	require.NotContains(t, f.shell("nats consumer ls GAPS --names"), "central-a")
 }
 
-var openedGap = regexp.MustCompile(`(?m)^liveness_gap,.*\bhost=(\w+),.*\bzooid=(\w+) .*event="opened"`)
+// told returns whether so many gaps came on the bus of the host.
+func (h *fleetHost) told(gaps int) func() bool {
+	return func() bool { return len(h.gaps.Received()) >= gaps }
+}
 
-// gapsOpened returns the incidents that the central Telegraf has opened, by host and component.
-func (f *fleet) gapsOpened() map[string]string {
+var gapOf = regexp.MustCompile(`(?m)^liveness_gap,.*\bhost=(\w+),.*\bzooid=(\w+) .*event="(\w+)"`)
+
+// gaps returns the incidents of which the central Telegraf has written an event, by host and component.
+func (f *fleet) gaps(event string) map[string]string {
 	content, _ := os.ReadFile(f.seen)
 	incidents := map[string]string{}
 	for line := range strings.Lines(string(content)) {
-		if m := openedGap.FindStringSubmatch(line); m != nil {
+		if m := gapOf.FindStringSubmatch(line); m != nil && m[3] == event {
 			incidents[m[1]+"/"+m[2]] = incidentOf.FindStringSubmatch(line)[1]
 		}
 	}

@@ -59,7 +59,7 @@ func TestFleetWithTLS(t *testing.T) {
 			[2]string{"/etc/telegraf/nats-ca.pem", ca}, [2]string{"/etc/telegraf/nats.nk", keys[role]})), 0o600))
 		f.shell(replaced(t, uncomment, [2]string{"/etc/telegraf/telegraf.d/chembus.conf", *dropIn}))
 	}
-	f.startCentral("central-a", quick)
+	f.startCentral("central-a", quickCentral)
 	f.addHost("kitchen")
 	f.waitUp()
 	kitchen := f.hosts[0]

@@ -27,6 +27,7 @@ func FuzzAdd(f *testing.F) {
 	f.Add([]byte("chembus_heartbeat,zooid=\\ ,host=\xff observed_s=1e300,beats=-1i,starts=18446744073709551615u,sent=\"x\"\n" +
 		"chembus_tick observed_s=-0 -9223372036854775808\nchembus_kill observed_s=4e9\nchembus_tick observed_s=4611686018\n"))
 	f.Fuzz(func(t *testing.T, lines []byte) {
+		fuzzAdopt(t, lines)
 		parser := influx.Parser{}
 		require.NoError(t, parser.Init())
 		metrics, _ := parser.Parse(lines) // with an error: those before it
@@ -62,4 +63,29 @@ func FuzzAdd(f *testing.F) {
 		require.NoError(t, restored.Init())
 		require.NoError(t, restored.SetState(l.GetState()))
 	})
+}
+
+// fuzzAdopt feeds any line protocol to a processor that takes gaps of others: they end there, and everything else does not.
+func fuzzAdopt(t *testing.T, lines []byte) {
+	t.Helper()
+	parser := influx.Parser{}
+	require.NoError(t, parser.Init())
+	metrics, _ := parser.Parse(lines)
+	l := standard()
+	l.Adopt = true
+	l.MaxBuses, l.MaxComponents = 3, 5
+	l.Expected = []string{"ghost", "*/a"}
+	require.NoError(t, l.Init())
+	for _, m := range metrics {
+		var acc testutil.Accumulator
+		name := m.Name()
+		_, timed := seconds(m, "observed_s")
+		ends := name == gapMeasurement || timed && name == tickMeasurement
+		require.NoError(t, l.Add(m, &acc))
+		require.True(t, ends || acc.NMetrics() > 0, "it was not passed on: %s", name)
+	}
+	for _, b := range l.buses.all {
+		b.detector.Report()
+	}
+	require.LessOrEqual(t, len(l.buses.all), 3)
 }

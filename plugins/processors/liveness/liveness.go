@@ -36,6 +36,7 @@ type Liveness struct {
 	BlindAfter         config.Duration `toml:"blind_after"`
 	RetireUnnamedAfter config.Duration `toml:"retire_unnamed_after"`
 	UnnamedGaps        bool            `toml:"unnamed_gaps"`
+	Adopt              bool            `toml:"adopt"`
 	Phi                *float64        `toml:"phi"` // of versions before mistakes_per_year; has no effect
 	StateFile          string          `toml:"state_file"`
 	RuleOptions
@@ -140,6 +141,7 @@ type event struct {
 	// And how many holes there were in this run, and the last of them.
 	holes  int
 	listed []detector.Hole
+	level  *detector.Level // if it is one
 
 	// Only of one that is kept:
 	key      string // of the bus
@@ -154,9 +156,11 @@ const (
 	kill
 	stop
 	heartbeat
+	level // of a gap
 )
 
-// Add takes one metric. Ticks of inputs.chembus end here, everything else is passed on, followed by what was found.
+// Add takes one metric. Ticks of inputs.chembus end here, with adopt also gaps of other processors; everything else is
+// passed on, followed by what was found.
 func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 	watched := l.watches.Read(m, l.now, l.Log)
 	l.addToBus(m, acc)
@@ -174,6 +178,10 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 
 // addToBus passes a metric on and takes what it says to the detector of a bus.
 func (l *Liveness) addToBus(m telegraf.Metric, acc telegraf.Accumulator) {
+	if l.Adopt && m.Name() == gapMeasurement {
+		l.addLevel(m, acc)
+		return
+	}
 	e, judged := l.read(m)
 	if judged && e.kind == tick {
 		l.pipeline.Ticked()
@@ -215,6 +223,9 @@ func (l *Liveness) addToBus(m telegraf.Metric, acc telegraf.Accumulator) {
 
 // busOf returns the bus that an event is of; nil if there is no room for it.
 func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e *event) *bus {
+	if e.kind == level {
+		return l.buses.withLevels(string(key))
+	}
 	if !complete && e.kind != tick {
 		if several := l.buses.Candidates(key, l.renamed.former); len(several) > 1 {
 			return l.knownOn(several, e)
@@ -293,6 +304,8 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		l.report(acc, b, b.detector.Stop(e.beat.Key, e.beat.Run, e.beat.Observed), e)
 	case heartbeat:
 		l.report(acc, b, b.detector.Beat(&e.beat), e)
+	case level:
+		l.adopt(acc, b, e)
 	}
 }
 

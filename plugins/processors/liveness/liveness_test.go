@@ -199,7 +199,7 @@ func TestMonitorThatStartedLaterNamesTheSameIncidents(t *testing.T) {
 }
 
 // TestCutInput gives the processor what is left of each case's input when its beginning, its end or one
-// metric is missing: it must pass everything on but ticks, and close only what it opened.
+// metric is missing: it must pass everything on but ticks and adopted gaps, and close only what was open.
 func TestCutInput(t *testing.T) {
 	random := rand.New(rand.NewSource(1))
 	for _, name := range cases(t) {
@@ -223,12 +223,17 @@ func replayCut(t *testing.T, name string, lines []string) {
 	require.NoError(t, parser.Init())
 	var acc testutil.Accumulator
 	passed := 0
+	open := make(map[any]bool) // incidents
 	for _, line := range lines {
 		m, err := parser.ParseLine(line)
 		if err != nil {
 			continue
 		}
-		if _, timed := seconds(m, "observed_s"); !timed || m.Name() != tickMeasurement {
+		_, timed := seconds(m, "observed_s")
+		switch {
+		case r.Adopt && m.Name() == gapMeasurement:
+			open[textOf(m, "incident_id")] = true
+		case !timed || m.Name() != tickMeasurement:
 			passed++
 		}
 		require.NoError(t, r.Liveness.Add(m, &acc))
@@ -237,7 +242,6 @@ func replayCut(t *testing.T, name string, lines []string) {
 	r.Stop()
 	require.Equal(t, emitted, acc.NMetrics(), "nothing may be emitted outside Add")
 
-	open := make(map[any]bool)
 	for _, g := range gaps(&acc) {
 		id, level := g.Fields["incident_id"], g.Fields["open"].(bool)
 		if _, known := open[id]; !level {

@@ -26,14 +26,14 @@ func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.
 		if f.Gap != nil {
 			tags = maps.Clone(tags)
 			tags["gap_type"] = string(f.Gap.Type)
-			acc.AddFields("liveness_gap", l.gapFields(b, f), tags, e.at)
+			acc.AddFields(gapMeasurement, l.gapFields(b, f), tags, e.at)
 		}
 	}
 	if len(l.expected.anywhere) == 0 || b.watch != nil {
 		return
 	}
 	for i := range findings {
-		if c := findings[i].Change; c == detector.FirstHeard || c == detector.WasKilled {
+		if c := findings[i].Change; c == detector.FirstHeard || c == detector.WasKilled || c == detector.Adopted {
 			l.foundOn(acc, b, findings[i].Key, e)
 		}
 	}
@@ -114,7 +114,7 @@ func statusFields(s *detector.Status) map[string]any {
 // gapEvent says what is new about a gap.
 func gapEvent(f *detector.Finding) string {
 	switch {
-	case f.Change == detector.Report:
+	case f.Change == detector.Report, f.Gap.Adopted:
 		return "repeated"
 	case f.Gap.Open:
 		return "opened"

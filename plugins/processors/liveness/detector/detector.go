@@ -28,9 +28,10 @@ type Detector struct {
 	swept      int             // of order: how many Components has been through
 	expected   map[string]bool // true: on this bus; false: on any
 	deadlines  deadlines
-	opened     []time.Duration // when the latest gaps did, at most OutageCount
-	outages    []*outage       // open ones, the latest last; only that may not be reported yet
-	ended      []EndedGap      // closed ones that are repeated
+	opened     []time.Duration   // when the latest gaps did, at most OutageCount
+	outages    []*outage         // open ones, the latest last; only that may not be reported yet
+	ended      []EndedGap        // closed ones that are repeated
+	levels     map[string]*Level // of other detectors, of failures that were not found here yet, by component
 	nextReport time.Duration
 	unjudged   unjudged
 	ticks      uint64
@@ -77,6 +78,7 @@ func New(config *Config, bus string) *Detector {
 		niches:     make(map[string]string),
 		expected:   make(map[string]bool),
 		stops:      make(map[string]*EndSignal),
+		levels:     make(map[string]*Level),
 		nextReport: config.ReportInterval,
 	}
 	d.deadlines.Next = d.nextLook
@@ -175,6 +177,9 @@ func (d *Detector) Tick(run int64, observed time.Duration) []Finding {
 	d.ticked, d.ticking = true, true
 	defer func() { d.ticking = false }()
 	d.ticks++
+	if len(d.levels) > 0 {
+		d.addAdopted()
+	}
 	d.expire()
 	d.identity = d.config.Identity
 	d.closeOutages()
@@ -202,8 +207,12 @@ func (d *Detector) Beat(b *Beat) []Finding {
 		return nil
 	}
 	c, known := d.components[b.Key]
+	copied := d.isCopy(c, b)
+	if len(d.levels) > 0 && !copied {
+		d.outdateLevel(b)
+	}
 	switch {
-	case d.isCopy(c, b):
+	case copied:
 	case b.Beats <= 0 && !(known && (c.phase == killed || c.phase == stopped) && b.Starts > 0):
 		// No beat; and that a stream started says nothing of a component that did not end on purpose.
 	case known && c.beats > 0:
@@ -221,7 +230,7 @@ func (d *Detector) isCopy(c *component, b *Beat) bool {
 	switch {
 	case b.Run == 0:
 		return false
-	case c == nil || c.beats == 0:
+	case c == nil || c.beats == 0 || c.onlyAdopted():
 		return b.Observed < d.clock.lastTick
 	case c.restarts != d.clock.restarts:
 		return false
@@ -319,9 +328,10 @@ func (d *Detector) meet(c *component, b *Beat) {
 func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	now := d.clock.now
 	c.abandoned = false
+	adopted := c.onlyAdopted() // so when it beat last is not known exactly
 	if b.Beats > 0 {
 		c.reading, c.restarts = b.Observed, d.clock.restarts
-		if c.beats > 0 && c.alive() {
+		if c.beats > 0 && c.alive() && !adopted {
 			d.learn(c, at, b)
 		}
 		c.beats += int64(b.Beats)
@@ -335,7 +345,9 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	var closed *Gap
 	if c.phase == silent {
 		closed = d.closeGap(c, at-c.last)
-		d.learn(c, at, b)
+		if !adopted {
+			d.learn(c, at, b)
+		}
 	}
 	if b.Beats > 0 && (b.LastSeen > c.lastSeen || at > c.last) {
 		c.lastSeen = b.LastSeen

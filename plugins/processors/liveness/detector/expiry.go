@@ -113,6 +113,7 @@ func (d *Detector) remove(c *component, change Change) {
 	d.add(c, change, gap)
 	delete(d.components, c.key)
 	delete(d.stops, c.key)
+	delete(d.levels, c.key)
 	if d.retired++; d.retired > len(d.order)/2 {
 		for _, c := range d.order[:d.swept] {
 			if c.phase == retired {

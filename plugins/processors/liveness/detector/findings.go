@@ -18,6 +18,7 @@ const (
 	WasRetired // after a long silence
 	WentAway   // fell silent, and nobody waits for it
 	WasEvicted // to make room for another
+	Adopted    // known from the gap of another detector; there is neither a status nor a gap
 )
 
 // Finding is the status of a component, and the level of its gap if that changed or is repeated.
@@ -27,7 +28,7 @@ type Finding struct {
 	Change Change
 	Status *Status // nil: there is only a gap
 	Gap    *Gap    // nil: there is none
-	Joined string  // the id of the outage that it joined by falling silent, or by not appearing; empty: of none
+	Joined string  // the id of the outage that collects members and that it joined by falling silent, or by not appearing; empty: of none
 }
 
 // Status is what is known of a component.
@@ -134,7 +135,7 @@ func (d *Detector) add(c *component, change Change, gap *Gap) {
 		},
 		Gap: gap,
 	})
-	if gap == nil && (change == WentSilent || change == NeverSeen) {
+	if gap == nil && (change == WentSilent || change == NeverSeen) && d.isCollected(c) {
 		d.findings[len(d.findings)-1].Joined = c.incident
 	}
 }

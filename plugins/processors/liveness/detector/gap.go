@@ -36,6 +36,7 @@ type Gap struct {
 	Members    []string      `json:"members"`               // names; of an outage only, and not more than maxMembers of them
 	Size       int           `json:"size,omitempty"`        // number of members
 	FlapWindow time.Duration `json:"flap_window,omitempty"` // of HeartbeatFlapping: it ends after such a time without a silence
+	Adopted    bool          `json:"-"`                     // another detector opened it
 }
 
 // flaps is what is known of the recent gaps of one component.
@@ -69,7 +70,17 @@ func (d *Detector) openGap(c *component, kind GapType) *Gap {
 		c.flaps.times = append(c.flaps.times, now)
 		flapping = len(c.flaps.times) >= d.config.FlapCount
 	}
-	if d.isOutage() {
+	level := d.takeLevel(c)
+	switch outage := (level == nil || d.silence(c) < after(c.threshold, d.config.OutageWindow)) && d.isOutage(); {
+	case level != nil && level.Type == HeartbeatOutage:
+		d.joinAdopted(c, level)
+		return nil
+	case level != nil:
+		c.incident = level.IncidentID
+		gap := d.gap(c, kind, c.incident, true, d.silence(c))
+		gap.Adopted = true
+		return gap
+	case outage:
 		d.joinOutage(c)
 		return nil
 	}

@@ -26,6 +26,9 @@ func (d *Detector) Resume(run int64, observed, lasted time.Duration) {
 // before. That silence is forgiven for no longer than the maintenance lasted: a maintenance that is declared again and
 // again, and over at once, must not end the monitoring.
 func (d *Detector) judgedFrom(c *component) time.Duration {
+	if c.onlyAdopted() {
+		return c.last // another detector has judged it
+	}
 	from := after(c.last, d.uncounted(c))
 	if d.resumed == nil {
 		return from

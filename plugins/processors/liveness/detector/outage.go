@@ -21,6 +21,7 @@ type outage struct {
 	id       string // of the failure with which it opened
 	opened   time.Duration
 	reported bool
+	joinable bool // of another detector, which may still have collected members
 	members  map[string]bool
 
 	// Of the component that it is named after.
@@ -47,6 +48,9 @@ func (d *Detector) isOutage() bool {
 // joinOutage makes a component a member of the outage that collects members, or of a new one.
 func (d *Detector) joinOutage(c *component) {
 	o := d.collecting()
+	if o == nil && len(d.outages) > 0 && d.outages[0].joinable {
+		o = d.outages[0]
+	}
 	if o == nil {
 		o = &outage{
 			id:      d.incidentID(HeartbeatOutage, c.key, c.lastSeen, c.failures),
@@ -97,6 +101,9 @@ func (d *Detector) closeOutages() {
 // that, since consumers act on the first message only. The next outage begins to collect only then, so two are never
 // opened in the same window.
 func (d *Detector) openOutage() (opened bool) {
+	for _, o := range d.outages {
+		o.joinable = o.joinable && d.clock.now-o.opened < d.config.OutageWindow
+	}
 	o := d.collecting()
 	if o == nil || d.clock.now-o.opened < d.config.OutageWindow {
 		return false
