@@ -52,7 +52,8 @@ type fleet struct {
 type fleetHost struct {
 	*scene
 	name   string
-	dir    string // of Telegraf's configuration and state
+	dir    string   // of Telegraf's configuration and state
+	more   []string // of its environment
 	colony *colony.Colony
 	zooids []string
 	gaps   *consumer.Consumer
@@ -132,7 +133,7 @@ func (f *fleet) start(dropIn, dir, options, blocks string, env ...string) *teleg
 	f.Helper()
 	p, err := telegraf.Start(telegraf.Config{
 		Binary: telegraf.Binary(f.T, root), Plugins: plugins, Dir: dir, DropIn: dropIn, Options: options,
-		Agent: quickAgent + blocks, Env: append(env, "NATS_URL="+f.nats.URL()),
+		Agent: quickAgent + blocks, Env: append([]string{"NATS_URL=" + f.nats.URL()}, env...),
 	})
 	require.NoError(f, err)
 	f.Cleanup(func() {
@@ -146,9 +147,10 @@ func (f *fleet) start(dropIn, dir, options, blocks string, env ...string) *teleg
 	return p
 }
 
-func (f *fleet) addHost(name string) {
+// addHost starts a host, whose Telegraf has further environment variables.
+func (f *fleet) addHost(name string, env ...string) {
 	f.Helper()
-	h := &fleetHost{scene: &scene{T: f.T}, name: name, dir: f.TempDir()}
+	h := &fleetHost{scene: &scene{T: f.T}, name: name, dir: f.TempDir(), more: env}
 	var err error
 	h.bus, err = colony.NewBus(colony.BusConfig{})
 	require.NoError(f, err)
@@ -169,7 +171,7 @@ func (f *fleet) addHost(name string) {
 // startEdge starts the Telegraf of a host.
 func (f *fleet) startEdge(h *fleetHost) {
 	f.Helper()
-	h.telegraf = f.start(f.edge, h.dir, quick, "", append(h.env(), "FLEET_HOST="+h.name)...)
+	h.telegraf = f.start(f.edge, h.dir, quick, "", slices.Concat(h.env(), []string{"FLEET_HOST=" + h.name}, h.more)...)
 }
 
 func (f *fleet) wait(what string, condition func() bool) {
