@@ -13,6 +13,7 @@ import (
 
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/metric"
+	"github.com/influxdata/telegraf/testutil"
 
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
@@ -168,6 +169,56 @@ func TestWritesOfAnOutageAreBounded(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, n-5, members)
+}
+
+// TestWritesOverAnHour has 2000 components beat every 30 s for an hour. A new one comes each second and beats for 3 s, one is
+// silent for four minutes each four minutes, and all are for five minutes.
+func TestWritesOverAnHour(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file, func(l *Liveness) {
+		l.Threshold, l.ReportInterval = config.Duration(90*time.Second), config.Duration(time.Hour)
+	})
+	const n, most, window = 2000, 256 << 10, 600
+	seconds := 3600
+	if testing.Short() {
+		seconds = 1200
+	}
+	tags := make([]map[string]string, n)
+	for i := range tags {
+		tags[i] = map[string]string{"host": "h", "zooid": fmt.Sprintf("component_%04d", i), "niche": "memory"}
+	}
+	w := written{file: file}
+	sums, gaps := []int64{0}, 0
+	feed := func(name string, tags map[string]string, at int) {
+		acc := &testutil.Accumulator{}
+		r.at = time.Unix(int64(at), 0)
+		require.NoError(t, r.Add(metric.New(name, tags, map[string]any{"observed_s": float64(at), "sent": float64(at)}, r.at), acc))
+		for _, m := range acc.Metrics {
+			if m.Fields["event"] == "opened" {
+				gaps++
+			}
+		}
+	}
+	for at := 1; at <= seconds; at++ {
+		outage := at > 600 && at <= 900
+		for i := at % 30; i < n && !outage; i += 30 {
+			if at < 240 || i != at/240 {
+				feed("chembus_heartbeat", tags[i], at)
+			}
+		}
+		for age := range 3 {
+			feed("chembus_heartbeat", map[string]string{"host": "h", "zooid": fmt.Sprintf("zooid_%d", at-age)}, at)
+		}
+		feed(tickMeasurement, map[string]string{"host": "h"}, at)
+		sums = append(sums, w.Count())
+		if from := at - window; from >= 0 {
+			require.Less(t, sums[at]-sums[from], int64(window*most), "up to second %d", at)
+		}
+	}
+	require.Greater(t, gaps, seconds/240, "it is a colony in which something happens")
+	average := sums[seconds] / int64(seconds)
+	t.Logf("%d bytes a second, with %d gaps", average, gaps)
+	require.Less(t, average, int64(most/2), "with so few components")
 }
 
 // TestFormerStateIsTakenOver goes on from a file of version 2, and is killed before it has written all components.
