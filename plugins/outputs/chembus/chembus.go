@@ -115,9 +115,7 @@ func (c *ChemBus) Init() error {
 			Allowed: fmt.Sprintf("use at most %v", longestConfirmTimeout),
 		}
 	}
-	if c.outbox, err = newOutbox(c.MaxPending, timeout); err != nil {
-		return err
-	}
+	c.outbox = newOutbox(c.MaxPending, timeout)
 	return c.initInvestigations()
 }
 
@@ -132,15 +130,11 @@ func (c *ChemBus) Connect() error {
 	}
 	c.logLostInvestigations()
 	c.publishing = true
-	p, err := c.newPublisher()
-	if err == nil {
-		err = c.loop.Init()
-	}
-	if err != nil {
+	if err := c.loop.Init(); err != nil {
 		c.closeState()
 		return err
 	}
-	c.loop.Start(p, func(err error) {
+	c.loop.Start(c.newPublisher(), func(err error) {
 		c.Log.Errorf("Publishing to %q failed, trying again in %v: %v", c.endpoint, bus.RetryAfter, err)
 	})
 	c.Log.Infof("Publishing %q to %q", c.Signal, c.endpoint)

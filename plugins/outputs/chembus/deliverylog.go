@@ -68,49 +68,40 @@ func usableName(name string) bool {
 	return name != "" && len(name) <= maxName && utf8.ValidString(name) // JSON would change it if it were not
 }
 
-func newDeliveryLog(maxPending int) (*deliveryLog, error) {
-	incidents, err := simplelru.NewLRU[string, incidentState](incidentsPerPending*maxPending, nil)
-	if err != nil {
-		return nil, err
-	}
-	silences, err := simplelru.NewLRU[string, silence](min(incidentsPerPending*maxPending, maxSilences), nil)
-	return &deliveryLog{incidents: incidents, silences: silences}, err
+func newDeliveryLog(maxPending int) *deliveryLog {
+	most := incidentsPerPending * maxPending
+	return &deliveryLog{incidents: newTable[incidentState](most), silences: newTable[silence](min(most, maxSilences))}
 }
 
 // Add takes a gap of which consumers were told.
 func (l *deliveryLog) Add(g *gap) {
-	state, _ := l.incidents.Peek(g.incident)
-	// The same failure can come again under the same id if the component was never seen.
-	state.delivered = !state.ended || !g.neverSeen()
-	l.set(g.incident, state)
-	if state.ended {
-		return
-	}
+	l.deliver(g.incident)
 	for _, component := range g.components() {
-		l.put(silence{Component: component, Incident: g.incident, Since: g.lastSeen, Until: g.until()})
+		l.Learn(silence{Component: component, Incident: g.incident, Since: g.lastSeen, Until: g.until()})
 	}
 	if g.kind == flapping {
-		l.put(silence{Component: g.component, Incident: g.incident, Until: g.at, FlapWindow: min(g.flapWindow, longestFlapWindow)})
+		l.Learn(silence{Component: g.component, Incident: g.incident, Until: g.at, FlapWindow: min(g.flapWindow, longestFlapWindow)})
 	}
 }
 
-// Learn takes an entry of another monitor's log.
+// Learn takes an entry, such as of another monitor's log. One that says less than what is known is ignored.
 func (l *deliveryLog) Learn(s silence) {
-	state, _ := l.incidents.Peek(s.Incident)
 	known, ok := l.silences.Get(s.key())
-	if !s.usable() || state.ended || ok && s.Until <= known.Until {
+	if !s.usable() || ok && s.Until <= known.Until || !l.deliver(s.Incident) {
 		return
 	}
-	l.put(s)
-	state.delivered = true
-	l.set(s.Incident, state)
+	l.silences.Add(s.key(), s)
+	l.revision++
 }
 
-func (l *deliveryLog) put(s silence) {
-	if s.usable() {
-		l.silences.Add(s.key(), s)
-		l.revision++
+// deliver takes that consumers know an incident. It reports whether it goes on.
+func (l *deliveryLog) deliver(incident string) bool {
+	state, _ := l.incidents.Peek(incident)
+	if !state.ended && !state.delivered {
+		state.delivered = true
+		l.set(incident, state)
 	}
+	return !state.ended
 }
 
 func (l *deliveryLog) set(incident string, state incidentState) {
@@ -156,15 +147,12 @@ func (l *deliveryLog) Count(g *gap) bool {
 
 // Opened takes the level of an open gap.
 func (l *deliveryLog) Opened(g *gap) {
-	state, known := l.incidents.Get(g.incident) // which makes it the last to be evicted
+	state, _ := l.incidents.Get(g.incident) // which makes it the last to be evicted
 	if state.ended {
 		state.ended = false
 		l.set(g.incident, state)
 	}
 	l.stillFlaps(g)
-	if !known || !state.delivered {
-		return
-	}
 	for _, component := range g.components() {
 		l.silences.Get(silenceKey(component))
 	}
@@ -222,6 +210,6 @@ func (l *deliveryLog) flaps(component string, g *gap) bool {
 func (l *deliveryLog) stillFlaps(g *gap) {
 	if f, ok := l.silences.Get(flapsKey(g.component)); ok && g.at > f.Until && len(g.components()) > 0 && l.flaps(g.component, g) {
 		f.Until = g.at
-		l.put(f)
+		l.Learn(f)
 	}
 }

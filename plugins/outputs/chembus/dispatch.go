@@ -68,9 +68,6 @@ func (p *publisher) Hear(topic string, payload []byte, now time.Time) {
 func (p *publisher) Dispatch(now time.Time) error {
 	o := p.plugin.outbox
 	o.DropCovered()
-	if err := p.tell(p.peers.Talk(o.log), now); err != nil {
-		return err
-	}
 	due := make(map[action][]*delivery)
 	if !p.listenedSince.IsZero() && now.Sub(p.listenedSince) >= settle {
 		for _, d := range o.Due(now) {
@@ -78,9 +75,11 @@ func (p *publisher) Dispatch(now time.Time) error {
 			due[a] = append(due[a], d)
 		}
 	}
-	if err := p.tell(p.peers.Claim(due[claimFirst], now), now); err != nil {
-		o.VoidClaims()
-		return err
+	for _, m := range append(p.peers.Talk(o.log), p.peers.Claim(due[claimFirst], now)...) {
+		if err := p.send(p.plugin.privateMessage(p.topics.peers, &m, now)); err != nil {
+			p.MessagesMissed() // by the others: all that was to be said is said anew
+			return err
+		}
 	}
 	if err := p.publish(due[publish], now); err != nil {
 		return err
@@ -128,14 +127,4 @@ func (p *publisher) sendProbe(now time.Time) error {
 	p.probe++
 	p.probed = now
 	return p.send(p.plugin.privateMessage(p.topics.probe, map[string]any{"number": p.probe}, now))
-}
-
-// tell sends messages to the other monitors.
-func (p *publisher) tell(messages []peerMessage, now time.Time) error {
-	for i := range messages {
-		if err := p.send(p.plugin.privateMessage(p.topics.peers, &messages[i], now)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -51,13 +51,19 @@ type counts struct {
 	Dropped   uint64 `json:"dropped"`   // incidents that had to make room
 }
 
-func newOutbox(maxPending int, ackTimeout time.Duration) (*outbox, error) {
-	log, err := newDeliveryLog(maxPending)
-	if err != nil {
-		return nil, err
+func newOutbox(maxPending int, ackTimeout time.Duration) *outbox {
+	return &outbox{
+		maxPending: maxPending, ackTimeout: ackTimeout, log: newDeliveryLog(maxPending), pending: newTable[*delivery](maxPending),
 	}
-	pending, err := simplelru.NewLRU[string, *delivery](maxPending, nil)
-	return &outbox{maxPending: maxPending, ackTimeout: ackTimeout, log: log, pending: pending}, err
+}
+
+// newTable returns an empty table. Its size is positive.
+func newTable[V any](size int) *simplelru.LRU[string, V] {
+	table, err := simplelru.NewLRU[string, V](size, nil)
+	if err != nil {
+		panic(err) // for a size that is not positive
+	}
+	return table
 }
 
 // Offer takes the level of an incident. It returns the gap that had to make room for it, if any.

@@ -20,9 +20,7 @@ func level(incident string, open bool, missing float64) *gap {
 
 func newTestOutbox(t *testing.T, maxPending int) *outbox {
 	t.Helper()
-	o, err := newOutbox(maxPending, timeout)
-	require.NoError(t, err)
-	return o
+	return newOutbox(maxPending, timeout)
 }
 
 // send sends what is due and returns it.

@@ -110,9 +110,8 @@ func (t *steppedTime) Step(now time.Time) {
 	t.last = now
 }
 
-func newPeers() (*peers, error) {
-	claims, err := simplelru.NewLRU[string, time.Duration](maxSilences, nil)
-	return &peers{name: uuid.NewString(), claims: claims, joinUntil: joinWait, answers: -1}, err
+func newPeers() *peers {
+	return &peers{name: uuid.NewString(), claims: newTable[time.Duration](maxSilences), joinUntil: joinWait, answers: -1}
 }
 
 // Decide says what to do with a gap that is due.

@@ -24,8 +24,7 @@ type peerMonitor struct {
 
 func newPeerMonitor(t *testing.T, others int) *peerMonitor {
 	t.Helper()
-	p, err := newPeers()
-	require.NoError(t, err)
+	p := newPeers()
 	m := &peerMonitor{newTestOutbox(t, 1000), p}
 	p.present, p.others = true, others
 	m.hear(t, now, p.Talk(m.log)...)
@@ -216,8 +215,7 @@ func TestLongMessages(t *testing.T) {
 
 // TestJoining asks those who are there, and waits for them.
 func TestJoining(t *testing.T) {
-	p, err := newPeers()
-	require.NoError(t, err)
+	p := newPeers()
 	m := &peerMonitor{newTestOutbox(t, 10), p}
 	m.Offer(silenceOf("1", "a", 100, 30))
 	want := func(v action) {

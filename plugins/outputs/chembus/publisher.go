@@ -82,12 +82,11 @@ type publisher struct {
 	waits logging.Problem // gaps do, for a consumer
 }
 
-func (c *ChemBus) newPublisher() (*publisher, error) {
-	peers, err := newPeers()
+func (c *ChemBus) newPublisher() *publisher {
 	return &publisher{
-		plugin: c, peers: peers, waits: logging.Problem{Tolerance: waitTolerance},
+		plugin: c, peers: newPeers(), waits: logging.Problem{Tolerance: waitTolerance},
 		log: bus.PublishLog{PublishEndpoint: c.endpoint, SubscribeEndpoint: c.subscribeEndpoint, Log: c.Log},
-	}, err
+	}
 }
 
 // Open opens the connections.

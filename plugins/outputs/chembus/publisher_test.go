@@ -31,8 +31,7 @@ func newStepperOf(t *testing.T, endpoint string, configure func(*ChemBus)) *step
 	c.at(t, endpoint)
 	configure(c)
 	require.NoError(t, c.Init())
-	p, err := c.newPublisher()
-	require.NoError(t, err)
+	p := c.newPublisher()
 	require.NoError(t, c.loop.Init())
 	s := &stepper{ChemBus: c, publisher: p}
 	require.NoError(t, p.Open())

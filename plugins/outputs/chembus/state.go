@@ -91,7 +91,7 @@ func (o *outbox) Restore(s *savedState) error {
 		o.log.set(i.ID, incidentState{delivered: true, ended: i.Ended, counted: true})
 	}
 	for _, silence := range append(s.Notices, s.Silences...) {
-		o.log.put(silence)
+		o.log.Learn(silence)
 	}
 	o.counts = s.Counts.counts
 	o.investigations.Restore(s.Investigations, s.Counts.investigationCounts)
