@@ -164,14 +164,9 @@ func (g *gap) outlasts() bool {
 	return g.members != nil || g.kind == flapping
 }
 
-// ofOneSilence reports whether the incident is one silence of one component, of which there is one at a time.
-func (g *gap) ofOneSilence() bool {
-	return len(g.components()) > 0 && !g.outlasts()
-}
-
 // subject names what there is one incident of at a time: the silence of a component, else the incident itself.
 func (g *gap) subject() string {
-	if g.ofOneSilence() {
+	if len(g.components()) > 0 && !g.outlasts() {
 		return "silence of " + g.component
 	}
 	return "incident " + g.incident
