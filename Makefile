@@ -1,13 +1,15 @@
 # telegraf-chembus. "make" lists the targets.
 
-GO       ?= go
-BIN      := $(CURDIR)/bin
-PREFIX   ?= /usr/local
-DURATION ?= 0s
-N        ?= 100
-SEED     ?= 1
-STAGES   ?= 6
-DIST     := $(CURDIR)/dist
+GO          ?= go
+BIN         := $(CURDIR)/bin
+PREFIX      ?= /usr/local
+DURATION    ?= 0s
+N           ?= 100
+SEED        ?= 1
+STAGES      ?= 6
+FLEET_TIME  ?= 10m
+FLEET_BUSES ?= 1000
+DIST        := $(CURDIR)/dist
 
 # From the git tag, or without one from the number of commits.
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || \
@@ -76,7 +78,7 @@ define ensure
 	fi
 endef
 
-.PHONY: help deps deps-build deps-lint deps-package build build-liveness telegraf run test test-telegraf screenshots soak bench lint install package clean
+.PHONY: help deps deps-build deps-lint deps-package build build-liveness telegraf run test test-telegraf screenshots soak bench bench-fleet lint install package clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -167,6 +169,10 @@ soak: build telegraf ## Run all scenarios of testutil/soak in turn (N=100 random
 bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth)
 	@$(GO) build -o $(BIN)/bench ./testutil/bench
 	@exec $(BIN)/bench -telegraf $(TELEGRAF) -plugins $(BIN) -only "$(ONLY)"
+
+bench-fleet: deps build telegraf $(NATS_SERVER) $(BIN)/nats ## Measure a central Telegraf with 1000 buses (FLEET_TIME=10m: how long it looks for false gaps; FLEET_BUSES=1000)
+	@$(GO) build -o $(BIN)/bench ./testutil/bench
+	@exec $(BIN)/bench -telegraf $(TELEGRAF) -plugins $(BIN) -nats $(NATS_SERVER) -only fleet -fleet-time $(FLEET_TIME) -fleet-buses $(FLEET_BUSES)
 
 $(LINTER):
 	GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER_VERSION)

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -30,10 +31,14 @@ type bench struct {
 	telegraf string // the program
 	plugins  string // folder of telegraf-chembus
 	dropIn   string // the drop-in for Telegraf
+	nats     string // the program nats-server, with the program nats beside it
 	dir      string // for temporary files
 	rawLoop  string // the compiled loop around libzmq's receive call
 	monitor  string // the Python daemon
 	progress io.Writer
+
+	fleetTime  time.Duration // how long the fleet must have no false gap
+	fleetBuses int
 }
 
 // parts are the parts of the bench, in the order of measurement.
@@ -47,20 +52,27 @@ var parts = []struct {
 	{"delay", (*bench).delay},
 	{"overload", (*bench).overload},
 	{"growth", (*bench).growth},
+	{fleetPart, (*bench).fleet},
 }
+
+// fleetPart is measured only if it is named, because it takes so long.
+const fleetPart = "fleet"
 
 func main() {
 	b := &bench{progress: os.Stderr}
 	flag.StringVar(&b.root, "root", ".", "`folder` of the module")
 	flag.StringVar(&b.telegraf, "telegraf", "bin/telegraf", "`path` of telegraf")
+	flag.StringVar(&b.nats, "nats", "bin/nats-server", "`path` of nats-server, with the program nats beside it; for the part fleet")
+	flag.DurationVar(&b.fleetTime, "fleet-time", 10*time.Minute, "how long the part fleet looks for false gaps, a multiple of 10s")
+	flag.IntVar(&b.fleetBuses, "fleet-buses", 1000, "number of buses in the part fleet")
 	flag.StringVar(&b.plugins, "plugins", "bin", "`folder` of telegraf-chembus")
 	var names []string
 	for _, p := range parts {
 		names = append(names, p.name)
 	}
-	only := flag.String("only", "", "measure only these `parts`, separated by commas, of "+strings.Join(names, ","))
+	only := flag.String("only", "", "measure only these `parts`, separated by commas, of "+strings.Join(names, ",")+"; by default all but fleet")
 	flag.Parse()
-	chosen := names
+	chosen := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == fleetPart })
 	if *only != "" {
 		chosen = strings.Split(*only, ",")
 	}
@@ -113,7 +125,7 @@ func (b *bench) run(ctx context.Context, chosen []string, out io.Writer) (err er
 
 // prepare sets the paths and compiles the raw loop.
 func (b *bench) prepare() error {
-	for _, path := range []*string{&b.root, &b.telegraf, &b.plugins} {
+	for _, path := range []*string{&b.root, &b.telegraf, &b.plugins, &b.nats} {
 		var err error
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -158,11 +156,8 @@ func (f *fleet) startNATS(ctx context.Context) (err error) {
 		return err
 	}
 	f.closers = append(f.closers, f.nats.Stop)
-	cmd := exec.CommandContext(ctx, filepath.Join(f.o.fleet, "streams.sh"))
-	cmd.Env = append(os.Environ(), "NATS_URL="+f.nats.URL(), "HOME="+f.dir,
-		"PATH="+filepath.Dir(f.o.nats)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("creating the streams: %w\n%s", err, output)
+	if _, err := f.nats.Shell(ctx, f.o.fleet, "./streams.sh"); err != nil {
+		return err
 	}
 	f.screen.printf("started a NATS server at %s, with the streams of streams.sh", f.nats.URL())
 	return nil

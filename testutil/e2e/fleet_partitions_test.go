@@ -101,3 +101,20 @@ func TestFleetPartitionOfAHost(t *testing.T) {
 	require.Equal(t, "fleet."+partitionOf["host7"]+".host7", strings.TrimSpace(f.shell(strings.ReplaceAll(
 		documentBlock(t, "cmd/telegraf-chembus/fleet/fleet.md", "## Partitions", "shell", "nats server mapping"), "kitchen", "host7"))))
 }
+
+// TestFleetOfManyHosts makes the consumers that the drop-ins of more hosts would make than a NATS server allows by default.
+func TestFleetOfManyHosts(t *testing.T) {
+	const hosts = 1002
+	f := newServer(t)
+	f.shell("./streams.sh")
+	connection, err := nats.Connect(f.nats.URL())
+	require.NoError(t, err)
+	defer connection.Close()
+	js, err := jetstream.New(connection)
+	require.NoError(t, err)
+	for i := range hosts {
+		host := fmt.Sprintf("host%d", i)
+		_, err := js.CreateConsumer(t.Context(), "GAPS", jetstream.ConsumerConfig{Durable: "edge-" + host, FilterSubject: "gaps." + host + ".*"})
+		require.NoError(t, err, "the consumer of %s", host)
+	}
+}

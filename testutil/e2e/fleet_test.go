@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -39,9 +38,8 @@ const quickCentral = `
 type fleet struct {
 	*testing.T
 	nats       *nats.Server
-	env        []string // of the commands of the documentation
-	edge       string   // the drop-in of the hosts
-	dropIn     string   // the drop-in of the central Telegraf
+	edge       string // the drop-in of the hosts
+	dropIn     string // the drop-in of the central Telegraf
 	central    *telegraf.Telegraf
 	centralDir string // of its configuration and state
 	seen       string // the file that it writes its metrics to
@@ -109,13 +107,9 @@ func (f *fleet) waitUp() {
 // shell runs a command of the documentation in the folder of the fleet, with the nats program beside the server.
 func (f *fleet) shell(command string) string {
 	f.Helper()
-	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir = fleetFolder
-	cmd.Env = slices.Concat(os.Environ(), []string{"NATS_URL=" + f.nats.URL(), "HOME=" + f.TempDir(),
-		"PATH=" + filepath.Dir(nats.Binary(f.T, root)) + string(os.PathListSeparator) + os.Getenv("PATH")}, f.env)
-	output, err := cmd.CombinedOutput()
-	require.NoError(f, err, "%s: %s", command, output)
-	return string(output)
+	output, err := f.nats.Shell(f.Context(), fleetFolder, command)
+	require.NoError(f, err)
+	return output
 }
 
 // startCentral starts a central Telegraf.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -86,6 +87,20 @@ func Start(ctx context.Context, binary, dir string, blocks ...string) (*Server, 
 // URL returns the address as Telegraf's plugins want it.
 func (s *Server) URL() string {
 	return "nats://" + s.Address
+}
+
+// Shell runs a shell command in a folder, for which NATS_URL names the server, and the program nats is that beside it. It
+// returns what the command prints.
+func (s *Server) Shell(ctx context.Context, folder, command string, env ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
+	cmd.Dir = folder
+	cmd.Env = slices.Concat(os.Environ(), []string{"NATS_URL=" + s.URL(), "HOME=" + s.dir,
+		"PATH=" + filepath.Dir(s.binary) + string(os.PathListSeparator) + os.Getenv("PATH")}, env)
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w: %s", command, err, output)
+	}
+	return string(output), err
 }
 
 // Restart starts a server that was stopped, and waits until it answers.
