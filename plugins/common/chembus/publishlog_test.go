@@ -12,7 +12,7 @@ import (
 func TestNothingComesBackIsLoggedWithItsCause(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	for want, view := range map[string]PublishView{
-		`Nothing goes out: no connection to the bus at "tcp://bus:1" for 30s. Check that its proxy runs, and publish_endpoint`: {},
+		`Nothing goes out: no connection to the bus at "tcp://bus:1" for 30s. Check that its proxy runs, and publish_endpoint`: {Refusals: 1},
 		`Nothing goes out: no connection to the bus at "tcp://bus:2", from which what is published comes back, for 30s`:        {Up: true},
 		`Nothing goes out: for 30s nothing that was sent to "tcp://bus:1" has come back from "tcp://bus:2"`:                    {Up: true, Hears: true},
 		`probably since somebody subscribes to a topic of more than 1048576 bytes`:                                             {Refusals: 3, Hears: true},
@@ -20,7 +20,7 @@ func TestNothingComesBackIsLoggedWithItsCause(t *testing.T) {
 		var log testutil.CaptureLogger
 		l := PublishLog{PublishEndpoint: "tcp://bus:1", SubscribeEndpoint: "tcp://bus:2", Log: &log}
 		view.Effect, view.Returned = "Nothing goes out", start
-		l.Update(PublishView{Returned: start, Refusals: min(view.Refusals, 1)}, start) // that was before
+		l.Update(PublishView{Returned: start, Refusals: min(view.Refusals, 1)}, start) // one was before
 		l.Update(view, start)
 		require.Empty(t, log.Messages())
 		view.Fails = true
