@@ -157,7 +157,7 @@ func TestRecorderReturnsNoProbes(t *testing.T) {
 	})
 	require.False(t, s.listened())
 	require.NoError(t, s.Write([]telegraf.Metric{gapMetric("a", nil)}))
-	_, err = s.publisher.dispatch(time.Now().Add(time.Hour))
+	_, err = s.publisher.sendAndSave(time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, 1, s.pending())
 	require.Zero(t, s.counted().Published)

@@ -135,18 +135,18 @@ func (p *publisher) Close() {
 
 // Step sends what is due, saves and logs what has changed, then waits for something to happen, and takes it in.
 func (p *publisher) Step() error {
-	wait, err := p.dispatch(time.Now())
+	wait, err := p.sendAndSave(time.Now())
 	if err != nil {
 		return err
 	}
 	if err := p.plugin.loop.Poll(wait); err != nil {
 		return err
 	}
-	return p.hear(time.Now())
+	return p.receive(time.Now())
 }
 
-// dispatch sends what is due, and saves and logs what has changed. It returns after which time there may be more to do.
-func (p *publisher) dispatch(now time.Time) (time.Duration, error) {
+// sendAndSave sends what is due, and saves and logs what has changed. It returns after which time there may be more to do.
+func (p *publisher) sendAndSave(now time.Time) (time.Duration, error) {
 	c := p.plugin
 	c.mu.Lock()
 	err := p.Dispatch(now)
@@ -186,9 +186,9 @@ func (p *publisher) logState(pending int, now time.Time) {
 	}
 }
 
-// hear takes in what came. The order matters: messages first, and then what happened to the connections on which they
+// receive takes in what came. The order matters: messages first, and then what happened to the connections on which they
 // came, so that nothing is taken for heard in order that came after a hole.
-func (p *publisher) hear(now time.Time) error {
+func (p *publisher) receive(now time.Time) error {
 	p.plugin.mu.Lock()
 	defer p.plugin.mu.Unlock()
 	for _, connection := range []*bus.Connection{p.probes, p.hearing} {

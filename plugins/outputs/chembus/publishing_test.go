@@ -78,7 +78,7 @@ func TestMuteBeforeTheFirstGap(t *testing.T) {
 	require.NoError(t, b.Pause())
 	start := time.Now()
 	for second := range 40 {
-		_, err := s.publisher.dispatch(start.Add(time.Duration(second) * time.Second))
+		_, err := s.publisher.sendAndSave(start.Add(time.Duration(second) * time.Second))
 		require.NoError(t, err)
 	}
 	state := func() string {
