@@ -7,6 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/influxdata/telegraf"
+
+	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -194,4 +197,30 @@ func TestSilencesOfAComponentThatFlaps(t *testing.T) {
 	learn(o, silence{Component: "z", Incident: "theirs", Until: 9e9, FlapWindow: window})
 	o.Offer(at(1500, 30))
 	require.Equal(t, 1, o.Pending(), "that is in the future")
+}
+
+// TestFlappingOnABus has one of several outputs on a real bus tell that a component flaps.
+func TestFlappingOnABus(t *testing.T) {
+	b := startBus(t)
+	c := listen(t, b)
+	start := time.Now()
+	silent := func(incident string, after time.Duration, changes map[string]any) telegraf.Metric {
+		m := gapMetric(incident, changes)
+		m.AddTag("zooid", "z")
+		m.AddField("last_seen", bus.EpochSeconds(start.Add(after-31*time.Second)))
+		m.SetTime(start.Add(after))
+		return m
+	}
+	first, second := connect(t, b.XSub()), connect(t, b.XSub())
+	first.write(t, silent("flaps", 0, map[string]any{"gap_type": flapping, "flap_window_s": 600.0}))
+	received(t, c, "flaps")
+	require.Eventually(t, func() bool { return first.pending() == 0 }, patience, time.Millisecond)
+
+	second.write(t, silent("second", 2*time.Minute, nil))
+	require.Eventually(t, func() bool { return second.counted().Known == 1 }, patience, time.Millisecond)
+	joins := connect(t, b.XSub())
+	joins.write(t, silent("joins", 4*time.Minute, nil))
+	require.Eventually(t, func() bool { return joins.counted().Known == 1 }, patience, time.Millisecond)
+	joins.write(t, silent("a window later", 15*time.Minute, nil))
+	require.Equal(t, []string{"flaps", "a window later"}, received(t, c, "a window later"))
 }
