@@ -112,9 +112,13 @@ func (r *rhythm) Restart() {
 	}
 }
 
-// Loss is the share of beats that are missed, 0..1.
+// Loss is the share of beats that are missed, 0..1; of a run of more than longestRun no more than these.
 func (r *rhythm) Loss() float64 {
-	return float64(min(r.Missed[0]/max(r.Periods, 1), 1))
+	missed := float32(0)
+	for _, runs := range r.Missed { // a run of three counts in three of them
+		missed += runs
+	}
+	return float64(min(missed/max(r.Periods, 1), 1))
 }
 
 // Deviation is the standard deviation of the interval, in seconds.

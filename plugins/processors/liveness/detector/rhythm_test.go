@@ -45,6 +45,13 @@ func TestRhythmOfLostBeats(t *testing.T) {
 	require.Zero(t, r.Missed[1], "never two in a row")
 }
 
+// TestRhythmOfBeatsLostInARow loses three beats in a row of each twelve.
+func TestRhythmOfBeatsLostInARow(t *testing.T) {
+	r := beating(100, 10, 10, 10, 10, 10, 10, 10, 10, 40)
+	require.InDelta(t, 10, r.Interval, 0.5)
+	require.InDelta(t, 3/12.0, r.Loss(), 0.02)
+}
+
 func TestRhythmOfNoise(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	r := &rhythm{}
