@@ -53,6 +53,9 @@ func (d *Detector) awaitFailure(key string, l *Level) bool {
 	if known && (c.incident == l.IncidentID || c.flapping() && (l.Type == HeartbeatFlapping || c.flaps.incident == l.IncidentID)) {
 		return true // it is open here
 	}
+	if known && l.Type == HeartbeatFlapping && !c.onlyAdopted() && d.clock.now >= d.config.FlapWindow {
+		return true // whether it flaps is known here
+	}
 	if known && d.wasBack(c, l) {
 		return false
 	}
@@ -72,7 +75,7 @@ func (d *Detector) awaitFailure(key string, l *Level) bool {
 // wasBack reports whether a component was heard after the failure that a level is of.
 func (d *Detector) wasBack(c *component, l *Level) bool {
 	switch {
-	case c.beats == 0:
+	case c.beats == 0 || l.Type == HeartbeatFlapping: // which goes on when it is back
 		return false
 	case l.Type == HeartbeatOutage: // when its members were heard last it does not say
 		return c.alive() && d.sinceTick(l) <= 0
@@ -96,7 +99,7 @@ func (d *Detector) sinceTick(l *Level) time.Duration {
 // is the end of that failure.
 func (d *Detector) outdateLevel(b *Beat) {
 	l, waits := d.levels[b.Key]
-	if !waits || b.Beats <= 0 || (l.Type == HeartbeatOutage || b.LastSeen <= l.LastSeen) && d.sinceTick(l) > 0 {
+	if !waits || b.Beats <= 0 || l.Type == HeartbeatFlapping || (l.Type == HeartbeatOutage || b.LastSeen <= l.LastSeen) && d.sinceTick(l) > 0 {
 		return
 	}
 	delete(d.levels, b.Key)
