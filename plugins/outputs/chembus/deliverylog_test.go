@@ -393,3 +393,50 @@ func TestHeardGaps(t *testing.T) {
 		require.Nil(t, heardGap([]byte(payload)), payload)
 	}
 }
+
+// TestTwoProcessorsOfOneBus offers three silences of a component as two processors find them, one on the host and a central
+// one, which is behind by some reports. Each is published once: also if the other gave it another id, for it had missed a
+// beat, as long as the component is silent.
+func TestTwoProcessorsOfOneBus(t *testing.T) {
+	levelsOf := func(suffix string, earlier float64) []*gap {
+		var levels []*gap
+		for i, lastSeen := range []float64{100, 200, 300} {
+			open := func(missing float64) *gap {
+				return silenceOf(fmt.Sprint(i, suffix), "a", lastSeen-earlier, missing+earlier)
+			}
+			levels = append(levels, open(30), open(40), open(50), over(open(60)))
+		}
+		return levels
+	}
+	local := levelsOf("", 0)
+	for _, test := range []struct {
+		name     string
+		central  []*gap
+		mostLate int // in levels
+	}{
+		{"the same ids", levelsOf("", 0), len(local)},
+		{"other ids", levelsOf(" of the central one", 10), 2},
+	} {
+		for late := range test.mostLate + 1 {
+			t.Run(fmt.Sprintf("%s, late by %d", test.name, late), func(t *testing.T) {
+				o := newTestOutbox(t, 10)
+				var sent []string
+				offer := func(levels []*gap, i int) {
+					if i < 0 || i >= len(levels) {
+						return
+					}
+					o.Offer(levels[i])
+					for _, g := range publishAll(o) {
+						sent = append(sent, g.incident)
+					}
+				}
+				for i := range len(local) + late {
+					offer(local, i)
+					offer(test.central, i-late)
+				}
+				require.Equal(t, []string{"0", "1", "2"}, sent)
+				require.Zero(t, o.Pending())
+			})
+		}
+	}
+}
