@@ -156,7 +156,7 @@ screenshots: deps ## Take pictures of the status page (light, dark, phone) with 
 
 SOAK := $(BIN)/soak -seed $(SEED) -telegraf $(TELEGRAF) -plugins $(BIN) -drop-in sample.conf -scenario
 
-soak: build telegraf ## Run all scenarios of testutil/soak in turn (N=100 random faults, SEED=1, STAGES=6 buses at the same time)
+soak: build telegraf $(NATS_SERVER) $(BIN)/nats ## Run all scenarios of testutil/soak in turn (N=100 random faults, SEED=1, STAGES=6 buses at the same time)
 	@$(GO) build -o $(BIN)/soak ./testutil/soak
 	$(SOAK) random -n $(N) -stages $(STAGES)
 	$(SOAK) random -n $(N) -stages $(STAGES) -adaptive
@@ -165,6 +165,7 @@ soak: build telegraf ## Run all scenarios of testutil/soak in turn (N=100 random
 	$(SOAK) maintenance
 	$(SOAK) inphase
 	$(SOAK) crashloop
+	$(SOAK) fleet -nats $(NATS_SERVER) -n $$((($(N) + 9) / 10))
 
 bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth)
 	@$(GO) build -o $(BIN)/bench ./testutil/bench

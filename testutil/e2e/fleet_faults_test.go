@@ -3,28 +3,25 @@ package e2e
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/process"
+	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
-var natsOutput = regexp.MustCompile(`(?ms)^\[\[outputs\.nats\]\]$.*?disable_stream_creation = true\n`)
-
-// twice returns a copy of a drop-in that sends everything twice, the second time up to 3 s later.
+// twice returns a copy of a drop-in that sends everything twice.
 func (f *fleet) twice(dropIn string) string {
 	f.Helper()
 	content, err := os.ReadFile(dropIn)
 	require.NoError(f, err)
-	again := ""
-	for _, block := range natsOutput.FindAllString(string(content), -1) {
-		again += replaced(f.T, block, [2]string{`flush_interval = "1s"`, `flush_interval = "3s"`})
-	}
-	require.NotEmpty(f, again)
+	changed := telegraf.SentTwice(string(content))
+	require.NotEqual(f, string(content), changed)
 	path := filepath.Join(f.TempDir(), filepath.Base(dropIn))
-	require.NoError(f, os.WriteFile(path, append(content, again...), 0o600))
+	require.NoError(f, os.WriteFile(path, []byte(changed), 0o600))
 	return path
 }
 
@@ -35,8 +32,10 @@ func TestFleetSiteIsCutOff(t *testing.T) {
 	f.shell("./streams.sh")
 	f.edge, f.dropIn = f.twice(f.edge), f.twice(f.dropIn)
 	f.startCentral("central-a", quickCentral)
-	site := newGate(t, f.nats.Address)
-	f.addHost("host0", "NATS_URL=nats://"+site.listener.Addr().String())
+	site, err := process.NewGate(f.nats.Address)
+	require.NoError(t, err)
+	t.Cleanup(site.Close)
+	f.addHost("host0", "NATS_URL=nats://"+site.Address())
 	f.addHost("host1")
 	f.waitUp()
 	off, on := f.hosts[0], f.hosts[1]

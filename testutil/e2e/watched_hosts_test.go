@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kloros/telegraf-chembus/testutil/process"
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
@@ -87,7 +87,7 @@ type watchedHosts struct {
 	*testing.T
 	config   telegraf.Config
 	telegraf *telegraf.Telegraf
-	gate     *gate
+	gate     *process.Gate
 	gaps     string       // file
 	dead     atomic.Int32 // host that sends nothing; -1: none
 }
@@ -100,9 +100,12 @@ func newWatchedHosts(t *testing.T) *watchedHosts {
 	require.NoError(t, err)
 	address := free.Addr().String()
 	require.NoError(t, free.Close())
-	h := &watchedHosts{T: t, gate: newGate(t, address), gaps: filepath.Join(t.TempDir(), "gaps.json")}
+	gate, err := process.NewGate(address)
+	require.NoError(t, err)
+	t.Cleanup(gate.Close)
+	h := &watchedHosts{T: t, gate: gate, gaps: filepath.Join(t.TempDir(), "gaps.json")}
 	h.dead.Store(-1)
-	url := "http://" + h.gate.listener.Addr().String() + "/write"
+	url := "http://" + h.gate.Address() + "/write"
 	h.config = telegraf.Config{
 		Binary: binary, Plugins: plugins, Dir: t.TempDir(), Options: hostsOptions,
 		Agent: fmt.Sprintf(hostsAgent, address, url, h.gaps),
@@ -181,87 +184,8 @@ func (h *watchedHosts) wait(what string, condition func() bool) {
 // goesOn waits until a watch was told of every host that lives, several times since now: what it had to find is found.
 func (h *watchedHosts) goesOn() {
 	h.Helper()
-	passed := h.gate.passed.Load()
-	h.wait("the metrics of the hosts arrive again", func() bool { return h.gate.passed.Load() > passed+100 })
-}
-
-// gate forwards connections to an address, and can be closed.
-type gate struct {
-	listener net.Listener
-	to       string
-	passed   atomic.Int64 // connections
-
-	mu    sync.Mutex
-	shut  bool
-	conns []net.Conn
-}
-
-func newGate(t *testing.T, to string) *gate {
-	t.Helper()
-	g := &gate{to: to}
-	var err error
-	g.listener, err = net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	go func() {
-		for {
-			conn, err := g.listener.Accept()
-			if err != nil {
-				return
-			}
-			go g.forward(conn)
-		}
-	}()
-	t.Cleanup(func() {
-		_ = g.listener.Close()
-		g.Shut(true)
-	})
-	return g
-}
-
-func (g *gate) forward(from net.Conn) {
-	defer from.Close()
-	if g.isShut() {
-		return
-	}
-	to, err := net.Dial("tcp", g.to)
-	if err != nil {
-		return
-	}
-	defer to.Close()
-	g.mu.Lock()
-	g.conns = append(g.conns, from, to)
-	g.mu.Unlock()
-	go func() { _, _ = io.Copy(from, to) }()
-	buffer := make([]byte, 4096)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil || g.isShut() {
-			return
-		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			return
-		}
-		g.passed.Add(1)
-	}
-}
-
-func (g *gate) isShut() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.shut
-}
-
-// Shut blocks the gate, or opens it again.
-func (g *gate) Shut(shut bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut = shut
-	if shut {
-		for _, c := range g.conns {
-			_ = c.Close()
-		}
-		g.conns = nil
-	}
+	passed := h.gate.Passed()
+	h.wait("the metrics of the hosts arrive again", func() bool { return h.gate.Passed() > passed+100 })
 }
 
 // TestWatchedHosts kills one of eight hosts: one gap of each of its metrics, once. Neither that Telegraf stands still, nor

@@ -34,19 +34,22 @@ var scenarios = map[string]scenario{
 	"maintenance": {0, soakMaintenance},
 	"inphase":     {0, soakInPhase},
 	"crashloop":   {0, soakCrashLoop},
+	"fleet":       {2, soakFleet},
 }
 
 func main() {
 	o := options{out: os.Stdout}
 	names := strings.Join(slices.Sorted(maps.Keys(scenarios)), ", ")
 	name := flag.String("scenario", "random", "`name` of the scenario: "+names)
-	flag.IntVar(&o.n, "n", 300, "number of faults of random and monitors, of kills of each plugin of killsignal")
+	flag.IntVar(&o.n, "n", 300, "number of faults of random and monitors, of kills of each plugin of killsignal, of faults of each kind of fleet")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of what is random")
-	flag.IntVar(&o.stages, "stages", 0, "number of buses at the same time of random, monitors and killsignal (0: a default of the scenario)")
+	flag.IntVar(&o.stages, "stages", 0, "number of buses at the same time of random, monitors and killsignal, of fleets (0: a default of the scenario)")
 	flag.BoolVar(&o.adaptive, "adaptive", false, "with adaptive thresholds (random only)")
 	flag.StringVar(&o.telegraf, "telegraf", "bin/telegraf", "`path` of telegraf")
 	flag.StringVar(&o.plugins, "plugins", "bin", "`folder` of telegraf-chembus")
 	flag.StringVar(&o.dropIn, "drop-in", "sample.conf", "drop-in `file`")
+	flag.StringVar(&o.fleet, "fleet", "cmd/telegraf-chembus/fleet", "`folder` with the drop-ins of fleet")
+	flag.StringVar(&o.nats, "nats", "bin/nats-server", "`path` of nats-server, with the program nats beside it; for fleet")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -77,6 +80,7 @@ func main() {
 // options say what a scenario is done with.
 type options struct {
 	telegraf, plugins, dropIn string // programs and files
+	fleet, nats               string // for the scenario of that name
 	out                       io.Writer
 	dir                       string // for all files
 	n, stages                 int
@@ -86,7 +90,7 @@ type options struct {
 
 // soakIn runs a scenario in a new folder, which is kept if it fails.
 func soakIn(ctx context.Context, o options, s scenario) error {
-	for _, path := range []*string{&o.telegraf, &o.plugins, &o.dropIn} {
+	for _, path := range []*string{&o.telegraf, &o.plugins, &o.dropIn, &o.fleet, &o.nats} {
 		var err error
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err

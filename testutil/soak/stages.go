@@ -10,31 +10,38 @@ import (
 	"time"
 )
 
-// onStages does something on several stages at the same time, each in a folder of its own in that of the options. The log
-// of each Telegraf is left there. An error of one ends all.
+// onStages does something on several stages at the same time. The log of each Telegraf is left in the folder of its stage.
 func onStages(ctx context.Context, o options, set setting, n int, do func(i int, r *round) error) error {
+	return inFolders(ctx, o, n, func(ctx context.Context, i int, o options) error {
+		return onStage(ctx, o, set, i, func(r *round) error { return do(i, r) })
+	})
+}
+
+// inFolders does something several times at the same time, each in a folder of its own in that of the options. An error of
+// one ends all.
+func inFolders(ctx context.Context, o options, n int, do func(ctx context.Context, i int, o options) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make([]error, n)
-	var stages sync.WaitGroup
+	var all sync.WaitGroup
 	for i := range n {
-		stages.Go(func() {
+		all.Go(func() {
 			time.Sleep(time.Duration(i) * stagger)
 			own := o
 			own.dir = filepath.Join(o.dir, strconv.Itoa(i))
-			if errs[i] = onStage(ctx, own, set, i, func(r *round) error { return do(i, r) }); errs[i] != nil {
+			if errs[i] = os.Mkdir(own.dir, 0o700); errs[i] == nil {
+				errs[i] = do(ctx, i, own)
+			}
+			if errs[i] != nil {
 				cancel()
 			}
 		})
 	}
-	stages.Wait()
+	all.Wait()
 	return errors.Join(errs...)
 }
 
 func onStage(ctx context.Context, o options, set setting, number int, do func(r *round) error) (err error) {
-	if err := os.Mkdir(o.dir, 0o700); err != nil {
-		return err
-	}
 	s, err := newStage(ctx, o, set, number)
 	defer func() {
 		err = errors.Join(err, s.close(), os.WriteFile(filepath.Join(o.dir, "telegraf.log"), []byte(s.log()), 0o600))
