@@ -167,9 +167,9 @@ soak: build telegraf $(NATS_SERVER) $(BIN)/nats ## Run all scenarios of testutil
 	$(SOAK) crashloop
 	$(SOAK) fleet -nats $(NATS_SERVER) -n $$((($(N) + 9) / 10))
 
-bench: deps build telegraf ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth)
+bench: deps build telegraf $(INFLUXD) ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth,dashboards)
 	@$(GO) build -o $(BIN)/bench ./testutil/bench
-	@exec $(BIN)/bench -telegraf $(TELEGRAF) -plugins $(BIN) -only "$(ONLY)"
+	@exec $(BIN)/bench -telegraf $(TELEGRAF) -plugins $(BIN) -influxd $(INFLUXD) -only "$(ONLY)"
 
 bench-fleet: deps build telegraf $(NATS_SERVER) $(BIN)/nats ## Measure a central Telegraf with 1000 buses (FLEET_TIME=10m: how long it looks for false gaps; FLEET_BUSES=1000)
 	@$(GO) build -o $(BIN)/bench ./testutil/bench

@@ -30,6 +30,7 @@ type bench struct {
 	root     string // of the module
 	telegraf string // the program
 	plugins  string // folder of telegraf-chembus
+	influxd  string // InfluxDB 1.8
 	dropIn   string // the drop-in for Telegraf
 	nats     string // the program nats-server, with the program nats beside it
 	dir      string // for temporary files
@@ -52,6 +53,7 @@ var parts = []struct {
 	{"delay", (*bench).delay},
 	{"overload", (*bench).overload},
 	{"growth", (*bench).growth},
+	{"dashboards", (*bench).dashboards},
 	{fleetPart, (*bench).fleet},
 }
 
@@ -66,6 +68,7 @@ func main() {
 	flag.DurationVar(&b.fleetTime, "fleet-time", 10*time.Minute, "how long the part fleet looks for false gaps, a multiple of 10s")
 	flag.IntVar(&b.fleetBuses, "fleet-buses", 1000, "number of buses in the part fleet")
 	flag.StringVar(&b.plugins, "plugins", "bin", "`folder` of telegraf-chembus")
+	flag.StringVar(&b.influxd, "influxd", "bin/influxd", "`path` of influxd 1.8")
 	var names []string
 	for _, p := range parts {
 		names = append(names, p.name)
@@ -125,7 +128,7 @@ func (b *bench) run(ctx context.Context, chosen []string, out io.Writer) (err er
 
 // prepare sets the paths and compiles the raw loop.
 func (b *bench) prepare() error {
-	for _, path := range []*string{&b.root, &b.telegraf, &b.plugins, &b.nats} {
+	for _, path := range []*string{&b.root, &b.telegraf, &b.plugins, &b.nats, &b.influxd} {
 		var err error
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err

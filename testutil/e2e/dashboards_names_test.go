@@ -118,10 +118,11 @@ var (
 	fluxColumns     = regexp.MustCompile(`columns?: (?:\[([^\]]*)\]|"(\w+)")`)
 	fluxQuoted      = regexp.MustCompile(`"(\w+)"`)
 	fluxRow         = regexp.MustCompile(`\br\.(\w+)`)
-	// Columns that a query creates: rename(columns: {old: "new"}), {r with new: …}, {new: …, new: …}.
+	// Columns that a query creates: rename(columns: {old: "new"}), {r with new: …}, {new: …, new: …}, set(key: "new", …).
 	fluxRenamed = regexp.MustCompile(`(\w+): "(\w+)"`)
 	fluxRecord  = regexp.MustCompile(`=> \(\{(.*?)\}\)`)
 	fluxCreated = regexp.MustCompile(`(\w+): `)
+	fluxSet     = regexp.MustCompile(`set\(key: "(\w+)"`)
 )
 
 // requireWrittenFlux checks every measurement, field, tag and column in a Flux query.
@@ -146,6 +147,9 @@ func requireWrittenFlux(s *scene, query string, measurements map[string]written)
 	known := slices.Concat(w.fields, w.tags, []string{"_time", "_start", "_stop", "_value", "_field", "_measurement"})
 	for _, m := range fluxRenamed.FindAllStringSubmatch(query, -1) {
 		known = append(known, m[2])
+	}
+	for _, m := range fluxSet.FindAllStringSubmatch(query, -1) {
+		known = append(known, m[1])
 	}
 	for _, record := range fluxRecord.FindAllString(query, -1) {
 		for _, m := range fluxCreated.FindAllStringSubmatch(record, -1) {

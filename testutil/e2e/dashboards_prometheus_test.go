@@ -59,52 +59,12 @@ func TestPrometheusDashboard(t *testing.T) {
 		return last(`liveness_gap_missing_seconds{zooid="`+victim+`"} and liveness_gap_open == 1`) > quickThreshold+7
 	})
 
-	d, err := grafana.Load(filepath.Join(root, "cmd", "telegraf-chembus", "dashboards", "prometheus.json"))
-	require.NoError(t, err)
-	chosen := make(map[string][]string)
-	for _, v := range d.Templating.List {
-		if v.Type != "query" {
-			continue
-		}
-		query := grafana.Fill{Interval: time.Second, Values: chosen}.PromQL(v.Query, d.Templating.List)
-		parts := regexp.MustCompile(`^label_values\((.*), (\w+)\)$`).FindStringSubmatch(query)
-		require.NotNil(t, parts, query)
-		values, err := p.LabelValues(parts[1], parts[2])
-		require.NoError(t, err)
-		require.NotEmpty(t, values, query)
-		chosen[v.Name] = grafana.All
-	}
-	look := func() map[string][]server.Series {
-		found := make(map[string][]server.Series)
-		fill := grafana.Fill{From: began, To: time.Now(), Interval: 3 * time.Second, Values: chosen}
-		for _, panel := range d.All() {
-			for _, target := range panel.Targets {
-				query := fill.PromQL(target.Expr, d.Templating.List)
-				query = strings.ReplaceAll(query, ":30s]", ":3s]") // as the quick options are faster, by pace
-				require.NotContains(t, query, "$", panel.Title)
-				var series []server.Series
-				if target.Instant {
-					series, err = p.Query(query, fill.To)
-				} else {
-					series, err = p.QueryRange(query, fill.From, fill.To, fill.Interval)
-				}
-				require.NoError(t, err, panel.Title)
-				require.True(t, len(series) > 0 || chosen["zooid"][0] != grafana.All[0], "%s: %s has returned nothing", panel.Title, query)
-				key := panel.Type + " " + panel.Title
-				found[key] = append(found[key], series...)
-			}
-		}
-		return found
-	}
-	for _, annotation := range d.Annotations.List {
-		query := grafana.Fill{Interval: time.Second, Values: chosen}.PromQL(annotation.Expr, d.Templating.List)
-		series, err := p.QueryRange(strings.ReplaceAll(query, "1m", "1s"), began, time.Now(), time.Second)
-		require.NoError(t, err)
-		require.Len(t, series, 1, query)
-		require.Equal(t, victim, series[0].Labels["zooid"])
-		require.Less(t, len(series[0].Values), 7, "when a gap was opened, not as long as it was open")
-	}
-	found := look()
+	v := newPrometheusViewer(s, p, began)
+	marked := v.opened()
+	require.Len(t, marked, 1)
+	require.Equal(t, victim, marked[0].Labels["zooid"])
+	require.Less(t, len(marked[0].Values), 7, "when a gap was opened, not as long as it was open")
+	found := v.look()
 	of := func(key, zooid string) (greatest float64) {
 		greatest = -1
 		for _, series := range found[key] {
@@ -127,9 +87,83 @@ func TestPrometheusDashboard(t *testing.T) {
 	require.InDelta(t, 1, of("table Availability over the range", other), 0)
 	require.Greater(t, of("timeseries Silence against threshold", victim), 1.0)
 
-	chosen["zooid"] = []string{other}
-	found = look()
+	v.chosen["zooid"] = []string{other}
+	found = v.look()
 	require.InDelta(t, 1, found["stat Alive"][0].Values[0], 0)
 	require.InDelta(t, 0, found["stat Open gaps"][0].Values[0], 0)
 	require.EqualValues(t, -1, of("state-timeline State", victim))
+}
+
+// prometheusViewer runs the queries of the dashboard for Prometheus.
+type prometheusViewer struct {
+	*scene
+	*grafana.Dashboard
+	server *server.Server
+	began  time.Time
+	chosen map[string][]string // values of each variable; all at first
+}
+
+func newPrometheusViewer(s *scene, p *server.Server, began time.Time) *prometheusViewer {
+	s.Helper()
+	d, err := grafana.Load(filepath.Join(root, "cmd", "telegraf-chembus", "dashboards", "prometheus.json"))
+	require.NoError(s, err)
+	v := &prometheusViewer{scene: s, Dashboard: d, server: p, began: began, chosen: make(map[string][]string)}
+	for _, variable := range d.Templating.List {
+		if variable.Type != "query" {
+			continue
+		}
+		query := grafana.Fill{Interval: time.Second, Values: v.chosen}.PromQL(variable.Query, d.Templating.List)
+		parts := regexp.MustCompile(`^label_values\((.*), (\w+)\)$`).FindStringSubmatch(query)
+		require.NotNil(s, parts, query)
+		values, err := p.LabelValues(parts[1], parts[2])
+		require.NoError(s, err)
+		require.NotEmpty(s, values, query)
+		v.chosen[variable.Name] = grafana.All
+	}
+	return v
+}
+
+// look runs all queries. It returns what they found by type and title of the panel, and also by these and the query's
+// letter.
+func (v *prometheusViewer) look() map[string][]server.Series {
+	v.Helper()
+	found := make(map[string][]server.Series)
+	for _, panel := range v.All() {
+		key := panel.Type + " " + panel.Title
+		for _, target := range panel.Targets {
+			series := v.ask(&target)
+			require.True(v, len(series) > 0 || v.chosen["zooid"][0] != grafana.All[0], "%s: %s has returned nothing", panel.Title, target.Expr)
+			found[key] = append(found[key], series...)
+			found[key+" "+target.RefID] = series
+		}
+	}
+	return found
+}
+
+// ask runs a query of a panel.
+func (v *prometheusViewer) ask(target *grafana.Target) []server.Series {
+	v.Helper()
+	fill := grafana.Fill{From: v.began, To: time.Now(), Interval: 3 * time.Second, Values: v.chosen}
+	query := fill.PromQL(target.Expr, v.Templating.List)
+	query = strings.ReplaceAll(query, ":30s]", ":3s]") // as the quick options are faster, by pace
+	require.NotContains(v, query, "$")
+	var series []server.Series
+	var err error
+	if target.Instant {
+		series, err = v.server.Query(query, fill.To)
+	} else {
+		series, err = v.server.QueryRange(query, fill.From, fill.To, fill.Interval)
+	}
+	require.NoError(v, err, query)
+	return series
+}
+
+// opened returns what the annotations mark.
+func (v *prometheusViewer) opened() []server.Series {
+	v.Helper()
+	require.Len(v, v.Annotations.List, 1)
+	query := grafana.Fill{Interval: time.Second, Values: v.chosen}.PromQL(v.Annotations.List[0].Expr, v.Templating.List)
+	series, err := v.server.QueryRange(strings.ReplaceAll(query, "1m", "1s"), v.began, time.Now(), time.Second)
+	require.NoError(v, err, query)
+	return series
 }

@@ -247,6 +247,17 @@ func (v *viewer) look(chosen map[string][]string) {
 	}
 }
 
+// opened returns what the annotations mark.
+func (v *viewer) opened() []map[string]any {
+	v.Helper()
+	require.Len(v, v.Annotations.List, 1)
+	annotation := v.Annotations.List[0]
+	query := v.fill(grafana.Fill{From: v.began, To: v.now(), Values: v.chosen}, annotation.Query+annotation.Target.Query, v.Templating.List)
+	rows, err := v.ask(query)
+	require.NoError(v, err, query)
+	return rows
+}
+
 // valueIn reports whether a row has a value other than its time and tags, and whether one is not zero.
 func valueIn(row map[string]any) (seen, nonzero bool) {
 	for column, value := range row {

@@ -8,7 +8,7 @@ import (
 
 // Flux runs a Flux query and returns its rows as maps from column to value.
 func (s *Server) Flux(ctx context.Context, query string) ([]map[string]any, error) {
-	client := influxdb2.NewClient(s.URL, "")
+	client := influxdb2.NewClientWithOptions(s.URL, "", influxdb2.DefaultOptions().SetHTTPRequestTimeout(0)) // ctx ends it
 	defer client.Close()
 	result, err := client.QueryAPI("").Query(ctx, query)
 	if err != nil {

@@ -26,7 +26,7 @@ type Server struct {
 }
 
 const configuration = `
-reporting-enabled = false
+reporting-disabled = true
 bind-address = %q
 [meta]
   dir = %q
