@@ -6,11 +6,12 @@ import { clock, describe, duration, exact, percent } from './text.js';
 
 const svg = 'http://www.w3.org/2000/svg';
 
-// How many rows are added when the end of the list comes into view.
-const step = 200;
+// How many rows are made at first. When the end of the list comes into view, there are half as many more: each time all
+// rows are looked at, and thousands would take long to reach in equal steps.
+const first = 200;
 
 export class Rows {
-  #limit = step;
+  #limit = first;
   #rows = new Map(); // by key of the component
   #watching = false; // whether the end comes into view
 
@@ -24,7 +25,7 @@ export class Rows {
         // anew if there are more.
         this.observer.unobserve(sentinel);
         this.#watching = false;
-        this.#limit += step;
+        this.#limit = Math.ceil(1.5 * this.#limit);
         this.onMore();
       }
     }, { rootMargin: '800px' });
@@ -32,7 +33,7 @@ export class Rows {
 
   // Reset shows the beginning of another list.
   reset() {
-    this.#limit = step;
+    this.#limit = first;
   }
 
   // Show shows a list of components.
@@ -57,6 +58,7 @@ export class Rows {
 class Row {
   #details = null; // of an open row
   #history = '';
+  #state = null; // that is shown
 
   constructor(component) {
     const cell = (...children) => element('span', { role: 'cell' }, ...children);
@@ -77,6 +79,7 @@ class Row {
     }
     this.row = element('div', { role: 'row', class: 'row' }, cell(this.name, this.bus), this.niche, this.state, this.seen, this.silence,
       this.available, cell(this.strip));
+    this.row.dataset.name = component.name;
     this.name.addEventListener('click', () => this.#toggle());
   }
 
@@ -89,13 +92,18 @@ class Row {
     this.model = model;
     const state = model.state(component, at);
     const now = model.now(at);
-    this.row.dataset.state = state;
-    this.row.dataset.name = component.name;
+    if (state !== this.#state) {
+      this.#state = state;
+      this.row.dataset.state = state;
+      this.state.className = `state ${lookOf(state)}-now`;
+      setText(this.state, textOf(state));
+    }
+    const title = state === 'unknown' ? `reported as ${textOf(component.reported_state)} ${duration(now - component.reported)} ago` : '';
+    if (this.state.title !== title) {
+      this.state.title = title;
+    }
     setText(this.bus.firstChild, severalBuses || component.watch ? busOf(component) : '');
     setText(this.niche.firstChild, component.niche ?? '');
-    setText(this.state, textOf(state));
-    this.state.className = `state ${lookOf(state)}-now`;
-    this.state.title = state === 'unknown' ? `reported as ${textOf(component.reported_state)} ${duration(now - component.reported)} ago` : '';
     setText(this.seen, component.last_seen ? `${duration(now - component.last_seen)} ago` : 'never');
     setText(this.silence, `${exact(component.silence_s)} / ${exact(component.threshold_s)}`);
     setText(this.available, percent(component.availability));
@@ -105,24 +113,23 @@ class Row {
     }
   }
 
-  // Draw draws the history, a rectangle for each run of equal cells.
+  // Draw draws the history: all runs of one state are one path.
   #draw(component) {
     if (component.history === this.#history) {
       return;
     }
     this.#history = component.history;
-    const rects = [];
-    for (const run of component.history.matchAll(/(.)\1*/g)) {
-      if (run[1] !== '.') {
-        const rect = document.createElementNS(svg, 'rect');
-        const attributes = { class: run[1], x: run.index, width: run[0].length, height: 1 };
-        for (const [name, value] of Object.entries(attributes)) {
-          rect.setAttribute(name, value);
-        }
-        rects.push(rect);
-      }
+    const paths = new Map();
+    for (const run of component.history.matchAll(/([^.])\1*/g)) {
+      const length = run[0].length;
+      paths.set(run[1], `${paths.get(run[1]) ?? ''}M${run.index} 0h${length}v1h-${length}z`);
     }
-    this.strip.replaceChildren(...rects);
+    this.strip.replaceChildren(...[...paths].map(([letter, d]) => {
+      const path = document.createElementNS(svg, 'path');
+      path.setAttribute('class', letter);
+      path.setAttribute('d', d);
+      return path;
+    }));
     const silent = component.history.split('s').length - 1;
     this.strip.setAttribute('aria-label', `history: silent in ${silent} of ${component.history.length} parts`);
   }
