@@ -92,10 +92,10 @@ func listOf(m telegraf.Metric, field string) (list []string) {
 	return list
 }
 
-// withLevels returns the bus that a level is of; nil if there is no room for it. A level does not prove that the bus is
-// heard, so none is removed for it.
-func (s *buses) withLevels(key string) *bus {
-	if b := s.byKey[key]; b != nil {
+// withLevels returns the bus that a level is of; nil if it is not known, and the level is of a gap that is closed, or there is
+// no room for it. A level does not prove that the bus is heard, so none is removed for it.
+func (s *buses) withLevels(key string, open bool) *bus {
+	if b := s.byKey[key]; b != nil || !open {
 		return b
 	}
 	return s.Add(key)

@@ -68,6 +68,9 @@ func TestAdoptedGapsAreBounded(t *testing.T) {
 		r.feedMetric("chembus_heartbeat", map[string]string{"host": "one", "endpoint": "e", "zooid": zooid}, 1, 0)
 	}
 	r.feedMetric(tickMeasurement, bus, 1, 0)
+	closed := levelOf("five", "a", "five", 0)
+	closed.AddField("open", false)
+	require.NoError(t, r.Add(closed, &r.acc))
 	for i := range 10 {
 		for _, host := range []string{"two", "three", "four", "one"} {
 			require.NoError(t, r.Add(levelOf(host, string(rune('a'+i)), fmt.Sprint(host, i), 100), &r.acc))
@@ -78,6 +81,7 @@ func TestAdoptedGapsAreBounded(t *testing.T) {
 	}
 	require.Len(t, r.buses.all, 2)
 	require.Equal(t, "one", r.buses.all[0].values[0])
+	require.Equal(t, "two", r.buses.all[1].values[0], "and not that of which there was only a gap that is closed")
 	var known []string
 	for _, c := range r.buses.all[0].detector.Snapshot().Components {
 		known = append(known, c.Key)

@@ -224,7 +224,7 @@ func (l *Liveness) addToBus(m telegraf.Metric, acc telegraf.Accumulator) {
 // busOf returns the bus that an event is of; nil if there is no room for it.
 func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e *event) *bus {
 	if e.kind == level {
-		return l.buses.withLevels(string(key))
+		return l.buses.withLevels(string(key), e.level.Open)
 	}
 	if !complete && e.kind != tick {
 		if several := l.buses.Candidates(key, l.renamed.former); len(several) > 1 {
