@@ -14,8 +14,12 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
-// retryInterval is how long after a plugin could not start it is tried again.
-const retryInterval = 2 * time.Second
+const (
+	// retryInterval is how long after a plugin could not start it is tried again.
+	retryInterval = 2 * time.Second
+	// logGrace is how long the log may take at the end.
+	logGrace = time.Second
+)
 
 // reported is an error that is in the log already.
 type reported struct{ error }
@@ -30,10 +34,18 @@ func runRole(name, file string, stdout, stderr io.Writer) error {
 		}
 		r = t.role
 	}
-	log := lineLog{source: r.id(), info: stderr, warn: stderr}
+	dropped := func(lines int) string {
+		return logLine(telegraf.Warn, r.id(), fmt.Sprintf("%d lines of this log were dropped, because Telegraf did not read it; "+
+			"find out whether it was stopped or has no CPU time", lines))
+	}
+	queue := logging.NewQueue(stderr, dropped)
+	defer queue.Close(logGrace)
+	log := lineLog{source: r.id(), info: queue, warn: queue}
 	if r.section == "outputs" {
 		// Telegraf logs an output's stderr as errors and its stdout as information.
-		log.info = stdout
+		infos := logging.NewQueue(stdout, dropped)
+		defer infos.Close(logGrace)
+		log.info = infos
 	}
 	uninstall, err := log.install()
 	if err != nil {

@@ -35,10 +35,15 @@ type fakePlugin struct {
 
 func (*fakePlugin) SampleConfig() string { return "" }
 
+// onlyLog is the mode in which the input prints nothing but log lines to stderr.
+const onlyLog = "only log"
+
 type fakeInput struct{ fakePlugin }
 
 func (f *fakeInput) Gather(acc telegraf.Accumulator) error {
-	fmt.Println("a stray line")
+	if os.Getenv(asFakes) != onlyLog {
+		fmt.Println("a stray line")
+	}
 	f.Log.Info("gathering\nnow")
 	acc.AddFields("gathered", map[string]any{"value": 1}, nil, time.Unix(1, 0))
 	acc.AddError(errors.New("an error of the input"))
@@ -184,6 +189,44 @@ func TestInputEndsWithStdinOrSignal(t *testing.T) {
 				"E! [inputs.chembus] Error in plugin: an error of the input\n", stderr)
 		})
 	}
+}
+
+// TestFullLogDoesNotBlock has plugins log much more than a pipe holds, while nobody reads their log.
+func TestFullLogDoesNotBlock(t *testing.T) {
+	t.Run("input", func(t *testing.T) {
+		t.Parallel()
+		const times = 1000 // 100 KB
+		p := startFakes(t, onlyLog, "input")
+		p.awaitStart()
+		for range times {
+			p.send("")
+			require.Equal(t, "gathered value=1i 1000000000\n", p.receive())
+		}
+		for range times {
+			line := ""
+			for !strings.HasPrefix(line, "E! [inputs.chembus] Error in plugin") {
+				var err error
+				line, err = p.stderr.ReadString('\n')
+				require.NoError(t, err, "nothing of it is lost")
+			}
+		}
+		require.NoError(t, p.stdin.Close())
+		p.wait(0)
+	})
+	t.Run("output", func(t *testing.T) {
+		t.Parallel()
+		const times = 20_000 // more than its stdin holds, too
+		p := startFakes(t, "yes", "output")
+		p.awaitStart()
+		for n := range times {
+			p.send(fmt.Sprintf("metric_%d value=1i", n))
+		}
+		for n := range times {
+			require.Equal(t, fmt.Sprintf("I! [outputs.chembus] wrote metric_%d\n", n), p.receive())
+		}
+		require.NoError(t, p.stdin.Close())
+		p.wait(0)
+	})
 }
 
 func TestProcessorOutlivesSignals(t *testing.T) {

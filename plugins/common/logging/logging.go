@@ -1,5 +1,5 @@
 // Package logging keeps a plugin's log short: a line that could come with every metric is written once a minute, and
-// a problem that lasts is reported when it begins and when it ends.
+// a problem that lasts is reported when it begins and when it ends. Nobody who logs waits for whoever reads the log.
 package logging
 
 import "time"
