@@ -281,7 +281,7 @@ func (c *collector) heartbeat(payload []byte, now time.Time) bus.Reject {
 	if reject != "" {
 		return reject
 	}
-	z := c.zooids.Hear(beat.Zooid, now)
+	z := c.zooids.Hear(beat.Zooid, now, c.clock.observed)
 	if z == nil {
 		return bus.RejectMaxZooids
 	}

@@ -410,28 +410,40 @@ func TestFullTableRejectsNewZooidsAndKeepsTheOld(t *testing.T) {
 	}
 	require.EqualValues(t, 1000, s.counts.rejected[bus.RejectMaxZooids])
 	require.Len(t, s.zooids.known, 3)
-	s.beat(3500, "old_0", wall(3500))
-	s.beat(3500, "old_1", wall(3500))
-	s.Evidence(at(3501))
 	s.Take()
 
-	// An hour after its last beat one has to make room.
-	later := evictAfter.Seconds() + 1
-	s.beat(later, "new", wall(later))
+	// One is forgotten ten minutes after its last beat, in which the time of a pause of the bus does not count.
+	hear := func(from, to float64) {
+		for now := from; now <= to; now += 2 {
+			s.beat(now, "old_0", wall(now))
+			s.beat(now, "old_1", wall(now))
+			s.Take()
+		}
+	}
+	hear(2, 598)
+	require.Equal(t, bus.RejectMaxZooids, s.send(598, heartbeat("new", wall(598))))
+	require.Equal(t, bus.RejectMaxZooids, s.send(10_000, heartbeat("new", wall(10_000))), "the bus could not be heard for long")
+	hear(10_000, 10_070)
+	s.beat(10_070, "new", wall(10_070))
 	require.NotContains(t, s.zooids.known, "old_2")
 	require.Contains(t, s.zooids.known, "old_0")
-	require.Equal(t, bus.RejectMaxZooids, s.send(later, heartbeat("newer", wall(later))))
+	require.Equal(t, bus.RejectMaxZooids, s.send(10_071, heartbeat("newer", wall(10_071))))
 }
 
-func TestZooidThatWaitsToBeReportedIsNotEvicted(t *testing.T) {
+func TestZooidThatWaitsToBeReportedIsNotForgotten(t *testing.T) {
 	c := newPlugin()
 	c.MaxZooids = 1
 	s := testCollector{newCollector(c, "", epoch)}
+	observe := func(from, to float64) {
+		for now := from; now <= to; now += 2 {
+			s.Evidence(at(now))
+		}
+	}
 	s.beat(0, "old", wall(0))
-	later := evictAfter.Seconds() + 1
-	require.Equal(t, bus.RejectMaxZooids, s.send(later, heartbeat("new", wall(later))))
+	observe(2, 700)
+	require.Equal(t, bus.RejectMaxZooids, s.send(700, heartbeat("new", wall(700))))
 	require.Equal(t, []string{"old"}, names(s.Take()))
-	later += sweepInterval.Seconds()
-	s.beat(later, "new", wall(later))
+	observe(702, 770)
+	s.beat(770, "new", wall(770))
 	require.Equal(t, []string{"new"}, names(s.Take()))
 }

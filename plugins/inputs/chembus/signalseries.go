@@ -9,8 +9,12 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxSignalSeries bounds the combinations of tags that signals have; each of them is a series in a database.
-const maxSignalSeries = 10_000
+const (
+	// maxSignalSeries bounds the combinations of tags that signals have; each of them is a series in a database.
+	maxSignalSeries = 10_000
+	// evictAfter is how long a combination must not have been heard to make room in a full table.
+	evictAfter = time.Hour
+)
 
 // newLRU returns a table of times that removes the oldest entry when there are more than size.
 func newLRU[Key comparable](size int) *simplelru.LRU[Key, time.Time] {

@@ -8,33 +8,37 @@ import (
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
+// By the observation clock, so that nobody is forgotten because the bus could not be heard.
 const (
-	// evictAfter is how long a zooid, or a series, must not have been heard to make room in a full table.
-	evictAfter = time.Hour
-	// sweepInterval bounds how often a full table is searched for room.
-	sweepInterval = time.Minute
+	// forgetAfter is how long a zooid must not have been heard to be forgotten.
+	forgetAfter = 10 * time.Minute
+	// forgetInterval is the shortest time between two searches for such zooids.
+	forgetInterval = time.Minute
 )
 
-// zooids are those that were heard, up to a number. In a full table a new one takes the place of one that was not heard
-// for evictAfter. One with a name also takes that of an unnamed one, of the one that was silent for longest: their names
-// never return, so that a component that starts again and again would fill every table. One that comes back is new.
+// zooids are those that were heard, up to a number. When a new one is heard, those are forgotten that were not heard for
+// forgetAfter. In a full table one with a name also takes the place of an unnamed one, of the one that was silent for
+// longest: their names never return, so that a component that starts again and again would fill every table. One that
+// comes back is new.
 type zooids struct {
-	limit   int
-	known   map[string]*zooid
-	unnamed *list.List // of *zooid, the one that was silent for longest first
-	swept   time.Time
+	limit    int
+	known    map[string]*zooid
+	unnamed  *list.List    // of *zooid, the one that was silent for longest first
+	searched time.Duration // what the observation clock showed when it was searched for those to forget
 }
 
 func newZooids(limit int) zooids {
 	return zooids{limit: limit, known: make(map[string]*zooid), unnamed: list.New()}
 }
 
-// Hear returns the zooid of a name that was heard now; nil if it is new and there is no room for it.
-func (t *zooids) Hear(name string, now time.Time) *zooid {
+// Hear returns the zooid of a name that was heard now, when the observation clock showed observed; nil if it is new and there is
+// no room for it.
+func (t *zooids) Hear(name string, now time.Time, observed time.Duration) *zooid {
 	z, known := t.known[name]
 	if !known {
+		t.forget(observed)
 		unnamed := bus.Unnamed(name)
-		if len(t.known) >= t.limit && (unnamed || !t.evictUnnamed()) && !t.makeRoom(now) {
+		if len(t.known) >= t.limit && (unnamed || !t.evictUnnamed()) {
 			return nil
 		}
 		z = &zooid{name: strings.Clone(name)}
@@ -59,18 +63,17 @@ func (t *zooids) evictUnnamed() bool {
 	return true
 }
 
-// makeRoom removes the zooids that have not been heard for long.
-func (t *zooids) makeRoom(now time.Time) bool {
-	if !t.swept.IsZero() && now.Sub(t.swept) < sweepInterval {
-		return false
+// forget removes the zooids that have not been heard for long, and have nothing to report.
+func (t *zooids) forget(observed time.Duration) {
+	if observed-t.searched < forgetInterval {
+		return
 	}
-	t.swept = now
+	t.searched = observed
 	for _, z := range t.known {
-		if !z.dirty && now.Sub(z.heard) > evictAfter {
+		if !z.dirty && observed-z.observed > forgetAfter {
 			t.remove(z)
 		}
 	}
-	return len(t.known) < t.limit
 }
 
 func (t *zooids) remove(z *zooid) {

@@ -38,17 +38,6 @@ func TestUnnamedZooidsKeepNoNamedOneOut(t *testing.T) {
 	require.Zero(t, s.zooids.unnamed.Len())
 }
 
-func TestUnnamedZooidsMakeRoomAfterAnHour(t *testing.T) {
-	s := fullCollector(2)
-	s.beat(0, "zooid_1", wall(0))
-	s.beat(0, "zooid_2", wall(0))
-	s.Take()
-	later := evictAfter.Seconds() + 1
-	s.beat(later, "zooid_3", wall(later))
-	require.Len(t, s.zooids.known, 1)
-	require.Equal(t, 1, s.zooids.unnamed.Len())
-}
-
 // TestBurstsTakeNoMemoryForGood has a component send a burst and then go on as usual.
 func TestBurstsTakeNoMemoryForGood(t *testing.T) {
 	s := newTestCollector()
