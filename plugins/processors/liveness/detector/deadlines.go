@@ -23,6 +23,9 @@ type deadlines struct {
 	next  int
 	soon  queue        // those that were added for it, or for an earlier one, when it was open
 	spare []*component // an empty slot, to be used again
+
+	entries int // in slots, void ones among them
+	sweepAt int // number of entries at which void ones are removed
 }
 
 // slotWidth is the time that one slot stands for.
@@ -43,12 +46,12 @@ func (d *deadlines) Add(c *component, at time.Duration) {
 		return
 	}
 	slot := slotOf(at)
-	waits := c.queued && slotOf(c.queuedAt) == slot
+	again := waits(c, slot)
 	c.queued, c.queuedAt = true, at
 	switch {
 	case slot <= d.slot:
 		heap.Push(&d.soon, deadline{at: at, component: c})
-	case !waits:
+	case !again:
 		if d.slots == nil {
 			d.slots = make(map[int64][]*component)
 		}
@@ -57,7 +60,32 @@ func (d *deadlines) Add(c *component, at time.Duration) {
 			waiting, d.spare = d.spare, nil
 		}
 		d.slots[slot] = append(waiting, c)
+		if d.entries++; d.entries > d.sweepAt {
+			d.sweep()
+		}
 	}
+}
+
+// minVoid is the smallest number of entries, beside those that were left by the last sweep, at which void ones are removed.
+const minVoid = 100
+
+// sweep removes the entries of components that were removed or are queued for another time. Those would stay for as long
+// as a component that is silent is kept.
+func (d *deadlines) sweep() {
+	d.entries = 0
+	for slot, waiting := range d.slots {
+		waiting = slices.DeleteFunc(waiting, func(c *component) bool { return !waits(c, slot) })
+		if d.slots[slot] = waiting; len(waiting) == 0 {
+			delete(d.slots, slot)
+		}
+		d.entries += len(waiting)
+	}
+	d.sweepAt = d.entries + max(d.entries/4, minVoid)
+}
+
+// waits reports whether the entry of a component in a slot is not void.
+func waits(c *component, slot int64) bool {
+	return c.queued && slotOf(c.queuedAt) == slot
 }
 
 // Expired removes and returns a component that was queued for a time before now, the earliest first; nil
@@ -105,10 +133,11 @@ func (d *deadlines) open(last int64) {
 		return
 	}
 	delete(d.slots, d.slot)
+	d.entries -= len(waiting)
 	d.due, d.next = d.due[:0], 0
 	for _, c := range waiting {
-		if !c.queued || slotOf(c.queuedAt) != d.slot {
-			continue // overtaken, too
+		if !waits(c, d.slot) {
+			continue
 		}
 		next := c.queuedAt
 		if d.Next != nil {

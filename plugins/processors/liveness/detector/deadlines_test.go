@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -75,4 +76,26 @@ func entries(d *deadlines) int {
 		n += len(waiting)
 	}
 	return n
+}
+
+// TestVoidEntriesAreRemoved has components fall silent that would be removed in a year: one after the other makes room for
+// another, or comes back.
+func TestVoidEntriesAreRemoved(t *testing.T) {
+	const limit = minVoid + 100
+	c := configOf(Rule{Threshold: 3 * second, LateAfter: 2 * second})
+	c.MaxComponents = 10
+	c.Rule("", "").RetireAfter = 365 * 24 * time.Hour
+	for name, key := range map[string]func(turn int) string{
+		"make room": strconv.Itoa,
+		"come back": func(turn int) string { return strconv.Itoa(turn % 10) },
+	} {
+		d := New(&c, "")
+		d.Tick(0, 0)
+		for turn := range 5000 {
+			at := time.Duration(turn) * second
+			d.Tick(0, at)
+			d.Beat(beatOf(key(turn), at))
+			require.LessOrEqual(t, entries(&d.deadlines), limit, name)
+		}
+	}
 }

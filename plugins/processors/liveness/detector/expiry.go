@@ -110,11 +110,12 @@ func (d *Detector) remove(c *component, change Change) {
 	}
 	d.judge(c)
 	c.enter(retired, d.clock.now)
+	c.queued = false
 	d.add(c, change, gap)
 	delete(d.components, c.key)
 	delete(d.stops, c.key)
 	delete(d.levels, c.key)
-	if d.retired++; d.retired > len(d.order)/2 {
+	if d.retired++; d.retired > len(d.order)/8 {
 		for _, c := range d.order[:d.swept] {
 			if c.phase == retired {
 				d.swept--
