@@ -11,6 +11,8 @@ import (
 const (
 	// incidentsPerPending is how many incidents the delivery log holds for each that may be pending.
 	incidentsPerPending = 10
+	// maxEnded bounds how many of them are over. As many ends are repeated by processors.liveness.
+	maxEnded = 1000
 	// maxSilences bounds how many components the delivery log holds: other monitors may send any number.
 	maxSilences = 10_000
 	// maxName bounds the names and ids in the delivery log, in bytes.
@@ -24,8 +26,9 @@ const (
 // it was down, derives another id for the same failure.
 type deliveryLog struct {
 	incidents *simplelru.LRU[string, incidentState]
-	silences  *simplelru.LRU[string, silence] // of each component one, and one that says that it flaps
-	revision  uint64                          // changes with the content
+	ended     *simplelru.LRU[string, struct{}] // incidents that are over, and perhaps others
+	silences  *simplelru.LRU[string, silence]  // of each component one, and one that says that it flaps
+	revision  uint64                           // changes with the content
 }
 
 // incidentState is what is known of an incident.
@@ -70,7 +73,9 @@ func usableName(name string) bool {
 
 func newDeliveryLog(maxPending int) *deliveryLog {
 	most := incidentsPerPending * maxPending
-	return &deliveryLog{incidents: newTable[incidentState](most), silences: newTable[silence](min(most, maxSilences))}
+	return &deliveryLog{
+		incidents: newTable[incidentState](most), ended: newTable[struct{}](min(most, maxEnded)), silences: newTable[silence](min(most, maxSilences)),
+	}
 }
 
 // Add takes a gap of which consumers were told.
@@ -106,7 +111,18 @@ func (l *deliveryLog) deliver(incident string) bool {
 
 func (l *deliveryLog) set(incident string, state incidentState) {
 	l.incidents.Add(incident, state)
-	l.revision++
+	if l.revision++; state.ended {
+		l.end(incident)
+	}
+}
+
+// end takes that an incident is over. That which was over before all others is forgotten, if there is no room.
+func (l *deliveryLog) end(incident string) {
+	if first, _, _ := l.ended.GetOldest(); l.ended.Add(incident, struct{}{}) {
+		if state, _ := l.incidents.Peek(first); state.ended {
+			l.incidents.Remove(first)
+		}
+	}
 }
 
 // Retract takes back a gap that has reached nobody after all.

@@ -177,6 +177,20 @@ func TestOutboxRemembersWhatIsStillOpen(t *testing.T) {
 	require.LessOrEqual(t, o.log.incidents.Len(), incidentsPerPending*maxPending)
 }
 
+func TestOutboxForgetsWhatIsOver(t *testing.T) {
+	o := newTestOutbox(t, maxEnded)
+	o.Offer(level("open", true, 1))
+	require.Len(t, publishAll(o), 1)
+	for i := range 2 * maxEnded {
+		o.Offer(level(fmt.Sprint(i), true, 1))
+		require.Len(t, publishAll(o), 1)
+		o.Offer(level(fmt.Sprint(i), false, 1))
+	}
+	require.Equal(t, maxEnded+1, o.log.incidents.Len())
+	o.Offer(level("open", true, 1))
+	require.Empty(t, publishAll(o), "consumers know it, and it is not over")
+}
+
 func TestOutboxRemembersAcrossRestarts(t *testing.T) {
 	o := newTestOutbox(t, 10)
 	o.Offer(level("a", true, 1))
