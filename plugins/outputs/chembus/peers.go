@@ -33,6 +33,7 @@ const (
 	claimRoundTrip = time.Second
 	claimLifetime  = 5 * time.Second
 	joinWait       = 5 * time.Second
+	askAgain       = time.Second      // for the logs, until the question comes back
 	longestWait    = 20 * time.Second // for which a gap can be held back, such as by a monitor all of whose claims are slow
 
 	// Bounds of one message. With names of a usual length it has some kilobytes.
@@ -48,7 +49,8 @@ type peers struct {
 
 	present   bool          // the others can be heard
 	others    int           // how many there are, by their subscriptions
-	asked     uint64        // number of the message that has asked for the logs since then; 0: none
+	asked     uint64        // number of the message that asked first for the logs since then; 0: none
+	nextAsk   time.Duration // in returned time
 	answers   int           // logs that came since that has come back, before which some may have been missed; -1: it has not
 	joinUntil time.Duration // in returned time: then the answers that are missing are given up
 	answer    bool          // another one has asked
@@ -148,7 +150,7 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
 		return
 	}
 	if m.Monitor == p.name {
-		p.hearOwn(m.Number, o, now)
+		p.hearOwn(&m, o, now)
 		return
 	}
 	p.answer = p.answer || m.Ask
@@ -169,13 +171,13 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
 	}
 }
 
-// hearOwn takes that the message of that number has come back.
-func (p *peers) hearOwn(number uint64, o *outbox, now time.Time) {
-	if number == p.asked {
+// hearOwn takes that a message has come back.
+func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
+	if m.Ask && p.asked != 0 && m.Number >= p.asked {
 		p.answers = max(p.answers, 0)
 	}
 	for _, d := range o.pending.Values() {
-		if d.claim.number == number {
+		if d.claim.number == m.Number {
 			d.claim.number, d.claim.won = 0, !d.claim.slow(now) && !p.claimedByOther(d)
 		}
 	}
@@ -183,19 +185,19 @@ func (p *peers) hearOwn(number uint64, o *outbox, now time.Time) {
 
 // Missed takes that messages of others may be missing: they have to be asked.
 func (p *peers) Missed() {
-	p.asked, p.answers, p.joinUntil = 0, -1, p.returned.elapsed+joinWait
+	p.asked, p.nextAsk, p.answers, p.joinUntil = 0, 0, -1, p.returned.elapsed+joinWait
 }
 
 // Talk returns what to say to the others now, apart from claims.
 func (p *peers) Talk(log *deliveryLog) []peerMessage {
-	ask := p.present && p.others > 0 && p.asked == 0
+	ask := p.present && p.others > 0 && p.answers < 0 && p.returned.elapsed >= p.nextAsk
 	if !ask && !p.answer {
 		return nil
 	}
 	messages := p.wholeLog(log)
 	if p.answer = false; ask {
 		messages[0].Ask = true
-		p.asked = messages[0].Number
+		p.asked, p.nextAsk = cmp.Or(p.asked, messages[0].Number), p.returned.elapsed+askAgain
 	}
 	return messages
 }

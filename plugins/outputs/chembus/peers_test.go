@@ -355,6 +355,19 @@ func TestPeersAfterAnOutage(t *testing.T) {
 	require.Len(t, c.Received(), 2)
 }
 
+// TestQuestionIsLostWithTheConnection has the connection to publish break, and no other: the others are asked anew.
+func TestQuestionIsLostWithTheConnection(t *testing.T) {
+	b := startBus(t)
+	connect(t, b.XSub())
+	s := newStepper(t, b.XSub())
+	p := s.publisher.peers
+	s.until(t, "the other one has answered", func() bool { return p.answers > 0 })
+	asked := p.asked
+	s.publisher.out.OnLoss()
+	s.until(t, "the other one has answered again", func() bool { return p.answers > 0 })
+	require.Greater(t, p.asked, asked)
+}
+
 // TestHostilePeer sends what no monitor sends, in all forms and sizes.
 func TestHostilePeer(t *testing.T) {
 	b := startBus(t)

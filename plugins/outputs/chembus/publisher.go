@@ -109,7 +109,11 @@ func (p *publisher) Open() error {
 			c.outbox.Lost() // to who has left, at least
 		}
 	}
-	p.out.OnLoss, p.hearing.OnLoss = p.ConnectionLost, p.MessagesMissed
+	p.out.OnLoss = func() {
+		p.ConnectionLost()
+		p.MessagesMissed() // the question for the logs may be lost, too
+	}
+	p.hearing.OnLoss = p.MessagesMissed
 	p.topics, p.send = t, p.out.PublishMessage
 	c.loop.Watch(p.out, p.probes, p.hearing)
 	return nil
