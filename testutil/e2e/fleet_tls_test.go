@@ -78,7 +78,7 @@ func TestFleetWithTLS(t *testing.T) {
 	connection, err := nats.Connect(f.nats.URL(), withCA, asHost, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	require.NoError(t, err)
 	defer connection.Close()
-	for _, subject := range []string{"gaps.hall.x", "gaps.kitchen.x", "beats.hall", "fleet.0.hall", "$JS.API.STREAM.PURGE.BEATS"} {
+	for _, subject := range []string{"gaps.hall.x", "gaps.kitchen.x", "gaps.0.hall.x", "beats.hall", "fleet.0.hall", "$JS.API.STREAM.PURGE.BEATS"} {
 		refused(t, connection, f.nats, `Publish Violation`, subject, func() { require.NoError(t, connection.Publish(subject, []byte("x"))) })
 	}
 	refused(t, connection, f.nats, `Subscription Violation`, "gaps.>", func() {
@@ -87,9 +87,9 @@ func TestFleetWithTLS(t *testing.T) {
 	})
 	js, err := jetstream.New(connection)
 	require.NoError(t, err)
-	create := "$JS.API.CONSUMER.CREATE.GAPS.edge-kitchen.gaps.hall.*"
+	create := "$JS.API.CONSUMER.CREATE.GAPS.edge-kitchen.gaps.*.hall.*"
 	refused(t, connection, f.nats, `Publish Violation`, create, func() {
-		_, err := js.CreateConsumer(t.Context(), "GAPS", jetstream.ConsumerConfig{Name: "edge-kitchen", FilterSubject: "gaps.hall.*"})
+		_, err := js.CreateConsumer(t.Context(), "GAPS", jetstream.ConsumerConfig{Name: "edge-kitchen", FilterSubject: "gaps.*.hall.*"})
 		require.Error(t, err, "the gaps of another host")
 	})
 }

@@ -9,6 +9,8 @@ nats stream add BEATS --subjects 'beats.*,fleet.*.*' --storage file --retention 
 	--transform-source 'beats.*' \
 	--transform-destination "fleet.{{partition(${PARTITIONS:-16},1)}}.{{wildcard(1)}}" \
 	--max-age 10m --replicas "${REPLICAS:-1}" --defaults
-# The last message of each incident. Each host has a consumer; a server's default are 1000.
-nats stream add GAPS --subjects 'gaps.*.*' --storage file --retention limits --discard old \
+# The last message of each incident, kept as gaps.PARTITION.HOST.INCIDENT. Each host has a consumer; a server's default are 1000.
+nats stream add GAPS --subjects 'gaps.*.*,gaps.*.*.*' --storage file --retention limits --discard old \
+	--transform-source 'gaps.*.*' \
+	--transform-destination "gaps.{{partition(${PARTITIONS:-16},1)}}.{{wildcard(1)}}.{{wildcard(2)}}" \
 	--max-msgs-per-subject 1 --max-consumers 100000 --max-age 24h --replicas "${REPLICAS:-1}" --defaults
