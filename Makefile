@@ -167,7 +167,7 @@ soak: build telegraf $(NATS_SERVER) $(BIN)/nats ## Run all scenarios of testutil
 	$(SOAK) crashloop
 	$(SOAK) fleet -nats $(NATS_SERVER) -n $$((($(N) + 9) / 10))
 
-bench: deps build telegraf $(INFLUXD) ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth,dashboards)
+bench: deps build telegraf $(INFLUXD) ## Measure CPU, memory, delay and overload beside a Python daemon (ONLY=receive,scale,idle,delay,overload,growth,page,dashboards)
 	@$(GO) build -o $(BIN)/bench ./testutil/bench
 	@exec $(BIN)/bench -telegraf $(TELEGRAF) -plugins $(BIN) -influxd $(INFLUXD) -only "$(ONLY)"
 

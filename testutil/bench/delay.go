@@ -87,7 +87,7 @@ func (b *bench) delayOn(ctx context.Context, others int) (ours, theirs []float64
 	}
 	var listeners [2]*consumer.Consumer
 	for i, signal := range []string{ourSignal, daemonSignal} {
-		if listeners[i], err = consumer.New(consumer.Config{XPub: s.bus.XPub(), Topic: signal}); err != nil {
+		if listeners[i], err = s.listen(signal); err != nil {
 			return nil, nil, err
 		}
 		defer func() { err = errors.Join(err, listeners[i].Close()) }()

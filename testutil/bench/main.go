@@ -53,6 +53,7 @@ var parts = []struct {
 	{"delay", (*bench).delay},
 	{"overload", (*bench).overload},
 	{"growth", (*bench).growth},
+	{"page", (*bench).page},
 	{"dashboards", (*bench).dashboards},
 	{fleetPart, (*bench).fleet},
 }

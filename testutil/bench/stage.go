@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/consumer"
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
@@ -35,11 +36,16 @@ const agentConfig = `
 
 // newStage starts a stage and waits until both monitors receive from the bus. Close it after use, also after an error.
 func (b *bench) newStage(ctx context.Context, options string, monitor ...string) (*stage, error) {
-	s := &stage{}
-	return s, s.start(ctx, b, options, monitor)
+	return b.newStageWith(ctx, "", options, monitor...)
 }
 
-func (s *stage) start(ctx context.Context, b *bench, options string, monitor []string) error {
+// newStageWith also adds to Telegraf's own configuration.
+func (b *bench) newStageWith(ctx context.Context, agent, options string, monitor ...string) (*stage, error) {
+	s := &stage{}
+	return s, s.start(ctx, b, agentConfig+agent, options, monitor)
+}
+
+func (s *stage) start(ctx context.Context, b *bench, agent, options string, monitor []string) error {
 	ctx, cancel := context.WithTimeout(ctx, stageLimit)
 	defer cancel()
 	dir, err := os.MkdirTemp(b.dir, "telegraf")
@@ -53,7 +59,7 @@ func (s *stage) start(ctx context.Context, b *bench, options string, monitor []s
 		return err
 	}
 	if s.telegraf, err = telegraf.Start(telegraf.Config{
-		Binary: b.telegraf, Plugins: b.plugins, DropIn: b.dropIn, Agent: agentConfig, Options: options, Dir: dir,
+		Binary: b.telegraf, Plugins: b.plugins, DropIn: b.dropIn, Agent: agent, Options: options, Dir: dir,
 		Env: []string{"KLR_CHEM_XSUB=" + s.bus.XSub(), "KLR_CHEM_XPUB=" + s.bus.XPub(), "STATE_DIRECTORY=" + dir},
 	}); err != nil {
 		return err
@@ -73,6 +79,11 @@ func (s *stage) start(ctx context.Context, b *bench, options string, monitor []s
 		return err
 	}
 	return err
+}
+
+// listen starts a consumer of a signal.
+func (s *stage) listen(signal string) (*consumer.Consumer, error) {
+	return consumer.New(consumer.Config{XPub: s.bus.XPub(), Topic: signal})
 }
 
 // beat publishes a zooid's heartbeat.
