@@ -51,6 +51,7 @@ func TestDashboardsShowTiles(t *testing.T) {
 		{"Open gaps", append(bus(3.0), bus(0.0)...), grafana.Tile{Text: "3", Color: "red"}},
 		{"Open gaps", bus(3.0), grafana.Tile{Text: "3", Color: "red"}},
 		{"Availability", bus(0.97), grafana.Tile{Text: "0.97", Color: "yellow"}},
+		{"Known components", bus(8.0), grafana.Tile{Text: "8", Color: "blue"}},
 		{"Processor", bus(1.0), grafana.Tile{Text: "reports", Color: "green"}},
 	} {
 		for name, d := range loadDashboards(t) {

@@ -99,7 +99,7 @@ func TestPageShowsThousands(t *testing.T) {
 		p.write(report(fmt.Sprintf("component_%04d", i), []string{"up", "up", "up", "late", "silent"}[i%5], now))
 	}
 	b := browser.Open(t, p.url("/"))
-	b.Wait("5000", `document.getElementById("shown").textContent`)
+	b.Wait("5000 components", `document.getElementById("shown").textContent`)
 	t.Logf("shown %v ms after the navigation began", b.Value(`performance.now()`))
 	// Every one can be reached by scrolling.
 	b.Wait(true, `(() => { scrollTo(0, document.body.scrollHeight); return document.querySelectorAll("#rows .row").length === 5000; })()`)

@@ -88,7 +88,8 @@ function showComponents(at) {
   setOptions(byId('bus'), buses);
   setText(byId('span'), model.summary ? `History, ${duration(model.summary.history_s)}` : 'History');
   const list = model.list(filter(), at);
-  setText(byId('shown'), list.length === all.length ? `${all.length}` : `${list.length} of ${all.length}`);
+  const some = list.length === all.length ? '' : `${list.length} of `;
+  setText(byId('shown'), `${some}${all.length} component${all.length === 1 ? '' : 's'}`);
   rows.show(list, model, at, buses.length > 1);
 }
 
