@@ -18,6 +18,8 @@ const (
 	// catchUp is how long after a stall of the bus that counts as observed no tick is due. What was sent in the stall comes then, a few messages at
 	// a time: with a tick after the first of them, the components of the others would look silent.
 	catchUp = 250 * time.Millisecond
+	// maxKeptReport is for how many beats the memory of a report is kept for the next one.
+	maxKeptReport = 1000
 )
 
 // collector turns what comes from the bus into what is to be reported: beats, ticks, kills and signals. It knows
@@ -48,7 +50,8 @@ type collector struct {
 	// What waits to be reported: zooids that have not been reported in this tick interval, which go
 	// at once, and those that have, which wait for the next tick.
 	ready, coalesced []*zooid
-	interval         uint64 // number of the present tick interval
+	reported         []zooid // the beats of the last report
+	interval         uint64  // number of the present tick interval
 	nextTick         time.Time
 	caughtUp         time.Time // no tick before; zero: there was no stall
 	tickDue          bool
@@ -353,9 +356,9 @@ func (c *collector) Due() bool {
 	return len(c.ready) > 0 || c.killDue || c.tickDue || c.stops.Due() || c.signals.Due()
 }
 
-// Take returns what has to be reported and marks it as reported. A tick, a stop, and a kill, is preceded by every beat
-// heard before it; a tick's observed time is that of now, since the beats may be of now. A kill is followed by a tick,
-// so that whoever misses it learns it from the next one soon.
+// Take returns what has to be reported and marks it as reported. Its beats are valid until the next call. A tick, a
+// stop, and a kill, is preceded by every beat heard before it; a tick's observed time is that of now, since the beats may
+// be of now. A kill is followed by a tick, so that whoever misses it learns it from the next one soon.
 func (c *collector) Take() report {
 	due := c.ready
 	if c.tickDue || c.killDue || c.stops.Due() {
@@ -366,8 +369,11 @@ func (c *collector) Take() report {
 	// What the beats change need not wait for the next second. While beats are held back it does: a tick before them
 	// would pass the time at which they were sent, and a component that beats could look silent.
 	extra := len(due) > 0 && len(c.coalesced) == 0 && c.clock.observed-c.ticked >= extraTickInterval && !c.clock.last.Before(c.caughtUp)
+	if len(due) > cap(c.reported) || cap(c.reported) > maxKeptReport {
+		c.reported = make([]zooid, len(due))
+	}
 	r := report{
-		beats: make([]zooid, len(due)),
+		beats: c.reported[:len(due)],
 		stops: c.stops.Take(c.zooids.known),
 		kill:  c.killDue, killed: c.killed, killedAt: c.killedAt,
 		tick: c.tickDue || c.killDue || extra, observed: c.clock.observed, at: c.clock.last,

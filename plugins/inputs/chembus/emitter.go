@@ -13,6 +13,7 @@ import (
 func (c *ChemBus) emit(acc telegraf.Accumulator) {
 	// Before any beat the processor has to know that a new run of the clock begins.
 	c.addTick(acc, report{at: c.collector.start, resumed: -1})
+	heartbeat := newHeartbeatMetric(c)
 	for {
 		c.mu.Lock()
 		for !c.collector.Due() && !c.stopping {
@@ -26,7 +27,7 @@ func (c *ChemBus) emit(acc telegraf.Accumulator) {
 		c.mu.Unlock()
 
 		for i := range r.beats {
-			c.addHeartbeat(acc, &r.beats[i])
+			heartbeat.add(acc, &r.beats[i])
 		}
 		for _, s := range r.stops {
 			c.addStop(acc, s)
@@ -74,29 +75,41 @@ func (c *ChemBus) tags() map[string]string {
 	return map[string]string{"endpoint": c.subscribeEndpoint}
 }
 
-func (c *ChemBus) addHeartbeat(acc telegraf.Accumulator, z *zooid) {
-	tags := c.tags()
-	tags["zooid"] = z.name
+// heartbeatMetric is the metric chembus_heartbeat. Its maps serve for one after the other, since an accumulator keeps
+// neither of them.
+type heartbeatMetric struct {
+	run    any
+	tags   map[string]string
+	fields map[string]any
+}
+
+func newHeartbeatMetric(c *ChemBus) *heartbeatMetric {
+	return &heartbeatMetric{run: c.run, tags: c.tags(), fields: make(map[string]any)}
+}
+
+// add adds the metric of a zooid.
+func (m *heartbeatMetric) add(acc telegraf.Accumulator, z *zooid) {
+	m.tags["zooid"] = z.name
+	delete(m.tags, "niche")
 	if z.niche != "" {
-		tags["niche"] = z.niche
+		m.tags["niche"] = z.niche
 	}
-	fields := map[string]any{
-		"beats":      z.beats,
-		"starts":     z.starts,
-		"observed_s": z.observed.Seconds(),
-		"run":        c.run,
-	}
+	clear(m.fields)
+	m.fields["beats"] = z.beats
+	m.fields["starts"] = z.starts
+	m.fields["observed_s"] = z.observed.Seconds()
+	m.fields["run"] = m.run
 	if !math.IsNaN(z.sent) {
-		fields["sent"] = z.sent
-		fields["lag_s"] = bus.EpochSeconds(z.arrived) - z.sent
+		m.fields["sent"] = z.sent
+		m.fields["lag_s"] = bus.EpochSeconds(z.arrived) - z.sent
 	}
 	if z.processedCount >= 0 {
-		fields["processed_count"] = z.processedCount
+		m.fields["processed_count"] = z.processedCount
 	}
 	if !math.IsNaN(z.uptime) {
-		fields["uptime_s"] = z.uptime
+		m.fields["uptime_s"] = z.uptime
 	}
 	// Not the time of the beat: after a mere copy that would be the metric before once more, and a
 	// database would overwrite it.
-	acc.AddFields("chembus_heartbeat", fields, tags, z.heard)
+	acc.AddFields("chembus_heartbeat", m.fields, m.tags, z.heard)
 }

@@ -23,6 +23,7 @@ func TestRecordingOfTheRealBus(t *testing.T) {
 	seen := make(map[string]bool)
 	copies := 0
 	var acc gate
+	heartbeat := newHeartbeatMetric(new(ChemBus))
 	s := newTestCollector()
 	var now float64
 	take := func() {
@@ -30,7 +31,7 @@ func TestRecordingOfTheRealBus(t *testing.T) {
 		for _, z := range r.beats {
 			sum := reported[z.name]
 			reported[z.name] = tally{sum.beats + z.beats, sum.starts + z.starts, z.niche}
-			new(ChemBus).addHeartbeat(&acc, &z)
+			heartbeat.add(&acc, &z)
 		}
 	}
 	lines := bufio.NewScanner(file)

@@ -39,7 +39,7 @@ func TestSteppedWallClock(t *testing.T) {
 		c := newPlugin()
 		for _, z := range r.beats {
 			z.arrived, z.heard = shifted(z.arrived), shifted(z.heard)
-			c.addHeartbeat(&acc, &z)
+			newHeartbeatMetric(c).add(&acc, &z)
 		}
 		if r.tick {
 			r.at = shifted(r.at)
