@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -52,6 +53,11 @@ func runRole(name, file string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer uninstall()
+	if r.name != "page" && os.Getenv("GOMAXPROCS") == "" {
+		// With several, Go's monitor thread looks fifty times after each call that waits in libzmq or for stdin whether
+		// its processor has to be given away. On a quiet bus that takes more CPU than all the rest.
+		runtime.GOMAXPROCS(1)
+	}
 	return runUntilTold(r, file, &log)
 }
 
