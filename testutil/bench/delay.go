@@ -54,7 +54,7 @@ func (b *bench) delay(ctx context.Context) (table, error) {
 		name   string
 		zooids int
 		budget float64
-	}{{"quiet", 0, 1.2}, {"busy", busyZooids, 0.3}} {
+	}{{"quiet", 0, 1.2}, {"busy", busyZooids, 0.1}} {
 		ours, theirs, err := b.delayOn(ctx, bus.zooids)
 		if err != nil {
 			return nil, err

@@ -60,8 +60,8 @@ func (b *bench) idle(ctx context.Context) (rows table, err error) {
 	}
 	return table{
 		{"memory (PSS) of the three processes, 50 zooids", megabytes(median(size)), "Python " + megabytes(median(theirSize)),
-			times(median(sizeRatio)), "50 MB", within(median(size) <= 50e6)},
+			times(median(sizeRatio)), "30 MB", within(median(size) <= 30e6)},
 		{"CPU of the three processes, 50 zooids, share of a core", percent(median(ours)), "Python " + percent(median(theirs)),
-			times(median(cpuRatio)), "1 %", within(median(ours) <= 0.01)},
+			times(median(cpuRatio)), "0.5 %", within(median(ours) <= 0.005)},
 	}, nil
 }

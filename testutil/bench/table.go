@@ -41,9 +41,12 @@ type table []row
 
 // print writes the table as Markdown.
 func (t table) print(out io.Writer) error {
-	cells := [][]string{{"figure", "ours", "baseline", "ratio", "budget", "result"}, nil}
+	cells := [][]string{{"figure", "ours", formerCommit, "baseline", "ratio", "budget", "result"}, nil}
 	for _, r := range t {
-		cells = append(cells, []string{r.figure, r.ours, cmp.Or(r.baseline, "–"), cmp.Or(r.ratio, "–"), cmp.Or(r.budget, "–"), string(r.result)})
+		cells = append(cells, []string{
+			r.figure, r.ours, cmp.Or(former[r.figure], "–"),
+			cmp.Or(r.baseline, "–"), cmp.Or(r.ratio, "–"), cmp.Or(r.budget, "–"), string(r.result),
+		})
 	}
 	widths := make([]int, len(cells[0]))
 	for _, line := range cells {

@@ -11,7 +11,7 @@ int main(int argc, char **argv)
         return 2;
     void *context = zmq_ctx_new();
     void *socket = zmq_socket(context, ZMQ_SUB);
-    int mark = 10000; /* that of the input */
+    int mark = 1000; /* that of the input */
     zmq_setsockopt(socket, ZMQ_RCVHWM, &mark, sizeof mark);
     zmq_setsockopt(socket, ZMQ_SUBSCRIBE, argv[2], strlen(argv[2]));
     if (zmq_connect(socket, argv[1]) != 0) {
