@@ -2,16 +2,15 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/influxdata/telegraf"
-	"github.com/influxdata/telegraf/agent"
-	parser "github.com/influxdata/telegraf/plugins/parsers/influx"
-	serializer "github.com/influxdata/telegraf/plugins/serializers/influx"
 )
 
 // This file replaces Telegraf's shim for inputs and processors. The shim writes each metric by itself, which at
@@ -22,65 +21,148 @@ const (
 	// busyGap ago.
 	gather  = 2 * time.Millisecond
 	busyGap = 50 * time.Millisecond
-	// maxGathered is how many metrics can wait to be written before adding one blocks.
-	maxGathered = 1024
+	// maxWaiting is how many bytes can wait to be written before adding a metric blocks.
+	maxWaiting = 256 << 10
 )
 
-// stream writes the metrics of a plugin to stdout.
+// stream writes the metrics of a plugin to stdout, in line protocol. It is the accumulator of the plugin, and makes a
+// line of each metric at once: what is added can be used again.
 type stream struct {
 	log     telegraf.Logger
-	metrics chan telegraf.Metric
 	written chan error // receives the result of write
+
+	mu      sync.Mutex // guards what follows
+	changed *sync.Cond // signals that lines wait or were taken, or that the stream was closed
+	lines   lineWriter // those that wait
+	closed  bool       // what is added from now on is dropped
 }
 
-// newStream starts a stream to out. Metrics are added through the accumulator.
-func newStream(out io.Writer, log telegraf.Logger) (*stream, telegraf.Accumulator) {
-	s := &stream{log: log, metrics: make(chan telegraf.Metric, maxGathered), written: make(chan error, 1)}
-	acc := agent.NewAccumulator(s, s.metrics)
-	acc.SetPrecision(time.Nanosecond)
+// newStream starts a stream to out.
+func newStream(out io.Writer, log telegraf.Logger) *stream {
+	s := &stream{log: log, written: make(chan error, 1)}
+	s.changed = sync.NewCond(&s.mu)
 	go func() { s.written <- s.write(out) }()
-	return s, acc
+	return s
 }
 
-// LogName returns nothing: the log adds the plugin's name. With the next two methods stream is an agent.MetricMaker.
-func (*stream) LogName() string { return "" }
-
-// MakeMetric returns the metric unchanged.
-func (*stream) MakeMetric(m telegraf.Metric) telegraf.Metric { return m }
-
-// Log returns the logger for errors of the plugin.
-func (s *stream) Log() telegraf.Logger { return s.log }
-
-// write writes the added metrics until the channel is closed.
-func (s *stream) write(out io.Writer) error {
-	var lines serializer.Serializer
-	if err := lines.Init(); err != nil {
-		return err
+// AddFields adds a metric. With the methods down to WithTracking stream is a telegraf.Accumulator.
+func (s *stream) AddFields(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
+	at := time.Now()
+	if len(t) > 0 {
+		at = t[0]
 	}
-	batch := make([]telegraf.Metric, 0, maxGathered)
-	var last time.Time
-	for m := range s.metrics {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.awaitRoom() {
+		s.AddError(s.lines.Add(measurement, tags, fields, at))
+	}
+}
+
+// AddGauge adds a metric. Line protocol does not say of which type it is.
+func (s *stream) AddGauge(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
+	s.AddFields(measurement, fields, tags, t...)
+}
+
+// AddCounter adds a metric.
+func (s *stream) AddCounter(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
+	s.AddFields(measurement, fields, tags, t...)
+}
+
+// AddSummary adds a metric.
+func (s *stream) AddSummary(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
+	s.AddFields(measurement, fields, tags, t...)
+}
+
+// AddHistogram adds a metric.
+func (s *stream) AddHistogram(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
+	s.AddFields(measurement, fields, tags, t...)
+}
+
+// AddMetric adds a metric. One that was read and not changed is written as it came.
+func (s *stream) AddMetric(m telegraf.Metric) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.awaitRoom() {
+		return
+	}
+	if line, ok := m.(*lineMetric); ok && !line.changed {
+		s.lines.text = append(s.lines.text, line.line...)
+		if !bytes.HasSuffix(line.line, []byte("\n")) { // the last one
+			s.lines.text = append(s.lines.text, '\n')
+		}
+		return
+	}
+	s.AddError(s.lines.Add(m.Name(), m.Tags(), m.Fields(), m.Time()))
+}
+
+// AddError logs an error of the plugin.
+func (s *stream) AddError(err error) {
+	if err != nil {
+		s.log.Errorf("Error in plugin: %v", err)
+	}
+}
+
+// SetPrecision has no effect: times are written in full.
+func (*stream) SetPrecision(time.Duration) {}
+
+// WithTracking is for plugins that wait until a metric was delivered, which a process of its own cannot know.
+func (*stream) WithTracking(int) telegraf.TrackingAccumulator {
+	panic("an external plugin cannot track its metrics")
+}
+
+// awaitRoom waits until there is room for a metric, and announces it; false if the stream was closed.
+func (s *stream) awaitRoom() bool {
+	for len(s.lines.text) >= maxWaiting && !s.closed {
+		s.changed.Wait()
+	}
+	if len(s.lines.text) == 0 {
+		s.changed.Broadcast()
+	}
+	return !s.closed
+}
+
+// Close ends the stream once all lines are written.
+func (s *stream) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.changed.Broadcast()
+}
+
+// write writes the lines until the stream is closed.
+func (s *stream) write(out io.Writer) error {
+	defer s.Close() // nobody waits for room any more
+	var lines []byte
+	for last := (time.Time{}); s.await(); last = time.Now() {
 		if time.Since(last) < busyGap {
 			time.Sleep(gather)
 		}
-		last = time.Now()
-		batch = append(batch[:0], m)
-		// This is the only reader, so none of these receives blocks.
-		for range min(len(s.metrics), maxGathered-1) {
-			batch = append(batch, <-s.metrics)
-		}
-		text, err := lines.SerializeBatch(batch)
-		if err == nil {
-			_, err = out.Write(text)
-		}
-		if err != nil {
+		lines = s.take(lines[:0])
+		if _, err := out.Write(lines); err != nil {
 			return fmt.Errorf("writing metrics: %w", err)
-		}
-		for _, m := range batch {
-			m.Accept()
 		}
 	}
 	return nil
+}
+
+// await waits for lines; false if none comes any more.
+func (s *stream) await() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.lines.text) == 0 && !s.closed {
+		s.changed.Wait()
+	}
+	return len(s.lines.text) > 0
+}
+
+// take returns the lines that wait, and leaves an empty buffer for the next ones in their place.
+func (s *stream) take(empty []byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed.Broadcast()
+	lines := s.lines.text
+	s.lines.text = empty
+	return lines
 }
 
 // runInput starts an input, calls started, and runs it until stdin ends. It gathers at every line of stdin.
@@ -98,10 +180,10 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started f
 		}
 	}()
 
-	s, acc := newStream(stdout, log)
+	s := newStream(stdout, log)
 	service, isService := input.(telegraf.ServiceInput)
 	if isService {
-		if err := service.Start(acc); err != nil {
+		if err := service.Start(s); err != nil {
 			return fmt.Errorf("starting the input: %w", err)
 		}
 	}
@@ -111,42 +193,41 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started f
 			select {
 			case <-ctx.Done():
 			case <-prompts:
-				acc.AddError(input.Gather(acc))
+				s.AddError(input.Gather(s))
 			}
 		}
 		if isService {
 			service.Stop()
 		}
-		close(s.metrics)
+		s.Close()
 	}()
 	return <-s.written
 }
 
 // runProcessor starts a processor, calls started, and runs it on the metrics from stdin until stdin ends.
 func runProcessor(processor telegraf.StreamingProcessor, stdin io.Reader, stdout io.Writer, started func(), log telegraf.Logger) error {
-	s, acc := newStream(stdout, log)
-	if err := processor.Start(acc); err != nil {
+	s := newStream(stdout, log)
+	if err := processor.Start(s); err != nil {
 		return fmt.Errorf("starting the processor: %w", err)
 	}
 	started()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for metrics := parser.NewStreamParser(stdin); ; {
+		for metrics := newLineReader(stdin); ; {
 			m, err := metrics.Next()
-			var bad *parser.ParseError
-			if err != nil && !errors.As(err, &bad) {
-				if !errors.Is(err, parser.EOF) {
+			if bad := (*lineError)(nil); err != nil && !errors.As(err, &bad) {
+				if !errors.Is(err, io.EOF) {
 					log.Errorf("Reading metrics failed: %v", err)
 				}
 				break
 			}
 			if err == nil {
-				err = processor.Add(m, acc)
+				err = processor.Add(m, s)
 			}
-			acc.AddError(err)
+			s.AddError(err)
 		}
-		close(s.metrics)
+		s.Close()
 		processor.Stop()
 	}()
 	if err := <-s.written; err != nil {

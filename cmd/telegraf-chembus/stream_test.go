@@ -15,6 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// manyMetrics are more than a stream holds.
+const manyMetrics = 50_000
+
 // floodingInput adds many metrics at each gather.
 type floodingInput struct {
 	fakePlugin
@@ -29,7 +32,7 @@ func (f *floodingInput) Gather(acc telegraf.Accumulator) error {
 }
 
 func TestStreamWritesAllMetricsInOrder(t *testing.T) {
-	const metrics = 3*maxGathered + 7
+	const metrics = manyMetrics
 	stdin, asking := io.Pipe()
 	written, stdout := io.Pipe()
 	ended := make(chan error)
@@ -70,13 +73,13 @@ func TestBrokenStdoutEndsThePlugin(t *testing.T) {
 	defer asking.Close()
 	ended := make(chan error)
 	go func() {
-		ended <- runInput(&floodingInput{metrics: 3 * maxGathered}, stdin, brokenPipe{}, func() {}, testutil.Logger{})
+		ended <- runInput(&floodingInput{metrics: manyMetrics}, stdin, brokenPipe{}, func() {}, testutil.Logger{})
 	}()
 	_, err := io.WriteString(asking, "\n")
 	require.NoError(t, err)
 	require.EqualError(t, <-ended, "writing metrics: broken pipe")
 
-	lines := strings.Repeat("m value=1i 1\n", 3*maxGathered)
+	lines := strings.Repeat("m value=1i 1\n", manyMetrics)
 	log := testutil.Logger{}
 	processor := &fakeProcessor{fakePlugin{Log: log}}
 	require.EqualError(t, runProcessor(processor, strings.NewReader(lines), brokenPipe{}, func() {}, log), "writing metrics: broken pipe")
