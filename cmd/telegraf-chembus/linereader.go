@@ -10,6 +10,7 @@ import (
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/metric"
+	parser "github.com/influxdata/telegraf/plugins/parsers/influx"
 )
 
 // maxQuoted is how much of a bad line is quoted, in bytes.
@@ -69,7 +70,22 @@ func (r *lineReader) Next() (telegraf.Metric, error) {
 		return nil, readError // the line was cut off by it
 	}
 	if err != nil {
-		return nil, &lineError{r.metric.line, err}
+		return r.metricOfTelegraf(err)
+	}
+	return &r.metric, nil
+}
+
+// metricOfTelegraf reads a line that the decoder refuses for a reason. Telegraf also has tags with control characters, and
+// texts that are not UTF-8.
+func (r *lineReader) metricOfTelegraf(reason error) (telegraf.Metric, error) {
+	var p parser.Parser
+	err := p.Init()
+	if err == nil {
+		r.metric.Metric, err = p.ParseLine(string(r.metric.line))
+	}
+	if err != nil {
+		r.metric.Metric = metric.New("", nil, nil, time.Time{})
+		return nil, &lineError{r.metric.line, reason}
 	}
 	return &r.metric, nil
 }

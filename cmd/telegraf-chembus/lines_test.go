@@ -55,19 +55,33 @@ func TestWrittenMetricsAreReadByTelegraf(t *testing.T) {
 	}
 }
 
+// Telegraf has such tags, so those of a watched series are written, too.
+func TestTagsOutsideTheProtocolAreWritten(t *testing.T) {
+	var p parser.Parser
+	require.NoError(t, p.Init())
+	for _, text := range []string{"a\x01b", "a\x7f", "a\xffb"} {
+		expected := metric.New("m", map[string]string{"host": text}, map[string]any{"x": int64(1)}, time.Unix(1, 0))
+		line, problems := written(t, func(acc telegraf.Accumulator) {
+			acc.AddFields(expected.Name(), expected.Fields(), expected.Tags(), expected.Time())
+		})
+		require.Empty(t, problems)
+		m, err := p.ParseLine(line)
+		require.NoError(t, err, "%q", line)
+		testutil.RequireMetricEqual(t, expected, m)
+	}
+}
+
 func TestMetricsThatCannotBeWritten(t *testing.T) {
 	text, problems := written(t, func(acc telegraf.Accumulator) {
 		acc.AddFields("first", map[string]any{"x": 1}, nil, time.Unix(1, 0))
 		acc.AddFields("no fields", nil, nil)
 		acc.AddFields("no numbers", map[string]any{"x": math.Inf(1)}, nil)
-		acc.AddFields("bad\x00name", map[string]any{"x": 1}, nil)
-		acc.AddFields("m", map[string]any{"x": 1}, map[string]string{"a": "bad\x00tag"})
+		acc.AddFields("", map[string]any{"x": 1}, nil)
 		acc.AddFields("last", map[string]any{"x": 2}, map[string]string{"a": `b\`}, time.Unix(2, 0))
 	})
 	require.Equal(t, "first x=1i 1000000000\nlast,a=b x=2i 2000000000\n", text)
-	require.Len(t, problems, 2)
-	require.Contains(t, problems[0], `writing a metric "bad\x00name": invalid measurement`)
-	require.Contains(t, problems[1], `writing a metric "m": invalid tag value`)
+	require.Len(t, problems, 1)
+	require.Contains(t, problems[0], `writing a metric ""`)
 }
 
 // readAll reads metrics, and errors.
@@ -112,7 +126,7 @@ func TestLinesAreReadAsByTelegraf(t *testing.T) {
 	lines := []string{
 		beatLine, "m x=1 1\n", "m x=1i -1\n", "m x=1e3,y=.5 1\n", "m x=t,y=F 1\n", `m x="a\"b" 1` + "\n", "m x=\"two\nlines\" 1\n", "m x=7u 1\n",
 		"m,a=1,b=2 x=1,y=2 1\n", "m,b=2,a=1 y=1,x=2 1\n", "m,a=1,c=3 x=1 1\n", "m,c=3 x=1,y=2,sent=3 1\n", "m,b=2,a=1 y=1,x=2 1\n", "m,a=1,b=3 x=1i,y=2 1\n",
-		`m\ n,a=b\ c x=1 1` + "\n", "é,a=日 x=1 1\n", "m x=1 9223372036854775806\n", "long,a=" + strings.Repeat("x", 200_000) + " x=\"1\" 1\n", beatLine, beatLine,
+		"m\x7f,a=\x01 x=1 1\n", "m,a=\xff x=\"\xff\" 1\n", `m\ n,a=b\ c x=1 1` + "\n", "é,a=日 x=1 1\n", "m x=1 9223372036854775806\n", "long,a=" + strings.Repeat("x", 200_000) + " x=\"1\" 1\n", beatLine, beatLine,
 	}
 	for range 3 {
 		for _, line := range lines {

@@ -19,8 +19,8 @@ type lineWriter struct {
 	keys    []string // of the tags, in order
 }
 
-// Add adds a metric. One without fields is left out, as is one with names that line protocol cannot hold, which is an
-// error.
+// Add adds a metric. One without fields is left out. One that the encoder refuses, such as for a control character in a
+// tag, is written by Telegraf's own serializer.
 func (w *lineWriter) Add(name string, tags map[string]string, fields map[string]any, at time.Time) error {
 	w.encoder.SetBuffer(w.text)
 	w.encoder.StartLine(name)
@@ -48,8 +48,8 @@ func (w *lineWriter) Add(name string, tags map[string]string, fields map[string]
 		return nil
 	}
 	w.encoder.EndLine(at)
-	if err := w.encoder.Err(); err != nil {
-		return fmt.Errorf("writing a metric %q: %w", name, err)
+	if w.encoder.Err() != nil {
+		return w.addByTelegraf(name, tags, fields, at)
 	}
 	w.text = w.encoder.Bytes()
 	return nil
