@@ -54,11 +54,13 @@ func TestFullQueueSaysWhatItDropped(t *testing.T) {
 	q := NewQueue(g, sayDropped)
 	line := []byte(strings.Repeat("x", 199) + "\n")
 	lines := 3 * maxQueued / len(line)
-	for range lines {
+	for n := range lines {
 		_, err := q.Write(line)
 		require.NoError(t, err)
+		if n == 0 {
+			<-g.began // the others wait
+		}
 	}
-	<-g.began
 	require.LessOrEqual(t, len(q.lines)+q.writing, maxQueued)
 	close(g.opened)
 	q.Close(time.Minute)
@@ -82,7 +84,12 @@ func TestQueueGoesOnAfterItWasFull(t *testing.T) {
 	_, err = io.ReadFull(r, said)
 	require.NoError(t, err)
 	require.Equal(t, "1 dropped\n", string(said))
-	go func() { _, _ = q.Write([]byte("c\n")) }()
+	require.Eventually(t, func() bool { // what was read makes room once its Write returns
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.writing == 0
+	}, time.Minute, time.Millisecond)
+	_, _ = q.Write([]byte("c\n"))
 	_, err = io.ReadFull(r, said[:2])
 	require.NoError(t, err)
 	require.Equal(t, "c\n", string(said[:2]))
