@@ -10,6 +10,7 @@ import (
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/heap"
 )
 
 // TestADayOfChurnTakesLittleMemory compares what is held after a day in which 2000 components beat with what is held after
@@ -27,7 +28,6 @@ func TestADayOfChurnTakesLittleMemory(t *testing.T) {
 // heapAfterADay returns what this process holds after a day, with all else that it holds.
 func heapAfterADay(churn bool) uint64 {
 	const (
-		day      = 24 * 60 * 60
 		zooids   = 2000
 		interval = 100 // seconds between two beats of a component
 	)
@@ -42,7 +42,7 @@ func heapAfterADay(churn bool) uint64 {
 	for i := range zooids {
 		name(i, i)
 	}
-	for second := range day {
+	for second := range heap.Day() {
 		now := epoch.Add(time.Duration(second) * time.Second)
 		if churn {
 			name(second%zooids, zooids+second)
@@ -56,7 +56,7 @@ func heapAfterADay(churn bool) uint64 {
 		}
 		c.Take()
 	}
-	held := heapInUse()
+	held := heap.InUse()
 	runtime.KeepAlive(c)
 	runtime.KeepAlive(payloads)
 	return held

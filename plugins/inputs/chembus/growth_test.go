@@ -10,6 +10,7 @@ import (
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/heap"
 )
 
 // What the input costs as a colony grows.
@@ -117,10 +118,10 @@ func BenchmarkMemory(b *testing.B) {
 				c := newLoad(n)
 				c.Evidence(c.now.Add(time.Second))
 				c.Take()
-				with := heapInUse()
+				with := heap.InUse()
 				zooids := len(c.zooids.known)
 				c.collector = nil
-				b.ReportMetric(float64(with-heapInUse())/float64(zooids), "B/zooid")
+				b.ReportMetric(float64(with-heap.InUse())/float64(zooids), "B/zooid")
 				runtime.KeepAlive(c)
 			}
 		})
@@ -132,12 +133,4 @@ func cpuTime() int64 {
 	var usage syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // cannot fail for this process
 	return usage.Utime.Nano() + usage.Stime.Nano()
-}
-
-func heapInUse() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
 }

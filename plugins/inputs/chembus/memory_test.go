@@ -5,8 +5,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +17,7 @@ import (
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/testutil/colony"
+	"github.com/kloros/telegraf-chembus/testutil/heap"
 )
 
 // inputVariable has this test program be an input of its own, on the two endpoints that it holds.
@@ -113,16 +112,10 @@ func TestFloodsTakeLittleMemory(t *testing.T) {
 	_, most := memory(t, pid)
 	t.Logf("%d MiB before, %d at most", before, most)
 	limit := 200
-	if raceDetector() {
+	if heap.UnderRace() {
 		limit *= 2 // which takes memory of its own
 	}
 	require.Less(t, most, limit, "MiB")
-}
-
-// raceDetector reports whether this program has it.
-func raceDetector() bool {
-	info, known := debug.ReadBuildInfo()
-	return known && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // ownBeats returns a condition: a heartbeat of the input has come.

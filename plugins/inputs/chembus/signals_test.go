@@ -3,7 +3,6 @@ package chembus
 import (
 	"fmt"
 	"math"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
+	"github.com/kloros/telegraf-chembus/testutil/heap"
 )
 
 var telemetryTopics = []string{signalMetric, signalTimerStart, signalTimerStop, signalLoggerInit, signalLoggerClose}
@@ -241,19 +241,13 @@ func TestSignalsWaitingAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := signalCollector("S")
-			heap := func() uint64 {
-				runtime.GC()
-				var stats runtime.MemStats
-				runtime.ReadMemStats(&stats)
-				return stats.HeapAlloc
-			}
-			before := heap()
+			before := heap.InUse()
 			sent := 0
 			for ; s.signals.dropped < 100 && sent < 100_000; sent++ {
 				require.Empty(t, s.signal(1, "S", fmt.Sprintf(payload, sent)))
 			}
 			require.LessOrEqual(t, s.signals.waitingSize, maxSignalsSize)
-			require.Less(t, int64(heap())-int64(before), int64(3*maxSignalsSize))
+			require.Less(t, int64(heap.InUse())-int64(before), int64(3*maxSignalsSize))
 			require.EqualValues(t, 100, s.signals.dropped)
 			require.Len(t, s.signals.waiting, sent-100, "what was dropped is counted")
 			fields := make(map[string]any)
@@ -264,7 +258,7 @@ func TestSignalsWaitingAreBounded(t *testing.T) {
 				require.Equal(t, float64(n), signal.fields["facts_n"], "in order")
 			}
 			require.Zero(t, s.signals.waitingSize)
-			require.Less(t, int64(heap())-int64(before), int64(maxSignalsSize/4), "what was taken is let go")
+			require.Less(t, int64(heap.InUse())-int64(before), int64(maxSignalsSize/4), "what was taken is let go")
 			require.Empty(t, s.signal(2, "S", fmt.Sprintf(payload, -1)))
 			require.Len(t, s.takeAll(), 1, "there is room again")
 		})

@@ -3,11 +3,12 @@ package chembus
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/heap"
 )
 
 // TestADayOfChurnTakesLittleMemory compares what is held after a day with what is held after a day in which one component
@@ -28,11 +29,11 @@ func TestADayOfChurnTakesLittleMemory(t *testing.T) {
 func heapAfterADay(t *testing.T, churn bool) (held uint64, saved int) {
 	t.Helper()
 	const (
-		day    = 24 * 60 * 60
 		open   = 600 // seconds for which a gap is
 		repeat = 60  // seconds between two levels of a gap
 	)
 	c, _ := standard()
+	day := heap.Day()
 	o := newOutbox(c.MaxPending, timeout)
 	levels := func(second int, open bool) {
 		g := level(fmt.Sprintf("%036d", second), open, 30)
@@ -52,11 +53,8 @@ func heapAfterADay(t *testing.T, churn bool) (held uint64, saved int) {
 			}
 		}
 	}
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
+	held = heap.InUse()
 	content, err := json.Marshal(o.State())
 	require.NoError(t, err)
-	return stats.HeapAlloc, len(content)
+	return held, len(content)
 }

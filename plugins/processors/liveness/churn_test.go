@@ -10,6 +10,8 @@ import (
 
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/metric"
+
+	"github.com/kloros/telegraf-chembus/testutil/heap"
 )
 
 // TestADayOfChurnTakesLittleMemory compares what is held after a day in which 2000 components beat with what is held after
@@ -38,7 +40,6 @@ func TestADayOfChurnTakesLittleMemory(t *testing.T) {
 func heapAfterADay(t *testing.T, form string, churn bool, options func(*Liveness)) uint64 {
 	t.Helper()
 	const (
-		day        = 24 * 60 * 60
 		components = 2000
 		interval   = 200 // seconds between two beats of a component
 	)
@@ -53,7 +54,7 @@ func heapAfterADay(t *testing.T, form string, churn bool, options func(*Liveness
 	for i := range names {
 		names[i] = fmt.Sprintf(form, i)
 	}
-	for second := range day {
+	for second := range heap.Day() {
 		at = time.Unix(int64(second), 0)
 		if churn {
 			names[second%components] = fmt.Sprintf(form, components+second)
@@ -66,10 +67,7 @@ func heapAfterADay(t *testing.T, form string, churn bool, options func(*Liveness
 		require.NoError(t, l.Add(metric.New(tickMeasurement, map[string]string{"host": "h"}, map[string]any{"observed_s": observed}, at), &acc))
 	}
 	t.Logf("%d components are known", len(l.buses.all[0].detector.Snapshot().Components))
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
+	held := heap.InUse()
 	runtime.KeepAlive(l)
-	return stats.HeapAlloc
+	return held
 }

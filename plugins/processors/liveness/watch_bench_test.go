@@ -11,6 +11,8 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/metric"
+
+	"github.com/kloros/telegraf-chembus/testutil/heap"
 )
 
 // BenchmarkWatches measures a metric of 100 000 series that each come every 10 s, with a tick a second, taken by so many
@@ -26,13 +28,6 @@ func BenchmarkWatches(b *testing.B) {
 
 func benchmarkWatches(b *testing.B, n int, share bool) {
 	const series = 100_000
-	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC()
-		var stats runtime.MemStats
-		runtime.ReadMemStats(&stats)
-		return stats.HeapAlloc
-	}
 	at := time.Unix(1000, 0)
 	l := standard()
 	l.now = func() time.Time { return at }
@@ -68,11 +63,11 @@ func benchmarkWatches(b *testing.B, n int, share bool) {
 		_ = l.Add(metrics[next], acc)
 		next = (next + 1) % series
 	}
-	before := heap()
+	before := heap.InUse()
 	for range series {
 		add()
 	}
-	kept := heap() - before
+	kept := heap.InUse() - before
 	for range series {
 		add()
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/heap"
 )
 
 // TestADayOfChurnLeavesNothingBehind has 2000 components reported for a day, in which one of them ends in each second and
@@ -29,7 +31,6 @@ func TestADayOfChurnLeavesNothingBehind(t *testing.T) {
 func heapAfterADay(t *testing.T, form string, ended State) (held, restarted uint64) {
 	t.Helper()
 	const (
-		day        = 24 * 60 * 60
 		components = 2000
 		interval   = 60  // seconds between two reports of a component
 		retire     = 600 // seconds
@@ -52,7 +53,7 @@ func heapAfterADay(t *testing.T, form string, ended State) (held, restarted uint
 			}, now)
 		}
 	}
-	for second := range day {
+	for second := range heap.Day() {
 		now := start.Add(time.Duration(second) * time.Second)
 		i := second % components
 		report(names[i], ended, now)
@@ -72,17 +73,9 @@ func heapAfterADay(t *testing.T, form string, ended State) (held, restarted uint
 			silent = silent[1:]
 		}
 	}
-	held = heapInUse()
+	held = heap.InUse()
 	s = reload(t, s, config)
-	restarted = heapInUse()
+	restarted = heap.InUse()
 	runtime.KeepAlive(s)
 	return held, restarted
-}
-
-func heapInUse() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
 }

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kloros/telegraf-chembus/testutil/heap"
 )
 
 // What a detector costs as a colony grows.
@@ -157,9 +159,9 @@ func BenchmarkMemory(b *testing.B) {
 	for _, n := range growth[1:] {
 		b.Run(fmt.Sprintf("zooids=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				before := heapInUse()
+				before := heap.InUse()
 				d, _ := largeDetector(n, 30*time.Second, true)
-				after := heapInUse()
+				after := heap.InUse()
 				runtime.KeepAlive(d)
 				b.ReportMetric(float64(after-before)/float64(n), "B/zooid")
 			}
@@ -172,12 +174,4 @@ func cpuTime() int64 {
 	var usage syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // cannot fail for this process
 	return usage.Utime.Nano() + usage.Stime.Nano()
-}
-
-func heapInUse() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
 }
