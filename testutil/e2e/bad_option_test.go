@@ -68,7 +68,8 @@ func TestBadOptionsDoNotFloodTheLog(t *testing.T) {
 			output, err := test.CombinedOutput()
 			require.NoError(t, ctx.Err(), "telegraf --test ends: %s", output)
 			require.NoError(t, err)
-			require.Contains(t, string(output), "Nothing is received from the bus")
+			// That of the input is lost if Telegraf stops it before it has started.
+			require.Contains(t, string(output), "no component is judged")
 		})
 	}
 }
