@@ -67,6 +67,7 @@ type ChemBus struct {
 
 	state         *statefile.File // nil: nothing is kept
 	publishing    bool            // it works, as far as is known; this and what follows belongs to the publisher
+	peers         int             // other monitors that are on the bus, or were there last
 	saved         totals          // last in the file
 	savedRevision uint64
 	nextSave      time.Time

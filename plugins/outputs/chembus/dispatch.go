@@ -22,7 +22,7 @@ func (p *publisher) Follow(v view, now time.Time) {
 	} else if v.listened && p.listenedSince.IsZero() {
 		p.listenedSince = now
 	}
-	if p.peers.present, p.peers.others = v.present, v.others; !v.present {
+	if p.peers.Follow(v.present, v.others); !v.present {
 		p.MessagesMissed()
 	}
 }

@@ -29,6 +29,7 @@ import (
 //
 // A monitor that joins, or comes back after it had lost the bus, has not heard what was published before. It asks the
 // others for their delivery logs, and claims nothing until as many answers came as there are others, or joinWait is over.
+// Others that were there before may still be on their way back to the bus, and are waited for as well.
 const (
 	claimRoundTrip = time.Second
 	claimLifetime  = 5 * time.Second
@@ -49,6 +50,7 @@ type peers struct {
 
 	present   bool          // the others can be heard
 	others    int           // how many there are, by their subscriptions
+	before    int           // how many there were when all had answered last, perhaps in a former process
 	asked     uint64        // number of the message that asked first for the logs since then; 0: none
 	nextAsk   time.Duration // in returned time
 	answers   int           // logs that came since that has come back, before which some may have been missed; -1: it has not
@@ -112,14 +114,29 @@ func (t *steppedTime) Step(now time.Time) {
 	t.last = now
 }
 
-func newPeers() *peers {
-	return &peers{name: uuid.NewString(), claims: newTable[time.Duration](maxSilences), joinUntil: joinWait, answers: -1}
+// newPeers returns the peers of a monitor that had as many before.
+func newPeers(before int) *peers {
+	return &peers{
+		name: uuid.NewString(), before: before, claims: newTable[time.Duration](maxSilences), joinUntil: joinWait, answers: -1,
+	}
+}
+
+// Follow takes whether the others can be heard at present, and how many they are.
+func (p *peers) Follow(present bool, others int) {
+	if p.present, p.others = present, others; present && p.joined() {
+		p.before = others
+	}
+}
+
+// joined reports whether this monitor knows what the others know.
+func (p *peers) joined() bool {
+	return p.answers >= max(p.others, p.before) || p.returned.elapsed >= p.joinUntil
 }
 
 // Decide says what to do with a gap that is due.
 func (p *peers) Decide(d *delivery, now time.Time) action {
 	c, elapsed := &d.claim, p.returned.elapsed
-	if p.others == 0 || len(d.components()) == 0 {
+	if max(p.others, p.before) == 0 || len(d.components()) == 0 {
 		return publish
 	}
 	c.giveUp = cmp.Or(c.giveUp, elapsed+longestWait)
@@ -127,7 +144,7 @@ func (p *peers) Decide(d *delivery, now time.Time) action {
 	switch {
 	case c.won, elapsed >= c.giveUp:
 		return publish
-	case c.number != 0, p.answers < p.others && elapsed < p.joinUntil, p.claimedByOther(d):
+	case c.number != 0, !p.joined(), p.claimedByOther(d):
 		return wait
 	}
 	return claimFirst

@@ -24,7 +24,7 @@ type peerMonitor struct {
 
 func newPeerMonitor(t *testing.T, others int) *peerMonitor {
 	t.Helper()
-	p := newPeers()
+	p := newPeers(0)
 	m := &peerMonitor{newTestOutbox(t, 1000), p}
 	p.present, p.others = true, others
 	m.hear(t, now, p.Talk(m.log)...)
@@ -215,7 +215,7 @@ func TestLongMessages(t *testing.T) {
 
 // TestJoining asks those who are there, and waits for them.
 func TestJoining(t *testing.T) {
-	p := newPeers()
+	p := newPeers(0)
 	m := &peerMonitor{newTestOutbox(t, 10), p}
 	m.Offer(silenceOf("1", "a", 100, 30))
 	want := func(v action) {
@@ -255,6 +255,27 @@ func TestJoining(t *testing.T) {
 	want(wait)
 	m.pass(now.Add(time.Second), 5)
 	want(claimFirst)
+}
+
+// TestWaitsForThoseWhoWereThere has a monitor come back to the bus before the others.
+func TestWaitsForThoseWhoWereThere(t *testing.T) {
+	p := newPeers(1)
+	m := &peerMonitor{newTestOutbox(t, 10), p}
+	m.Offer(silenceOf("1", "a", 100, 30))
+	p.Follow(true, 0)
+	require.Equal(t, map[string]action{"1": wait}, m.decide(now))
+	p.Follow(true, 1)
+	m.hear(t, now, p.Talk(m.log)...)
+	m.hear(t, now, peerMessage{Monitor: "x", Complete: true})
+	require.Equal(t, map[string]action{"1": claimFirst}, m.decide(now))
+
+	m.Missed()
+	p.Follow(true, 0)
+	require.Equal(t, map[string]action{"1": wait}, m.decide(now))
+	m.pass(now, 5)
+	require.Equal(t, map[string]action{"1": claimFirst}, m.decide(now), "it has gone for good")
+	p.Follow(true, 0)
+	require.Equal(t, map[string]action{"1": publish}, m.decide(now))
 }
 
 // TestAnswer is given to all who ask.

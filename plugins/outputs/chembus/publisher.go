@@ -84,7 +84,7 @@ type publisher struct {
 
 func (c *ChemBus) newPublisher() *publisher {
 	return &publisher{
-		plugin: c, peers: newPeers(), waits: logging.Problem{Tolerance: waitTolerance},
+		plugin: c, peers: newPeers(c.peers), waits: logging.Problem{Tolerance: waitTolerance},
 		log: bus.PublishLog{PublishEndpoint: c.endpoint, SubscribeEndpoint: c.subscribeEndpoint, Log: c.Log},
 	}
 }
@@ -176,7 +176,7 @@ func (p *publisher) sendAndSave(now time.Time) (time.Duration, error) {
 func (p *publisher) logState(pending int, now time.Time) {
 	c := p.plugin
 	p.unproved.Step(now)
-	c.publishing = p.unproved.elapsed < bus.ReturnTimeout
+	c.publishing, c.peers = p.unproved.elapsed < bus.ReturnTimeout, p.peers.before
 	p.log.Update(bus.PublishView{
 		Effect: fmt.Sprintf("Gaps cannot be published, %d wait", pending), Fails: !c.publishing, Returned: p.returnedAt,
 		Up: p.out.Up(), Refusals: p.out.Refusals(), Hears: p.probes.Up(),

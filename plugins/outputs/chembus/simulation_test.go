@@ -89,6 +89,7 @@ func (s *simulation) revive(m *simMonitor, state *savedState) {
 	c.Log, c.Investigate, c.InvestigateLimit = testutil.Logger{Quiet: true}, true, longestQueue
 	require.NoError(s, c.Init())
 	if state != nil {
+		c.peers = state.Counts.Peers
 		require.NoError(s, c.outbox.Restore(state))
 	}
 	p := c.newPublisher()
@@ -255,6 +256,7 @@ func (s *simulation) step(m *simMonitor) {
 	require.NoError(s, m.publisher.Investigate(!s.now.Before(s.away) && !s.now.Before(m.away), s.now))
 	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.random.IntN(10) == 0 {
 		m.file, m.revision = saved(s.T, m.outbox), revision
+		m.file.Counts.Peers = m.publisher.peers.before
 		m.outbox.investigations.Recorded(m.file.Investigations)
 	}
 }
@@ -262,7 +264,6 @@ func (s *simulation) step(m *simMonitor) {
 // restartBus loses what is on the bus, but for what the consumer or some monitors have already got, and all connections.
 func (s *simulation) restartBus() {
 	s.restart = false
-	back := func() time.Time { return s.now.Add(time.Duration(s.random.Int64N(int64(settle)))) }
 	got := func() bool { return s.random.IntN(2) == 0 }
 	for _, m := range s.monitors {
 		if m.lost = true; !got() {
@@ -276,9 +277,15 @@ func (s *simulation) restartBus() {
 		s.deliver(m)
 	}
 	s.queue = nil
-	s.away = back()
+	s.busIsBack(s.now)
+}
+
+// busIsBack says when the bus can be reached again. Consumers are there at once, monitors perhaps not.
+func (s *simulation) busIsBack(at time.Time) {
+	back := func(within time.Duration) time.Time { return at.Add(time.Duration(s.random.Int64N(int64(within)))) }
+	s.away = back(settle)
 	for _, m := range s.monitors {
-		m.away = back()
+		m.away = back(2 * time.Second)
 	}
 }
 
@@ -334,6 +341,15 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 	case 6:
 		s.at(at, func() { s.leave = true })
 		return fmt.Sprintf("consumer leaves with the first gap after %v", at)
+	case 7:
+		s.at(at, func() {
+			for _, other := range s.monitors {
+				other.lost = true
+			}
+			s.busIsBack(s.now.Add(length))
+		})
+		s.at(at+length/2, func() { s.revive(m, m.file) })
+		return fmt.Sprintf("bus off at %v for %v, a monitor killed meanwhile", at, length)
 	case 2:
 		s.at(at, func() { m.stopped = true })
 		s.at(at+length, func() { m.stopped = false })
@@ -366,7 +382,7 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 		for i := range 3 {
 			s.fails(fmt.Sprint("z", i), found+time.Duration(s.random.Int64N(int64(time.Second))))
 		}
-		faults = append(faults, s.fault(s.random.IntN(7), found))
+		faults = append(faults, s.fault(s.random.IntN(8), found))
 		if s.random.IntN(3) == 0 && len(s.monitors) == 3 {
 			faults = append(faults, s.fault(s.random.IntN(2), found+4*time.Second))
 		}

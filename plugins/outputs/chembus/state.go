@@ -47,6 +47,7 @@ type totals struct {
 	Pending int `json:"pending"` // incidents that wait to be sent, or for their acks; this and the next do not survive
 
 	Publishing bool `json:"publishing"` // false: nothing that was published has come back for returnTimeout
+	Peers      int  `json:"peers"`      // other monitors on the bus
 
 	// What version 1 calls Acked and Expired.
 	Confirmed uint64 `json:"confirmed,omitempty"`
@@ -61,7 +62,10 @@ func (c *ChemBus) openState() error {
 		return err
 	}
 	c.state = file
-	statefile.Restore(file, c.Log, c.outbox.Restore)
+	statefile.Restore(file, c.Log, func(s *savedState) error {
+		c.peers = s.Counts.Peers
+		return c.outbox.Restore(s)
+	})
 	// As no state ever is, so that it is saved at once: a Telegraf that makes a metric of the file reports it missing
 	// at every interval, and the first gap may be weeks away.
 	c.savedRevision = math.MaxUint64
@@ -107,7 +111,7 @@ func (c *ChemBus) saveIfDue(now time.Time) {
 	}
 	c.mu.Lock()
 	totals, revision := c.outbox.Totals(), c.outbox.log.revision+c.outbox.investigations.revision
-	totals.Publishing = c.publishing
+	totals.Publishing, totals.Peers = c.publishing, c.peers
 	if totals == c.saved && revision == c.savedRevision {
 		c.mu.Unlock()
 		return
