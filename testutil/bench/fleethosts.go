@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -35,7 +36,7 @@ const (
 type hosts struct {
 	connection *natsclient.Conn
 	stream     jetstream.JetStream
-	groups     []*group
+	groups     []*group // under mu
 	started    time.Time
 
 	mu        sync.Mutex
@@ -178,9 +179,9 @@ func (h *hosts) start(ctx context.Context) (wait func() error) {
 			}
 			h.mu.Lock()
 			h.late = max(h.late, time.Since(at))
-			flush := int(h.batch / slot)
+			flush, groups := int(h.batch/slot), slices.Clone(h.groups)
 			h.mu.Unlock()
-			for _, g := range h.groups {
+			for _, g := range groups {
 				if err := g.publish(n, at, flush); err != nil {
 					h.fail(err)
 					return
@@ -308,6 +309,13 @@ func (h *host) bus(at time.Time, observed time.Duration) {
 		"suspended=false,observed_s=%f,blind_s=0,holes=1i,messages=%di,heartbeats=%di,bytes=%di,zooids=%di,disconnects=0i,probe_rtt_s=0.0005 %d\n",
 		h.name, observed.Seconds(), int(observed.Seconds())*20, int(observed.Seconds())*10, int(observed.Seconds())*2000, len(h.heads), at.UnixNano())
 	h.all++
+}
+
+// end ends the hosts of a group.
+func (h *hosts) end(g *group) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.groups = slices.DeleteFunc(h.groups, func(other *group) bool { return other == g })
 }
 
 func (h *hosts) setBatch(batch time.Duration) {
