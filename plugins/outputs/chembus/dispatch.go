@@ -22,21 +22,13 @@ func (p *publisher) Follow(v view, now time.Time) {
 	} else if v.listened && p.listenedSince.IsZero() {
 		p.listenedSince = now
 	}
-	if p.peers.Follow(v.present, v.others); !v.present {
-		p.MessagesMissed()
-	}
+	p.peers.Follow(v.present, v.others)
 }
 
 // ConnectionLost takes that what is on its way may be lost. Who listens is to be seen anew.
 func (p *publisher) ConnectionLost() {
 	p.plugin.outbox.Lost()
 	p.listenedSince = time.Time{}
-}
-
-// MessagesMissed takes that messages of the bus may not have been heard.
-func (p *publisher) MessagesMissed() {
-	p.peers.Missed()
-	p.plugin.outbox.VoidClaims()
 }
 
 // Hear takes a message, in the order of the bus.
@@ -77,7 +69,7 @@ func (p *publisher) Dispatch(now time.Time) error {
 	}
 	for _, m := range append(p.peers.Talk(o.log), p.peers.Claim(due[claimFirst], now)...) {
 		if err := p.send(p.plugin.privateMessage(p.topics.peers, &m, now)); err != nil {
-			p.MessagesMissed() // by the others: all that was to be said is said anew
+			p.peers.Missed() // by the others: all that was to be said is said anew
 			return err
 		}
 	}

@@ -150,7 +150,6 @@ func (o *outbox) Returned(probe uint64, now time.Time) {
 
 // Lost says that what was sent and has no ack may be lost, since the connection was lost or nobody listens any more.
 func (o *outbox) Lost() {
-	o.VoidClaims()
 	for _, d := range o.pending.Values() {
 		if d.probe == 0 {
 			continue
@@ -172,13 +171,6 @@ func (o *outbox) Repeats(incident, component string, now time.Time) bool {
 		}
 	}
 	return false
-}
-
-// VoidClaims says that others' messages before the claims that come back may be missing.
-func (o *outbox) VoidClaims() {
-	for _, d := range o.pending.Values() {
-		d.claim.number, d.claim.won = 0, false
-	}
 }
 
 // DropCovered drops what the delivery log covers by now. What was sent waits for its own ack.

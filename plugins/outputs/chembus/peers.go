@@ -45,15 +45,15 @@ const (
 type peers struct {
 	name     string                                // of this monitor
 	number   uint64                                // of its last message
+	missed   uint64                                // number of the last one from before messages of others may have been missed
 	returned steppedTime                           // while own probes came back
 	claims   *simplelru.LRU[string, time.Duration] // until when another one claims a component, in returned time
 
 	present   bool          // the others can be heard
 	others    int           // how many there are, by their subscriptions
 	before    int           // how many there were when all had answered last, perhaps in a former process
-	asked     uint64        // number of the message that asked first for the logs since then; 0: none
 	nextAsk   time.Duration // in returned time
-	answers   int           // logs that came since that has come back, before which some may have been missed; -1: it has not
+	answers   int           // logs that came since the question for them came back; -1: it has not
 	joinUntil time.Duration // in returned time: then the answers that are missing are given up
 	answer    bool          // another one has asked
 }
@@ -76,9 +76,9 @@ type peerClaim struct {
 
 // claim is how far a gap has come beside other monitors. Durations are in returned time.
 type claim struct {
-	number uint64 // of the message that claims; 0: none is on its way
+	number uint64 // of the message that claims and is on its way; 0: none
+	won    uint64 // of that which came back in time, before all others; 0: none
 	sent   time.Time
-	won    bool          // it came back in time, before all others
 	giveUp time.Duration // when the gap is published whatever others do; 0: not looked at yet
 }
 
@@ -116,14 +116,16 @@ func (t *steppedTime) Step(now time.Time) {
 
 // newPeers returns the peers of a monitor that had as many before.
 func newPeers(before int) *peers {
-	return &peers{
-		name: uuid.NewString(), before: before, claims: newTable[time.Duration](maxSilences), joinUntil: joinWait, answers: -1,
-	}
+	p := &peers{name: uuid.NewString(), before: before, claims: newTable[time.Duration](maxSilences)}
+	p.Missed()
+	return p
 }
 
 // Follow takes whether the others can be heard at present, and how many they are.
 func (p *peers) Follow(present bool, others int) {
-	if p.present, p.others = present, others; present && p.joined() {
+	if p.present, p.others = present, others; !present {
+		p.Missed()
+	} else if p.joined() {
 		p.before = others
 	}
 }
@@ -140,11 +142,10 @@ func (p *peers) Decide(d *delivery, now time.Time) action {
 		return publish
 	}
 	c.giveUp = cmp.Or(c.giveUp, elapsed+longestWait)
-	c.won = c.won && !c.slow(now)
 	switch {
-	case c.won, elapsed >= c.giveUp:
+	case c.won > p.missed && !c.slow(now), elapsed >= c.giveUp:
 		return publish
-	case c.number != 0, !p.joined(), p.claimedByOther(d):
+	case c.number > p.missed, !p.joined(), p.claimedByOther(d):
 		return wait
 	}
 	return claimFirst
@@ -190,19 +191,25 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
 
 // hearOwn takes that a message has come back.
 func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
-	if m.Ask && p.asked != 0 && m.Number >= p.asked {
+	if m.Number <= p.missed {
+		return
+	}
+	if m.Ask {
 		p.answers = max(p.answers, 0)
 	}
 	for _, d := range o.pending.Values() {
-		if d.claim.number == m.Number {
-			d.claim.number, d.claim.won = 0, !d.claim.slow(now) && !p.claimedByOther(d)
+		if d.claim.number != m.Number {
+			continue
+		}
+		if d.claim.number = 0; !d.claim.slow(now) && !p.claimedByOther(d) {
+			d.claim.won = m.Number
 		}
 	}
 }
 
-// Missed takes that messages of others may be missing: they have to be asked.
+// Missed takes that messages of others may be missing: they have to be asked, and claims that were sent are void.
 func (p *peers) Missed() {
-	p.asked, p.nextAsk, p.answers, p.joinUntil = 0, 0, -1, p.returned.elapsed+joinWait
+	p.missed, p.nextAsk, p.answers, p.joinUntil = p.number, 0, -1, p.returned.elapsed+joinWait
 }
 
 // Talk returns what to say to the others now, apart from claims.
@@ -214,7 +221,7 @@ func (p *peers) Talk(log *deliveryLog) []peerMessage {
 	messages := p.wholeLog(log)
 	if p.answer = false; ask {
 		messages[0].Ask = true
-		p.asked, p.nextAsk = cmp.Or(p.asked, messages[0].Number), p.returned.elapsed+askAgain
+		p.nextAsk = p.returned.elapsed + askAgain
 	}
 	return messages
 }

@@ -111,9 +111,9 @@ func (p *publisher) Open() error {
 	}
 	p.out.OnLoss = func() {
 		p.ConnectionLost()
-		p.MessagesMissed() // the question for the logs may be lost, too
+		p.peers.Missed() // the question for the logs may be lost, too
 	}
-	p.hearing.OnLoss = p.MessagesMissed
+	p.hearing.OnLoss = p.peers.Missed
 	p.topics, p.send = t, p.out.PublishMessage
 	c.loop.Watch(p.out, p.probes, p.hearing)
 	return nil

@@ -239,7 +239,7 @@ func (s *simulation) step(m *simMonitor) {
 	if m.lost && len(m.inbox) == 0 {
 		m.lost = false
 		m.publisher.ConnectionLost()
-		m.publisher.MessagesMissed()
+		m.publisher.peers.Missed()
 	}
 	others := -1
 	for _, other := range s.monitors {
