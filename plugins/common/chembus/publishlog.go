@@ -17,26 +17,29 @@ type PublishLog struct {
 	Log                                telegraf.Logger
 
 	mute     logging.Problem
-	returned time.Time // as in the last view
-	refusals uint64    // then
+	unproved SteppedTime // since something came back
+	returned time.Time   // as in the last view
+	refusals uint64      // then
 }
 
 // PublishView is what is known of publishing at present.
 type PublishView struct {
 	Effect   string    // of nothing coming back, such as "Gaps cannot be published"
-	Fails    bool      // nothing has come back for ReturnTimeout
 	Returned time.Time // when something came back last
 	Up       bool      // the connection to publish
 	Refusals uint64    // of that connection
 	Hears    bool      // the connection on which it would come back
 }
 
-// Update takes the present view; it is to be called regularly.
-func (l *PublishLog) Update(v PublishView, now time.Time) {
+// Update takes the present view; it is to be called every second or so, except while it is known why nothing comes back.
+// It reports whether publishing works, as far as is known.
+func (l *PublishLog) Update(v PublishView, now time.Time) (works bool) {
+	l.unproved.Step(now)
 	if !v.Returned.Equal(l.returned) {
-		l.returned, l.refusals = v.Returned, v.Refusals
+		l.returned, l.refusals, l.unproved.Elapsed = v.Returned, v.Refusals, 0
 	}
-	switch change, _ := l.mute.Update(v.Fails, now); {
+	works = l.unproved.Elapsed < ReturnTimeout
+	switch change, _ := l.mute.Update(!works, now); {
 	case change == logging.Ended:
 		l.Log.Infof("What is published at %q comes back from the bus again", l.PublishEndpoint)
 	case change == logging.None:
@@ -53,4 +56,5 @@ func (l *PublishLog) Update(v PublishView, now time.Time) {
 		l.Log.Warnf("%s: for %v nothing that was sent to %q has come back from %q. Check that publish_endpoint and subscribe_endpoint are of one bus, "+
 			"and that it is not in maintenance", v.Effect, ReturnTimeout, l.PublishEndpoint, l.SubscribeEndpoint)
 	}
+	return works
 }

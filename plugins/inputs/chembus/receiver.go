@@ -38,7 +38,6 @@ type receiver struct {
 	receivedAt   time.Time       // when there were some last
 	busy         bool            // hardly any time passed between them
 	probeTopic   string          // empty: no probe
-	heardSince   time.Time       // since when something could be heard
 	nextInterval time.Time
 }
 
@@ -54,7 +53,7 @@ func newReceiver(c *ChemBus, probeTopic string) *receiver {
 		ports:      portHint{subscribe: c.defaultSubscribe, publish: c.defaultPublish, started: c.collector.start, log: c.Log},
 		probeTopic: probeTopic,
 
-		heardSince: c.collector.start, nextInterval: c.collector.start,
+		nextInterval: c.collector.start,
 	}
 	limit := int(c.PendingBytesLimit)
 	further := slices.Clone(c.Signals)
@@ -202,7 +201,6 @@ func (r *receiver) everyInterval(now time.Time) error {
 		observable: clock.Observable(now), connected: r.beats.connection.Up(), maintenance: c.collector.maintenance.Active(),
 		behind: clock.Overloaded(now) || !r.beats.empty(), evidence: clock.last,
 	}
-	works, known := c.collector.publishing(now)
 	returned := c.collector.returned
 	c.mu.Unlock()
 
@@ -217,13 +215,9 @@ func (r *receiver) everyInterval(now time.Time) error {
 		losses, refusals := h.totals()
 		h.log.Update(losses, refusals, h.droppedTotal, now)
 	}
-	if !view.connected || view.maintenance {
-		r.heardSince = now
-	}
-	// While nothing could be heard busLog says so.
-	if fails := known && !works; r.out != nil && (!fails || now.Sub(r.heardSince) >= bus.ReturnTimeout) {
+	if r.out != nil && view.connected && !view.maintenance { // else busLog says that nothing can be heard
 		r.publishLog.Update(bus.PublishView{
-			Effect: "The plugin's own heartbeat and probe cannot be published", Fails: fails, Returned: returned,
+			Effect: "The plugin's own heartbeat and probe cannot be published", Returned: returned,
 			Up: r.out.Up(), Refusals: r.out.Refusals(), Hears: true,
 		}, now)
 	}

@@ -50,7 +50,7 @@ func (p *publisher) Hear(topic string, payload []byte, now time.Time) {
 		if m, ok := bus.ParseMessage(string(payload)); !ok || m.DecodeFacts(&facts) != nil || facts.Number > p.probe {
 			return
 		}
-		p.returned, p.returnedAt, p.unproved.elapsed = max(p.returned, facts.Number), now, 0
+		p.returned, p.returnedAt = max(p.returned, facts.Number), now
 		p.peers.returned.Step(now)
 		o.Returned(facts.Number, now)
 	}
@@ -100,7 +100,8 @@ func (p *publisher) publish(ready []*delivery, now time.Time) error {
 // keepProbing sends a probe if one is due: often while gaps wait for other monitors, else to know that publishing works.
 func (p *publisher) keepProbing(waiting bool, now time.Time) error {
 	if waiting && !p.waiting { // what came back before that does not count
-		p.probed, p.peers.returned.last = now, now
+		p.probed = now
+		p.peers.returned.Skip(now)
 	}
 	p.waiting = waiting
 	interval := idleProbe

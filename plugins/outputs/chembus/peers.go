@@ -46,7 +46,7 @@ type peers struct {
 	name     string                                // of this monitor
 	number   uint64                                // of its last message
 	missed   uint64                                // number of the last one from before messages of others may have been missed
-	returned steppedTime                           // while own probes came back
+	returned bus.SteppedTime                       // while own probes came back
 	claims   *simplelru.LRU[string, time.Duration] // until when another one claims a component, in returned time
 
 	present   bool          // the others can be heard
@@ -97,23 +97,6 @@ const (
 	publish
 )
 
-// longestStep bounds a step of a steppedTime.
-const longestStep = 3 * time.Second
-
-// steppedTime is the time between steps. It stands still while no steps come.
-type steppedTime struct {
-	elapsed time.Duration
-	last    time.Time // step; zero: there was none
-}
-
-// Step lets the time since the last step pass, longestStep at most.
-func (t *steppedTime) Step(now time.Time) {
-	if !t.last.IsZero() {
-		t.elapsed += min(now.Sub(t.last), longestStep)
-	}
-	t.last = now
-}
-
 // newPeers returns the peers of a monitor that had as many before.
 func newPeers(before int) *peers {
 	p := &peers{name: uuid.NewString(), before: before, claims: newTable[time.Duration](maxSilences)}
@@ -132,12 +115,12 @@ func (p *peers) Follow(present bool, others int) {
 
 // joined reports whether this monitor knows what the others know.
 func (p *peers) joined() bool {
-	return p.answers >= max(p.others, p.before) || p.returned.elapsed >= p.joinUntil
+	return p.answers >= max(p.others, p.before) || p.returned.Elapsed >= p.joinUntil
 }
 
 // Decide says what to do with a gap that is due.
 func (p *peers) Decide(d *delivery, now time.Time) action {
-	c, elapsed := &d.claim, p.returned.elapsed
+	c, elapsed := &d.claim, p.returned.Elapsed
 	if max(p.others, p.before) == 0 || len(d.components()) == 0 {
 		return publish
 	}
@@ -156,7 +139,7 @@ func (p *peers) Decide(d *delivery, now time.Time) action {
 func (p *peers) claimedByOther(d *delivery) bool {
 	return d.attempts == 0 && slices.ContainsFunc(d.components(), func(component string) bool {
 		until, ok := p.claims.Peek(component)
-		return ok && p.returned.elapsed < until
+		return ok && p.returned.Elapsed < until
 	})
 }
 
@@ -183,7 +166,7 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
 	for _, c := range m.Claims {
 		for _, component := range c.Components {
 			if usableName(component) {
-				p.claims.Add(component, p.returned.elapsed+claimLifetime)
+				p.claims.Add(component, p.returned.Elapsed+claimLifetime)
 			}
 		}
 	}
@@ -209,19 +192,19 @@ func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
 
 // Missed takes that messages of others may be missing: they have to be asked, and claims that were sent are void.
 func (p *peers) Missed() {
-	p.missed, p.nextAsk, p.answers, p.joinUntil = p.number, 0, -1, p.returned.elapsed+joinWait
+	p.missed, p.nextAsk, p.answers, p.joinUntil = p.number, 0, -1, p.returned.Elapsed+joinWait
 }
 
 // Talk returns what to say to the others now, apart from claims.
 func (p *peers) Talk(log *deliveryLog) []peerMessage {
-	ask := p.present && p.others > 0 && p.answers < 0 && p.returned.elapsed >= p.nextAsk
+	ask := p.present && p.others > 0 && p.answers < 0 && p.returned.Elapsed >= p.nextAsk
 	if !ask && !p.answer {
 		return nil
 	}
 	messages := p.wholeLog(log)
 	if p.answer = false; ask {
 		messages[0].Ask = true
-		p.nextAsk = p.returned.elapsed + askAgain
+		p.nextAsk = p.returned.Elapsed + askAgain
 	}
 	return messages
 }

@@ -74,22 +74,6 @@ func (m *peerMonitor) pass(from time.Time, seconds int) time.Time {
 	return from
 }
 
-func TestReturnedTime(t *testing.T) {
-	var r steppedTime
-	at := now
-	for _, step := range []struct{ pause, want time.Duration }{
-		{time.Hour, 0}, // the first probe begins it
-		{time.Second, time.Second},
-		{0, time.Second},
-		{time.Hour, 4 * time.Second}, // the bus stood still
-		{2 * time.Second, 6 * time.Second},
-	} {
-		at = at.Add(step.pause)
-		r.Step(at)
-		require.Equal(t, step.want, r.elapsed)
-	}
-}
-
 func TestAloneNothingIsClaimed(t *testing.T) {
 	m := newPeerMonitor(t, 0)
 	m.Offer(silenceOf("1", "a", 100, 30))
@@ -166,7 +150,7 @@ func TestNothingWaitsForEver(t *testing.T) {
 	m.Offer(silenceOf("1", "a", 100, 30))
 	other.Offer(silenceOf("2", "a", 100, 30))
 	at := now
-	for m.returned.elapsed < longestWait {
+	for m.returned.Elapsed < longestWait {
 		m.hear(t, at, other.claim(at)...)
 		require.Equal(t, map[string]action{"1": wait}, m.decide(at))
 		at = m.pass(at, 1)

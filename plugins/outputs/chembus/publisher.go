@@ -69,14 +69,13 @@ type publisher struct {
 	probes  *bus.Connection // hears own probes
 	hearing *bus.Connection // hears gaps and other monitors, in the order of the bus
 
-	reachable     bool        // an own probe would come back
-	listenedSince time.Time   // when somebody began to listen to the signal; zero: nobody does
-	waiting       bool        // gaps do, for other monitors
-	probe         uint64      // number of the last one
-	probed        time.Time   // when it was sent, or gaps began to wait
-	returned      uint64      // number of the last that came back
-	returnedAt    time.Time   // when it did
-	unproved      steppedTime // since then; no time passes while the process stands still
+	reachable     bool      // an own probe would come back
+	listenedSince time.Time // when somebody began to listen to the signal; zero: nobody does
+	waiting       bool      // gaps do, for other monitors
+	probe         uint64    // number of the last one
+	probed        time.Time // when it was sent, or gaps began to wait
+	returned      uint64    // number of the last that came back
+	returnedAt    time.Time // when it did
 
 	log   bus.PublishLog
 	waits logging.Problem // gaps do, for a consumer
@@ -175,10 +174,9 @@ func (p *publisher) sendAndSave(now time.Time) (time.Duration, error) {
 // consumer.
 func (p *publisher) logState(pending int, now time.Time) {
 	c := p.plugin
-	p.unproved.Step(now)
-	c.publishing, c.peers = p.unproved.elapsed < bus.ReturnTimeout, p.peers.before
-	p.log.Update(bus.PublishView{
-		Effect: fmt.Sprintf("Gaps cannot be published, %d wait", pending), Fails: !c.publishing, Returned: p.returnedAt,
+	c.peers = p.peers.before
+	c.publishing = p.log.Update(bus.PublishView{
+		Effect: fmt.Sprintf("Gaps cannot be published, %d wait", pending), Returned: p.returnedAt,
 		Up: p.out.Up(), Refusals: p.out.Refusals(), Hears: p.probes.Up(),
 	}, now)
 	switch change, _ := p.waits.Update(pending > 0 && p.listenedSince.IsZero() && c.publishing, now); change {

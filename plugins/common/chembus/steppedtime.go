@@ -1,0 +1,26 @@
+package chembus
+
+import "time"
+
+// longestStep bounds a step of a SteppedTime.
+const longestStep = 3 * time.Second
+
+// SteppedTime is the time between steps. It stands still while no steps come, as when the process or the bus does.
+type SteppedTime struct {
+	Elapsed time.Duration
+
+	last time.Time // step; zero: there was none
+}
+
+// Step lets the time since the last step pass, but no long one.
+func (t *SteppedTime) Step(now time.Time) {
+	if !t.last.IsZero() {
+		t.Elapsed += min(now.Sub(t.last), longestStep)
+	}
+	t.Skip(now)
+}
+
+// Skip lets no time pass since the last step.
+func (t *SteppedTime) Skip(now time.Time) {
+	t.last = now
+}
