@@ -37,7 +37,7 @@ func heapAfterADay(t *testing.T, churn bool) (held uint64, saved int) {
 	o := newOutbox(c.MaxPending, timeout)
 	levels := func(second int, open bool) {
 		g := level(fmt.Sprintf("%036d", second), open, 30)
-		g.lastSeen = float64(second)
+		g.LastSeen = float64(second)
 		require.Nil(t, o.Offer(g))
 	}
 	for second := 0; churn && second < day; second++ {

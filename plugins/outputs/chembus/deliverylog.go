@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
 const (
@@ -65,7 +67,8 @@ func (s *silence) key() string {
 }
 
 func flapsKey(component string) string   { return "flaps " + component }
-func silenceKey(component string) string { return "silent " + component }
+func silenceKey(component string) string { return "silence " + component }
+func incidentKey(incident string) string { return "incident " + incident }
 
 func usableName(name string) bool {
 	return name != "" && len(name) <= maxName && utf8.ValidString(name) // JSON would change it if it were not
@@ -80,12 +83,12 @@ func newDeliveryLog(maxPending int) *deliveryLog {
 
 // Add takes a gap of which consumers were told.
 func (l *deliveryLog) Add(g *gap) {
-	l.deliver(g.incident)
+	l.deliver(g.Incident)
 	for _, component := range g.components() {
-		l.Learn(silence{Component: component, Incident: g.incident, Since: g.lastSeen, Until: g.until()})
+		l.Learn(silence{Component: component, Incident: g.Incident, Since: g.LastSeen, Until: g.until()})
 	}
-	if g.kind == flapping {
-		l.Learn(silence{Component: g.component, Incident: g.incident, Until: g.at, FlapWindow: min(g.flapWindow, longestFlapWindow)})
+	if g.Kind == livenessgap.Flapping {
+		l.Learn(silence{Component: g.component, Incident: g.Incident, Until: g.at, FlapWindow: min(g.FlapWindow, longestFlapWindow)})
 	}
 }
 
@@ -135,45 +138,45 @@ func (l *deliveryLog) Retract(incident string) {
 // was silent up to a time after the gap's last beat, or flaps. Nothing was heard since that beat, so it is the same
 // silence.
 func (l *deliveryLog) Covers(g *gap) bool {
-	if state, _ := l.incidents.Peek(g.incident); state.delivered {
+	if state, _ := l.incidents.Peek(g.Incident); state.delivered {
 		return true
 	}
 	components := g.components()
 	for _, component := range components {
 		s, ok := l.silences.Peek(silenceKey(component))
-		if silent := ok && (g.neverSeen() || g.lastSeen <= s.Until); !silent && !l.flaps(component, g) {
+		if silent := ok && (g.neverSeen() || g.LastSeen <= s.Until); !silent && !l.flaps(component, g) {
 			return false
 		}
 	}
 	// Of many members not all are named.
-	return len(components) > 0 && int64(len(components)) >= g.count
+	return len(components) > 0 && int64(len(components)) >= g.Count
 }
 
 // Count takes that a gap is not published, or no more. It reports whether that is new.
 func (l *deliveryLog) Count(g *gap) bool {
-	state, _ := l.incidents.Peek(g.incident)
+	state, _ := l.incidents.Peek(g.Incident)
 	if state.counted {
 		return false
 	}
 	// An incident that outlasts the silence may become more than consumers know.
 	state.delivered, state.counted = state.delivered || !g.outlasts() && !state.ended, true
-	l.set(g.incident, state)
+	l.set(g.Incident, state)
 	return true
 }
 
 // Opened takes the level of an open gap.
 func (l *deliveryLog) Opened(g *gap) {
-	state, _ := l.incidents.Get(g.incident) // which makes it the last to be evicted
+	state, _ := l.incidents.Get(g.Incident) // which makes it the last to be evicted
 	if state.ended {
 		state.ended = false
-		l.set(g.incident, state)
+		l.set(g.Incident, state)
 	}
 	l.stillFlaps(g)
 	for _, component := range g.components() {
 		l.silences.Get(silenceKey(component))
 	}
-	if g.members != nil && g.count <= int64(len(g.members)) {
-		l.removeSilences(g.incident, g.members) // the others are back
+	if g.Members != nil && g.Count <= int64(len(g.Members)) {
+		l.removeSilences(g.Incident, g.Members) // the others are back
 	}
 }
 
@@ -181,7 +184,7 @@ func (l *deliveryLog) Opened(g *gap) {
 // is history, and its clock may have been set back meanwhile. A silence that began later is none of this gap: the level may
 // come late. It reports whether the end is new.
 func (l *deliveryLog) Ended(g *gap) bool {
-	state, _ := l.incidents.Peek(g.incident)
+	state, _ := l.incidents.Peek(g.Incident)
 	if state.ended {
 		return false
 	}
@@ -189,16 +192,16 @@ func (l *deliveryLog) Ended(g *gap) bool {
 		state = incidentState{} // the same failure can come again under the same id
 	}
 	state.ended = true
-	l.set(g.incident, state)
-	if l.stillFlaps(g); g.kind == flapping {
+	l.set(g.Incident, state)
+	if l.stillFlaps(g); g.Kind == livenessgap.Flapping {
 		l.silences.Remove(flapsKey(g.component))
 	}
-	if g.members != nil {
-		l.removeSilences(g.incident, nil)
+	if g.Members != nil {
+		l.removeSilences(g.Incident, nil)
 		return true
 	}
 	for _, component := range g.components() {
-		if s, ok := l.silences.Peek(silenceKey(component)); ok && (s.Incident == g.incident || !g.precedes(s.Since)) {
+		if s, ok := l.silences.Peek(silenceKey(component)); ok && (s.Incident == g.Incident || !g.precedes(s.Since)) {
 			l.silences.Remove(silenceKey(component))
 		}
 	}
@@ -219,7 +222,7 @@ func (l *deliveryLog) removeSilences(incident string, but []string) {
 // found it publishes nothing of such silences; another one, that has counted fewer of them, has gaps to publish.
 func (l *deliveryLog) flaps(component string, g *gap) bool {
 	f, ok := l.silences.Peek(flapsKey(component))
-	return ok && math.Max(g.at-g.missing-f.Until, f.Until-g.at) <= f.FlapWindow
+	return ok && math.Max(g.at-g.Missing-f.Until, f.Until-g.at) <= f.FlapWindow
 }
 
 // stillFlaps takes a level of a gap of a component that may be known to flap.

@@ -9,31 +9,33 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
 // silenceOf is the level of a gap of a component that beat last at lastSeen and is missing since.
 func silenceOf(incident, zooid string, lastSeen, missing float64) *gap {
 	return &gap{
-		incident: incident, open: true, kind: "heartbeat_missing",
-		zooid: zooid, component: zooid, lastSeen: lastSeen, missing: missing,
+		Level: livenessgap.Level{Incident: incident, Open: true, Kind: livenessgap.Missing, LastSeen: lastSeen, Missing: missing},
+		zooid: zooid, component: zooid,
 	}
 }
 
 func massOf(incident string, lastSeen, missing float64, count int64, members ...string) *gap {
 	g := silenceOf(incident, members[0], lastSeen, missing)
-	g.kind, g.members, g.count = "heartbeat_mass_missing", members, count
+	g.Kind, g.Members, g.Count = "heartbeat_mass_missing", members, count
 	return g
 }
 
 func over(g *gap) *gap {
 	ended := *g
-	ended.open = false
+	ended.Open = false
 	return &ended
 }
 
 func ofKind(kind string, g *gap) *gap {
 	other := *g
-	other.kind = kind
+	other.Kind = kind
 	return &other
 }
 
@@ -50,14 +52,14 @@ func TestWhatConsumersKnowIsNotPublishedAgain(t *testing.T) {
 		{"under another id, by one who missed its last beats", []*gap{first}, silenceOf("x", "a", 90, 30), true},
 		{"under another id, by one who heard a beat more", []*gap{first}, silenceOf("x", "a", 110, 30), true},
 		{"by one who heard beats while the first one was down", []*gap{{
-			incident: "1", open: true, kind: "heartbeat_missing", zooid: "a", component: "a", lastSeen: 100, missing: 30, at: 150,
+			Level: silenceOf("1", "a", 100, 30).Level, zooid: "a", component: "a", at: 150,
 		}}, silenceOf("x", "a", 145, 30), true},
 		{"that it was never seen", []*gap{first}, ofKind("heartbeat_never_seen", silenceOf("x", "a", 0, 60)), true},
 		{"that it flaps, by who counts the last silence", []*gap{first}, ofKind("heartbeat_flapping", silenceOf("x", "a", 100, 30)), true},
 		{"it has beaten since", []*gap{first}, another, false},
 		{"another component", []*gap{first}, silenceOf("x", "b", 90, 30), false},
 		{"another one of that name", []*gap{first}, &gap{
-			incident: "x", open: true, kind: "heartbeat_missing", zooid: "a", component: "a/elsewhere", lastSeen: 100,
+			Level: silenceOf("x", "a", 100, 0).Level, zooid: "a", component: "a/elsewhere",
 		}, false},
 		{"another kind of trouble", []*gap{first}, ofKind("latency_high", silenceOf("x", "a", 90, 30)), false},
 		{"another kind of trouble before", []*gap{ofKind("latency_high", first)}, silenceOf("x", "a", 90, 30), false},
@@ -95,7 +97,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 	ids := func(sent []gap) []string {
 		var all []string
 		for _, g := range sent {
-			all = append(all, g.incident)
+			all = append(all, g.Incident)
 		}
 		return all
 	}
@@ -301,9 +303,9 @@ func TestClosedLevelIsRepeated(t *testing.T) {
 // told of its next one. This monitor knows nothing of before.
 func TestEndOfAFormerFailureComesLate(t *testing.T) {
 	former, neverSeen := silenceOf("former", "a", 100, 30.1), ofKind("heartbeat_never_seen", silenceOf("never", "a", 0, 60))
-	former.threshold, neverSeen.at = 30, 130
+	former.Threshold, neverSeen.at = 30, 130
 	nothingMissing := *former
-	nothingMissing.missing = 0
+	nothingMissing.Missing = 0
 	for _, test := range []struct {
 		name   string
 		theirs silence
@@ -375,7 +377,10 @@ func TestHeardGaps(t *testing.T) {
 	c, _ := standard()
 	for _, g := range []*gap{
 		silenceOf("1", "a", 100, 30), ofKind("heartbeat_never_seen", silenceOf("2", "a", 0, 60)), massOf("3", 100, 30, 7, "a", "b"),
-		{incident: "4", open: true, kind: "heartbeat_flapping", zooid: "a", component: "x/a", lastSeen: 100, missing: 30, flapWindow: 600},
+		{
+			Level: livenessgap.Level{Incident: "4", Open: true, Kind: livenessgap.Flapping, LastSeen: 100, Missing: 30, FlapWindow: 600},
+			zooid: "a", component: "x/a",
+		},
 	} {
 		g.at = 140
 		payload, err := c.message(g, time.Unix(140, 0)).Encode()
@@ -427,7 +432,7 @@ func TestTwoProcessorsOfOneBus(t *testing.T) {
 					}
 					o.Offer(levels[i])
 					for _, g := range publishAll(o) {
-						sent = append(sent, g.incident)
+						sent = append(sent, g.Incident)
 					}
 				}
 				for i := range len(local) + late {

@@ -38,7 +38,7 @@ func (p *publisher) Hear(topic string, payload []byte, now time.Time) {
 	case p.topics.signal:
 		if g := heardGap(payload); g == nil {
 			p.plugin.noticeOtherMonitor(payload)
-		} else if !o.Repeats(g.incident, g.component, now) {
+		} else if !o.Repeats(g.Incident, g.component, now) {
 			o.log.Add(g)
 		}
 	case p.topics.peers:
@@ -91,7 +91,7 @@ func (p *publisher) publish(ready []*delivery, now time.Time) error {
 		}
 		c.outbox.Sent(d, p.probe+1, now)
 		if d.attempts == 1 {
-			c.Log.Infof("Published the gap %q of %q: %q, incident %q", d.kind, d.zooid, d.reason, d.incident)
+			c.Log.Infof("Published the gap %q of %q: %q, incident %q", d.Kind, d.zooid, d.Reason, d.Incident)
 		}
 	}
 	return p.sendProbe(now)

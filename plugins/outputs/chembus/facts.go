@@ -24,49 +24,51 @@ func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
 		Ecosystem:  c.Ecosystem,
 		Intensity:  bus.Float(c.Intensity),
 		Facts:      c.facts(g),
-		IncidentID: &g.incident,
+		IncidentID: &g.Incident,
 		TS:         bus.Float(bus.EpochSeconds(now)),
 	}
 }
 
-// facts returns what is known of a gap. They serve several readers: those of the monitor's own facts (zooid, last_seen,
-// missing_seconds, ecosystem), of those of every gap (gap_*), and of the signal catalogue (severity, detection_method,
-// recommended_actions).
-func (c *ChemBus) facts(g *gap) map[string]any {
-	facts := map[string]any{
-		"gap_type":            g.kind,
-		"gap_name":            g.name(),
-		"gap_category":        gapCategory,
-		"gap_reason":          g.reason,
-		"ecosystem":           c.Ecosystem,
-		"zooid":               g.zooid,
-		"last_seen":           bus.Float(g.lastSeen),
-		"missing_seconds":     bus.Float(g.missing),
-		"detection_method":    g.detectionMethod(),
-		"recommended_actions": defaultActions,
+// facts are what a message says of a gap, in the order of their names. They serve several readers: those of the monitor's own
+// facts (zooid, last_seen, missing_seconds, ecosystem), of those of every gap (gap_*), of the signal catalogue (severity,
+// detection_method, recommended_actions), and other monitors.
+type facts struct {
+	Component  string    `json:"component,omitempty"` // empty: the zooid
+	Method     string    `json:"detection_method"`
+	Ecosystem  string    `json:"ecosystem"`
+	FlapWindow bus.Float `json:"flap_window_seconds,omitempty"`
+	Category   string    `json:"gap_category"`
+	Name       string    `json:"gap_name"`
+	Reason     string    `json:"gap_reason"`
+	Kind       string    `json:"gap_type"`
+	Host       string    `json:"host,omitempty"`
+	LastSeen   bus.Float `json:"last_seen"`
+	Count      int64     `json:"member_count,omitempty"`
+	Members    []string  `json:"members,omitzero"`
+	Missing    bus.Float `json:"missing_seconds"`
+	Niche      string    `json:"niche,omitempty"`
+	Actions    []string  `json:"recommended_actions"`
+	Severity   string    `json:"severity,omitempty"`
+	Threshold  bus.Float `json:"threshold_seconds,omitempty"`
+	Unit       string    `json:"unit,omitempty"`
+	Zooid      string    `json:"zooid"`
+}
+
+// facts returns what is known of a gap.
+func (c *ChemBus) facts(g *gap) facts {
+	f := facts{
+		Method: g.detectionMethod(), Ecosystem: c.Ecosystem, FlapWindow: bus.Float(max(g.FlapWindow, 0)), Category: gapCategory, Name: g.name(),
+		Reason: g.Reason, Kind: g.Kind, Host: g.host, LastSeen: bus.Float(g.LastSeen), Count: g.Count, Members: g.Members,
+		Missing: bus.Float(g.Missing), Niche: g.Niche, Actions: g.Actions, Severity: g.Severity,
+		Threshold: bus.Float(max(g.Threshold, 0)), Unit: g.Unit, Zooid: g.zooid,
 	}
-	if len(g.actions) > 0 {
-		facts["recommended_actions"] = g.actions
-	}
-	if g.threshold > 0 {
-		facts["threshold_seconds"] = bus.Float(g.threshold)
-	}
-	if g.flapWindow > 0 {
-		facts["flap_window_seconds"] = bus.Float(g.flapWindow)
-	}
-	for name, value := range map[string]string{"severity": g.severity, "niche": g.niche, "host": g.host, "unit": g.unit} {
-		if value != "" {
-			facts[name] = value
-		}
+	if len(f.Actions) == 0 {
+		f.Actions = defaultActions
 	}
 	if g.component != g.zooid {
-		facts["component"] = g.component
+		f.Component = g.component
 	}
-	if g.members != nil {
-		facts["members"] = g.members
-		facts["member_count"] = g.count
-	}
-	return facts
+	return f
 }
 
 // name is what consumers call a gap.
@@ -76,10 +78,10 @@ func (g *gap) name() string {
 
 // detectionMethod says how a gap was found, and by which clock.
 func (g *gap) detectionMethod() string {
-	if g.threshold <= 0 {
+	if g.Threshold <= 0 {
 		return detectionMethod
 	}
-	return fmt.Sprintf("%s: no heartbeat for more than %g s of the time in which the bus could be heard", detectionMethod, g.threshold)
+	return fmt.Sprintf("%s: no heartbeat for more than %g s of the time in which the bus could be heard", detectionMethod, g.Threshold)
 }
 
 // privateMessage returns a message on a topic of the monitors' own, which whoever hears everything can read, too.

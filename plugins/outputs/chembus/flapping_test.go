@@ -10,6 +10,7 @@ import (
 	"github.com/influxdata/telegraf"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -43,8 +44,8 @@ func (s *simulation) watch(processors []*simProcessor, beats []time.Duration, un
 			for _, f := range findings {
 				if g := f.Gap; g != nil {
 					level := silenceOf(g.IncidentID, f.Key, g.LastSeen, g.Missing.Seconds())
-					level.open, level.kind, level.severity, level.threshold = g.Open, string(g.Type), g.Severity, g.Threshold.Seconds()
-					level.flapWindow = g.FlapWindow.Seconds()
+					level.Open, level.Kind, level.Severity, level.Threshold = g.Open, string(g.Type), g.Severity, g.Threshold.Seconds()
+					level.FlapWindow = g.FlapWindow.Seconds()
 					level.at = float64(s.now.UnixNano()) / 1e9
 					m.write(level)
 				}
@@ -113,9 +114,9 @@ func TestFlappingIsDampedOnce(t *testing.T) {
 		require.NotEmpty(t, kinds)
 		t.Logf("seed %d, %d monitors: %d gaps", seed, len(s.monitors), len(kinds))
 		last := len(kinds) - 1
-		require.Equal(t, missing, kinds[last], "seed %d", seed)
-		require.Equal(t, flapping, kinds[last-1], "seed %d: %v", seed, kinds)
-		require.NotContains(t, kinds[:last-1], flapping, "seed %d: %v", seed, kinds)
+		require.Equal(t, livenessgap.Missing, kinds[last], "seed %d", seed)
+		require.Equal(t, livenessgap.Flapping, kinds[last-1], "seed %d: %v", seed, kinds)
+		require.NotContains(t, kinds[:last-1], livenessgap.Flapping, "seed %d: %v", seed, kinds)
 		most := flapCount
 		if len(s.monitors) > 1 {
 			most++ // another one may have told of the silence with which it began to flap
@@ -132,15 +133,15 @@ func TestSilencesOfAComponentThatFlaps(t *testing.T) {
 		g.at = at
 		return g
 	}
-	told := ofKind(flapping, at(1000, 30))
-	told.incident, told.flapWindow = "theirs", window
+	told := ofKind(livenessgap.Flapping, at(1000, 30))
+	told.Incident, told.FlapWindow = "theirs", window
 	mine := func(now float64) *gap {
-		g := ofKind(flapping, at(now, 30))
-		g.flapWindow = window
+		g := ofKind(livenessgap.Flapping, at(now, 30))
+		g.FlapWindow = window
 		return g
 	}
 	endless := *told
-	endless.flapWindow = 1e300
+	endless.FlapWindow = 1e300
 	outage := massOf("outage", 1500, 30, 1, "z")
 	outage.at = 1530
 	for _, test := range []struct {
@@ -160,7 +161,7 @@ func TestSilencesOfAComponentThatFlaps(t *testing.T) {
 		{"it was silent with others", told, []*gap{outage}, true},
 		{"another component", told, []*gap{silenceOf("x", "y", 1470, 30)}, false},
 		{"another kind of trouble", told, []*gap{ofKind("latency_high", at(1500, 30))}, false},
-		{"a window is not known", ofKind(flapping, at(1000, 30)), []*gap{at(1500, 30)}, false},
+		{"a window is not known", ofKind(livenessgap.Flapping, at(1000, 30)), []*gap{at(1500, 30)}, false},
 		{"for a time without end", &endless, []*gap{at(1000+longestFlapWindow+31, 30)}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -212,7 +213,7 @@ func TestFlappingOnABus(t *testing.T) {
 		return m
 	}
 	first, second := connect(t, b.XSub()), connect(t, b.XSub())
-	first.write(t, silent("flaps", 0, map[string]any{"gap_type": flapping, "flap_window_s": 600.0}))
+	first.write(t, silent("flaps", 0, map[string]any{"gap_type": livenessgap.Flapping, "flap_window_s": 600.0}))
 	received(t, c, "flaps")
 	require.Eventually(t, func() bool { return first.pending() == 0 }, patience, time.Millisecond)
 

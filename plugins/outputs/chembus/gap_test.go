@@ -9,6 +9,8 @@ import (
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/metric"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
 // gapMetric returns what the processor says of an open incident, each of a zooid of its own; the changes replace fields and tags, a nil
@@ -43,16 +45,11 @@ func TestGapOf(t *testing.T) {
 	g, problem := gapOf(gapMetric("i", nil))
 	require.Empty(t, problem)
 	require.Equal(t, &gap{
-		incident: "i",
-		open:     true,
-		kind:     "heartbeat_missing",
-		zooid:    "of i", component: "of i",
-		lastSeen: 1795446803.8781514,
-		missing:  31.25,
-		at:       1795446835,
-		severity: "critical",
-		reason:   `no heartbeat from "audio_io" for 31.2 s, threshold 30 s`,
-		niche:    "voice", host: "h", threshold: 30,
+		Level: livenessgap.Level{
+			Incident: "i", Open: true, Kind: "heartbeat_missing", LastSeen: 1795446803.8781514, Missing: 31.25, Threshold: 30,
+			Niche: "voice", Severity: "critical", Reason: `no heartbeat from "audio_io" for 31.2 s, threshold 30 s`,
+		},
+		zooid: "of i", component: "of i", host: "h", at: 1795446835,
 	}, g)
 
 	g, problem = gapOf(gapMetric("i", map[string]any{
@@ -61,14 +58,11 @@ func TestGapOf(t *testing.T) {
 	}))
 	require.Empty(t, problem)
 	require.Equal(t, &gap{
-		incident: "i",
-		kind:     "heartbeat_missing",
-		zooid:    "of i", component: "of i",
-		lastSeen: 5,
-		missing:  7,
-		at:       1795446835,
-		reason:   `no heartbeat from "of i" for 7.0 s`,
-		actions:  []string{"a", "b"}, unit: "u.service",
+		Level: livenessgap.Level{
+			Incident: "i", Kind: "heartbeat_missing", LastSeen: 5, Missing: 7, Reason: `no heartbeat from "of i" for 7.0 s`,
+			Actions: []string{"a", "b"}, Unit: "u.service",
+		},
+		zooid: "of i", component: "of i", at: 1795446835,
 	}, g)
 }
 
@@ -81,7 +75,7 @@ func TestGapOfAWatch(t *testing.T) {
 		require.Empty(t, problem)
 		require.Equal(t, "heartbeat_web1", g.name())
 		require.Equal(t, watch+"/web1", g.component)
-		require.Equal(t, []string{watch + "/web1", watch + "/web2"}, g.members)
+		require.Equal(t, []string{watch + "/web1", watch + "/web2"}, g.Members)
 	}
 	g, problem := gapOf(gapMetric("i", map[string]any{"zooid": nil, "component": "north/web1"}))
 	require.Empty(t, problem)

@@ -88,7 +88,7 @@ func (c *ChemBus) initInvestigations() error {
 
 // Acked takes a gap that this monitor has published for sure.
 func (i *investigations) Acked(g *gap, now time.Time) {
-	if i.plugin == nil || !slices.Contains(i.severities, g.severity) {
+	if i.plugin == nil || !slices.Contains(i.severities, g.Severity) {
 		return
 	}
 	// A clock that was set back does not end the period.
@@ -101,7 +101,7 @@ func (i *investigations) Acked(g *gap, now time.Time) {
 		}
 		return
 	}
-	i.waiting = append(i.waiting, &investigation{Incident: g.incident, Facts: i.plugin.question(g)})
+	i.waiting = append(i.waiting, &investigation{Incident: g.Incident, Facts: i.plugin.question(g)})
 	i.revision++
 }
 

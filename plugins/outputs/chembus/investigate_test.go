@@ -13,6 +13,7 @@ import (
 	"github.com/influxdata/telegraf/testutil"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/testutil/colony"
@@ -89,9 +90,9 @@ func TestQuestions(t *testing.T) {
 	}{
 		{nil, `Why does "of i" send no heartbeats any more?`},
 		{map[string]any{"component": "host, of i"}, `Why does "host, of i" send no heartbeats any more?`},
-		{map[string]any{"gap_type": neverSeen, "last_seen": 0.0}, `Why has "of i" never sent a heartbeat?`},
-		{map[string]any{"gap_type": flapping}, `Why does "of i" fall silent again and again?`},
-		{map[string]any{"gap_type": massMissing, "members": `["a"]`, "member_count": int64(7)}, "Why did 7 components fall silent at once?"},
+		{map[string]any{"gap_type": livenessgap.NeverSeen, "last_seen": 0.0}, `Why has "of i" never sent a heartbeat?`},
+		{map[string]any{"gap_type": livenessgap.Flapping}, `Why does "of i" fall silent again and again?`},
+		{map[string]any{"gap_type": livenessgap.MassMissing, "members": `["a"]`, "member_count": int64(7)}, "Why did 7 components fall silent at once?"},
 	} {
 		g, problem := gapOf(gapMetric("i", test.changes))
 		require.Empty(t, problem)
@@ -178,7 +179,7 @@ func TestInvestigationLimit(t *testing.T) {
 	at := time.Now().Add(limitPeriod)
 	again.mu.Lock()
 	defer again.mu.Unlock()
-	i.Acked(&gap{severity: "high"}, at)
+	i.Acked(&gap{Level: livenessgap.Level{Severity: "high"}}, at)
 	require.Equal(t, 1, i.Counts().Waiting, "an hour later")
 }
 
@@ -212,7 +213,7 @@ func TestWaitingInvestigationIsLogged(t *testing.T) {
 	c.Investigate = true
 	require.NoError(t, c.Init())
 	s := publisher{plugin: c}
-	c.outbox.investigations.Acked(&gap{severity: "critical"}, now)
+	c.outbox.investigations.Acked(&gap{Level: livenessgap.Level{Severity: "critical"}}, now)
 	require.NoError(t, s.Investigate(false, now))
 	require.Empty(t, log.Warnings())
 	require.NoError(t, s.Investigate(false, now.Add(waitTolerance)))
@@ -253,7 +254,7 @@ func TestStoppedBeforeAnInvestigationIsSent(t *testing.T) {
 	investigating(c)
 	require.NoError(t, c.Init())
 	i := &c.outbox.investigations
-	i.Acked(&gap{incident: "i", severity: "critical"}, now)
+	i.Acked(&gap{Level: livenessgap.Level{Incident: "i", Severity: "critical"}}, now)
 	i.waiting[0].Begun = now
 	i.Interrupt()
 	again, _ := standard()
@@ -271,7 +272,7 @@ func TestUnsavedInvestigationIsNotSent(t *testing.T) {
 	sent := 0
 	s := publisher{plugin: c, send: func(bus.Message) error { sent++; return nil }}
 	i := &c.outbox.investigations
-	i.Acked(&gap{incident: "i", severity: "critical"}, now)
+	i.Acked(&gap{Level: livenessgap.Level{Incident: "i", Severity: "critical"}}, now)
 	before := c.outbox.State()
 	for range 3 {
 		require.NoError(t, s.Investigate(true, now))

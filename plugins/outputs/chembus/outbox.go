@@ -69,22 +69,22 @@ func newTable[V any](size int) *simplelru.LRU[string, V] {
 // Offer takes the level of an incident. It returns the gap that had to make room for it, if any.
 func (o *outbox) Offer(g *gap) (dropped *gap) {
 	before, waits := o.pending.Peek(g.subject())
-	if !g.open {
+	if !g.Open {
 		// Whatever else says that its component was silent before is over, too.
-		if o.log.Ended(g) && waits && (before.incident == g.incident || !g.precedes(before.lastSeen)) {
+		if o.log.Ended(g) && waits && (before.Incident == g.Incident || !g.precedes(before.LastSeen)) {
 			o.end(before)
 		}
 		return nil
 	}
 	o.log.Opened(g)
 	switch {
-	case waits && before.incident == g.incident:
+	case waits && before.Incident == g.Incident:
 		before.gap = *g // with the silence of now
 		return nil
 	case o.log.Covers(g):
 		o.covered(g)
 		return nil
-	case waits && before.open && before.attempts > 0 && g.lastSeen <= before.until():
+	case waits && before.Open && before.attempts > 0 && g.LastSeen <= before.until():
 		return nil // the same silence was sent under another id: its fate is awaited, and this level will be repeated
 	case waits:
 		o.expire(before) // the processor has forgotten that one, and will not close it
@@ -99,7 +99,7 @@ func (o *outbox) Offer(g *gap) (dropped *gap) {
 
 // end takes that a delivery is over. What is on its way may still get its ack.
 func (o *outbox) end(d *delivery) {
-	if d.open = false; d.probe == 0 {
+	if d.Open = false; d.probe == 0 {
 		o.expire(d)
 	}
 }
@@ -117,7 +117,7 @@ func (o *outbox) Due(now time.Time) (due []*delivery) {
 			o.counts.Acked++
 			o.investigations.Acked(&d.gap, now)
 		case d.probe != 0 && now.Before(d.deadline):
-		case !d.open:
+		case !d.Open:
 			o.expire(d)
 		default:
 			due = append(due, d)
@@ -155,8 +155,8 @@ func (o *outbox) Lost() {
 			continue
 		}
 		d.probe, d.acked = 0, time.Time{}
-		o.log.Retract(d.incident)
-		if !d.open {
+		o.log.Retract(d.Incident)
+		if !d.Open {
 			o.expire(d)
 		}
 	}
@@ -165,8 +165,8 @@ func (o *outbox) Lost() {
 // Repeats reports whether an incident, of which a component is named, is to be sent again, whoever has heard it: the
 // consumers may not have, and those that have will still know its id. Claims can hold it back for longestWait.
 func (o *outbox) Repeats(incident, component string, now time.Time) bool {
-	for _, g := range []gap{{incident: incident, kind: missing, component: component}, {incident: incident}} {
-		if d, waits := o.pending.Peek(g.subject()); waits && d.incident == incident {
+	for _, subject := range []string{silenceKey(component), incidentKey(incident)} {
+		if d, waits := o.pending.Peek(subject); waits && d.Incident == incident {
 			return d.attempts > 0 && d.probe == 0 && now.Sub(d.sent) < consumersRemember-longestWait
 		}
 	}

@@ -14,8 +14,9 @@ const timeout = 5 * time.Second
 var now = time.Unix(1_000_000, 0)
 
 func level(incident string, open bool, missing float64) *gap {
-	zooid := "of " + incident
-	return &gap{incident: incident, open: open, kind: "heartbeat_missing", zooid: zooid, component: zooid, lastSeen: 1000, missing: missing}
+	g := silenceOf(incident, "of "+incident, 1000, missing)
+	g.Open = open
+	return g
 }
 
 func newTestOutbox(t *testing.T, maxPending int) *outbox {
@@ -148,8 +149,8 @@ func TestOutboxMakesRoom(t *testing.T) {
 		require.Nil(t, o.Offer(level(incident, true, 1)))
 	}
 	require.Nil(t, o.Offer(level("a", true, 2)), "it has its place already")
-	require.Equal(t, "a", o.Offer(level("d", true, 1)).incident)
-	require.Equal(t, "b", o.Offer(level("e", true, 1)).incident)
+	require.Equal(t, "a", o.Offer(level("d", true, 1)).Incident)
+	require.Equal(t, "b", o.Offer(level("e", true, 1)).Incident)
 	require.Equal(t, 3, o.Pending())
 
 	require.EqualValues(t, 2, o.counts.Dropped)
@@ -157,7 +158,7 @@ func TestOutboxMakesRoom(t *testing.T) {
 
 	o = newTestOutbox(t, 1)
 	require.Nil(t, o.Offer(level("a", true, 1)))
-	require.Equal(t, "a", o.Offer(level("b", true, 1)).incident)
+	require.Equal(t, "a", o.Offer(level("b", true, 1)).Incident)
 	require.Equal(t, []gap{*level("b", true, 1)}, publishAll(o))
 	require.Nil(t, o.Offer(level("a", true, 1)), "the level of what was dropped counts again")
 	require.Equal(t, []gap{*level("a", true, 1)}, publishAll(o))

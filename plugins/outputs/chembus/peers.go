@@ -230,7 +230,7 @@ func (p *peers) Claim(deliveries []*delivery, now time.Time) []peerMessage {
 		m := p.message()
 		for _, d := range some {
 			components := d.components()
-			m.Claims = append(m.Claims, peerClaim{d.incident, components[:min(len(components), maxMembers)]})
+			m.Claims = append(m.Claims, peerClaim{d.Incident, components[:min(len(components), maxMembers)]})
 			d.claim.number, d.claim.sent = m.Number, now
 		}
 		messages = append(messages, m)

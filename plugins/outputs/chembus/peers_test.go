@@ -54,7 +54,7 @@ func (m *peerMonitor) hear(t *testing.T, at time.Time, messages ...peerMessage) 
 func (m *peerMonitor) decide(at time.Time) map[string]action {
 	all := make(map[string]action)
 	for _, d := range m.Due(at) {
-		all[d.incident] = m.Decide(d, at)
+		all[d.Incident] = m.Decide(d, at)
 	}
 	return all
 }

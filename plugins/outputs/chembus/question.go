@@ -3,6 +3,8 @@ package chembus
 import (
 	"fmt"
 	"time"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
 const (
@@ -22,27 +24,28 @@ var priorities = map[string]string{"low": "low", "medium": "medium", "high": "hi
 // question returns the facts by which an investigation of a gap is asked for.
 func (c *ChemBus) question(g *gap) map[string]any {
 	question, hypothesis := g.question()
-	context := c.facts(g)
-	context["incident_id"] = g.incident
 	return map[string]any{
-		"question_id":    questionPrefix + g.incident,
+		"question_id":    questionPrefix + g.Incident,
 		"question":       question,
 		"hypothesis":     hypothesis,
 		"evidence":       g.evidence(),
 		"capability_key": g.name(),
-		"priority":       priorities[g.severity],
+		"priority":       priorities[g.Severity],
 		"source":         questionSource,
-		"context":        context,
+		"context": struct {
+			facts
+			IncidentID string `json:"incident_id"`
+		}{c.facts(g), g.Incident},
 	}
 }
 
 // question returns what is to be found out about a gap, and what is the most likely.
 func (g *gap) question() (question, hypothesis string) {
 	switch {
-	case g.members != nil:
-		return fmt.Sprintf("Why did %d components fall silent at once?", g.count),
+	case g.Members != nil:
+		return fmt.Sprintf("Why did %d components fall silent at once?", g.Count),
 			"What they have in common, such as a host, a network or a service, has failed."
-	case g.kind == flapping:
+	case g.Kind == livenessgap.Flapping:
 		return fmt.Sprintf("Why does %q fall silent again and again?", g.component),
 			fmt.Sprintf("The process of %q is restarted again and again, or is overloaded.", g.component)
 	case g.neverSeen():
@@ -55,9 +58,9 @@ func (g *gap) question() (question, hypothesis string) {
 
 // evidence returns what speaks for a gap.
 func (g *gap) evidence() []string {
-	evidence := []string{g.reason, g.detectionMethod()}
+	evidence := []string{g.Reason, g.detectionMethod()}
 	if !g.neverSeen() {
-		at := time.UnixMilli(int64(g.lastSeen * 1e3)).UTC()
+		at := time.UnixMilli(int64(g.LastSeen * 1e3)).UTC()
 		evidence = append(evidence, "last heartbeat at "+at.Format(time.RFC3339Nano))
 	}
 	return evidence

@@ -147,7 +147,7 @@ func keysOf(levels map[string]*gap) func(yield func(string) bool) {
 func (s *simulation) levelNow(g *gap) *gap {
 	level := *g
 	level.at = float64(s.now.UnixNano()) / 1e9
-	level.missing = level.at - g.lastSeen
+	level.Missing = level.at - g.LastSeen
 	return &level
 }
 
@@ -299,7 +299,7 @@ func (s *simulation) fails(zooid string, found time.Duration) {
 			lastSeen -= 10 // missed the last beat
 		}
 		g := silenceOf(fmt.Sprint(zooid, lastSeen), zooid, lastSeen, 31)
-		g.severity = "high"
+		g.Severity = "high"
 		s.failedBefore(m, zooid, found)
 		s.at(found+time.Duration(s.random.Int64N(int64(spread))), func() {
 			m.levels[zooid] = g
@@ -317,7 +317,7 @@ func (s *simulation) failedBefore(m *simMonitor, zooid string, found time.Durati
 	const missing = 50
 	back := float64(s.start.Add(found-41*time.Second).UnixNano()) / 1e9
 	end := over(silenceOf(zooid+" before", zooid, back-missing, missing+0.1))
-	end.threshold = 30
+	end.Threshold = 30
 	s.at(found-5*time.Second+time.Duration(s.random.Int64N(int64(15*time.Second))), func() {
 		m.ends = append(m.ends, end)
 		m.write(end)

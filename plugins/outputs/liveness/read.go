@@ -8,6 +8,7 @@ import (
 	"github.com/influxdata/telegraf"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/field"
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/outputs/liveness/status"
 )
 
@@ -29,7 +30,7 @@ func (r *reader) Read(m telegraf.Metric, s *status.Status, now time.Time) (probl
 	switch m.Name() {
 	case "liveness":
 		return r.report(m, s, now)
-	case "liveness_gap":
+	case livenessgap.Name:
 		return r.gap(m, s, now)
 	case "chembus_heartbeat":
 		if k, ok := r.key(m); ok {
@@ -77,23 +78,15 @@ func (r *reader) gap(m telegraf.Metric, s *status.Status, now time.Time) (proble
 	if !ok {
 		return "has no tag that names a component"
 	}
-	g := status.Gap{Key: k, At: m.Time(), Incident: text(m, "incident_id"), Niche: niche(m)}
-	open, _ := m.GetField("open")
-	isOpen, ok := open.(bool)
-	switch {
-	case g.Incident == "":
-		return `has no text in field "incident_id"`
-	case !ok:
-		return `has no boolean in field "open"`
+	l, problem := livenessgap.Read(m)
+	if problem != "" {
+		return problem
 	}
-	g.Open = isOpen
-	kind, _ := m.GetTag("gap_type")
-	g.Kind = shortened(kind)
-	g.Severity, g.Reason, g.Unit = text(m, "severity"), text(m, "reason"), text(m, "unit")
-	g.Missing, g.LastSeen = number(m, "missing_seconds"), number(m, "last_seen")
-	g.Actions, g.Members = list(m, "actions"), list(m, "members")
-	g.Count = int64(number(m, "member_count"))
-	s.Gap(g, now)
+	s.Gap(status.Gap{
+		Key: k, At: m.Time(), Incident: shortened(l.Incident), Kind: shortened(l.Kind), Open: l.Open, Niche: shortened(l.Niche),
+		Severity: shortened(l.Severity), Reason: shortened(l.Reason), Unit: shortened(l.Unit), Actions: shortList(l.Actions),
+		Members: shortList(l.Members), Count: l.Count, Missing: l.Missing, LastSeen: l.LastSeen,
+	}, now)
 	return ""
 }
 
@@ -141,12 +134,8 @@ func text(m telegraf.Metric, name string) string {
 	return shortened(field.Text(m, name))
 }
 
-// list returns the texts in a JSON array.
-func list(m telegraf.Metric, name string) []string {
-	texts, err := field.Texts(m, name)
-	if err != nil {
-		return nil
-	}
+// shortList returns the first of some texts, shortened.
+func shortList(texts []string) []string {
 	texts = texts[:min(len(texts), mostListed)]
 	for i := range texts {
 		texts[i] = shortened(texts[i])

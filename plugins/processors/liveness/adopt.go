@@ -1,17 +1,14 @@
 package liveness
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"github.com/influxdata/telegraf"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
-
-// gapMeasurement is what this plugin emits of gaps, and takes from other processors with the option adopt.
-const gapMeasurement = "liveness_gap"
 
 // addLevel takes a gap that another processor reported, or this one itself, and that came back. It ends here.
 func (l *Liveness) addLevel(m telegraf.Metric, acc telegraf.Accumulator) {
@@ -41,55 +38,29 @@ func (l *Liveness) adopt(acc telegraf.Accumulator, b *bus, e *event) {
 
 // readLevel reads a liveness_gap of a bus; nil if it is none, or of a component that is not judged.
 func (l *Liveness) readLevel(m telegraf.Metric) *detector.Level {
-	if m.HasTag(watchTag) {
+	g, problem := livenessgap.Read(m)
+	missing, hasMissing := durationOf(g.Missing)
+	threshold, hasThreshold := durationOf(g.Threshold)
+	key, hasKey := keyOf(m, l.Identity)
+	if problem != "" || !hasMissing || !hasThreshold || !hasKey || !slices.Contains(livenessgap.Silences, g.Kind) || m.HasTag(watchTag) {
 		return nil
 	}
-	kind, _ := m.GetTag("gap_type")
-	level := &detector.Level{At: m.Time()}
-	level.Type = detector.GapType(kind)
-	if !slices.Contains([]detector.GapType{
-		detector.HeartbeatMissing, detector.HeartbeatNeverSeen, detector.HeartbeatOutage, detector.HeartbeatFlapping,
-	}, level.Type) {
+	if l.ignored.Match(detector.Name(key)) && g.Kind != livenessgap.MassMissing {
 		return nil
 	}
-	var hasOpen, hasMissing, hasThreshold, hasKey bool
-	open, _ := m.GetField("open")
-	level.Open, hasOpen = open.(bool)
-	level.Missing, hasMissing = seconds(m, "missing_seconds")
-	level.Threshold, hasThreshold = seconds(m, "threshold_s")
-	level.IncidentID = textOf(m, "incident_id")
-	if level.Key, hasKey = keyOf(m, l.Identity); !hasOpen || !hasMissing || !hasThreshold || !hasKey || level.IncidentID == "" {
-		return nil
+	level := &detector.Level{
+		Gap: detector.Gap{
+			IncidentID: storable(g.Incident), Type: detector.GapType(g.Kind), Open: g.Open, LastSeen: g.LastSeen, Missing: missing, Threshold: threshold,
+			Severity: storable(g.Severity), Reason: storable(g.Reason), Unit: storable(g.Unit), Actions: g.Actions, Size: int(g.Count),
+		},
+		Key: key, Niche: g.Niche, At: m.Time(),
 	}
-	level.LastSeen = number(m, "last_seen", 0)
-	level.Severity, level.Reason, level.Unit = textOf(m, "severity"), textOf(m, "reason"), textOf(m, "unit")
-	level.Actions = listOf(m, "actions")
-	level.Niche, _ = m.GetTag("niche")
-	for _, name := range listOf(m, "members") {
+	for _, name := range g.Members {
 		if parts := strings.Split(name, "/"); len(parts) == len(l.Identity) && !l.ignored.Match(name) {
 			level.Members = append(level.Members, storable(strings.Join(parts, detector.KeySeparator)))
 		}
 	}
-	level.Size = count(m, "member_count", 0)
-	if l.ignored.Match(detector.Name(level.Key)) && level.Type != detector.HeartbeatOutage {
-		return nil
-	}
 	return level
-}
-
-// textOf reads a text; empty if there is none.
-func textOf(m telegraf.Metric, field string) string {
-	v, _ := m.GetField(field)
-	text, _ := v.(string)
-	return storable(text)
-}
-
-// listOf reads a list, as encode writes it; nil if there is none.
-func listOf(m telegraf.Metric, field string) (list []string) {
-	if json.Unmarshal([]byte(textOf(m, field)), &list) != nil {
-		return nil
-	}
-	return list
 }
 
 // withLevels returns the bus that a level is of; nil if it is not known, and the level is of a gap that is closed, or there is

@@ -10,13 +10,15 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/metric"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
 func adopting(l *Liveness) { l.Adopt = true }
 
 // levelOf is an open gap of another processor.
 func levelOf(host, zooid, incident string, at float64) telegraf.Metric {
-	return metric.New(gapMeasurement, map[string]string{"host": host, "endpoint": "e", "zooid": zooid, "gap_type": "heartbeat_missing"}, map[string]any{
+	return metric.New(livenessgap.Name, map[string]string{"host": host, "endpoint": "e", "zooid": zooid, "gap_type": "heartbeat_missing"}, map[string]any{
 		"incident_id": incident, "open": true, "last_seen": 1e9 + at - 100, "missing_seconds": 100.0, "threshold_s": 5.0,
 	}, time.Unix(0, int64(at*1e9)))
 }

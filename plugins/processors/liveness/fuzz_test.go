@@ -12,6 +12,8 @@ import (
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/parsers/influx"
 	"github.com/influxdata/telegraf/testutil"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
 // FuzzAdd feeds any line protocol: what is not for the processor is passed on as it came, all else at most adds to it.
@@ -80,7 +82,7 @@ func fuzzAdopt(t *testing.T, lines []byte) {
 		var acc testutil.Accumulator
 		name := m.Name()
 		_, timed := seconds(m, "observed_s")
-		ends := name == gapMeasurement || timed && name == tickMeasurement
+		ends := name == livenessgap.Name || timed && name == tickMeasurement
 		require.NoError(t, l.Add(m, &acc))
 		require.True(t, ends || acc.NMetrics() > 0, "it was not passed on: %s", name)
 	}

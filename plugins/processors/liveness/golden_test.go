@@ -19,6 +19,9 @@ import (
 	"github.com/influxdata/telegraf/plugins/parsers/influx"
 	serializer "github.com/influxdata/telegraf/plugins/serializers/influx"
 	"github.com/influxdata/telegraf/testutil"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/field"
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
 var update = flag.Bool("update", false, "rewrite the file expected.out of each case in testcases")
@@ -49,8 +52,8 @@ func TestGolden(t *testing.T) {
 			open := make(map[string]any) // incidents, by series
 			for _, line := range input(t, name) {
 				m := parse(t, line)
-				isLevel := r.Adopt && m.Name() == gapMeasurement
-				if id := textOf(m, "incident_id"); isLevel && open[id] == nil { // else it was closed here
+				isLevel := r.Adopt && m.Name() == livenessgap.Name
+				if id := field.Text(m, "incident_id"); isLevel && open[id] == nil { // else it was closed here
 					open[seriesOf(m)] = id
 				}
 				found, logged := r.Add(m)
@@ -253,7 +256,7 @@ func (r *replay) Add(m telegraf.Metric) (found []telegraf.Metric, logged []strin
 	require.NoError(r.t, r.Liveness.Add(m, &r.acc))
 	found = r.acc.GetTelegrafMetrics()
 	_, timed := seconds(before, "observed_s")
-	if ends := timed && before.Name() == tickMeasurement || r.Adopt && before.Name() == gapMeasurement; !ends {
+	if ends := timed && before.Name() == tickMeasurement || r.Adopt && before.Name() == livenessgap.Name; !ends {
 		require.NotEmpty(r.t, found)
 		if before.Name() == busMeasurement {
 			found[0].RemoveField(unjudgedField)

@@ -12,6 +12,7 @@ import (
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/processors"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
@@ -178,7 +179,7 @@ func (l *Liveness) Add(m telegraf.Metric, acc telegraf.Accumulator) error {
 
 // addToBus passes a metric on and takes what it says to the detector of a bus.
 func (l *Liveness) addToBus(m telegraf.Metric, acc telegraf.Accumulator) {
-	if l.Adopt && m.Name() == gapMeasurement {
+	if l.Adopt && m.Name() == livenessgap.Name {
 		l.addLevel(m, acc)
 		return
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/influxdata/telegraf/plugins/processors"
 	"github.com/influxdata/telegraf/testutil"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/field"
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 )
 
@@ -231,8 +233,8 @@ func replayCut(t *testing.T, name string, lines []string) {
 		}
 		_, timed := seconds(m, "observed_s")
 		switch {
-		case r.Adopt && m.Name() == gapMeasurement:
-			open[textOf(m, "incident_id")] = true
+		case r.Adopt && m.Name() == livenessgap.Name:
+			open[field.Text(m, "incident_id")] = true
 		case !timed || m.Name() != tickMeasurement:
 			passed++
 		}

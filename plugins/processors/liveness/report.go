@@ -7,6 +7,7 @@ import (
 
 	"github.com/influxdata/telegraf"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -26,7 +27,7 @@ func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.
 		if f.Gap != nil {
 			tags = maps.Clone(tags)
 			tags["gap_type"] = string(f.Gap.Type)
-			acc.AddFields(gapMeasurement, l.gapFields(b, f), tags, e.at)
+			acc.AddFields(livenessgap.Name, l.gapFields(b, f), tags, e.at)
 		}
 	}
 	if len(l.expected.anywhere) == 0 || b.watch != nil {
