@@ -30,7 +30,7 @@ const pageAgent = `
   command = ["telegraf-chembus", "page"]
   flush_interval = "1s"
   flush_jitter = "0s"
-  namepass = ["liveness", "liveness_gap", "chembus_bus", "chembus_heartbeat"]
+  namepass = ["liveness", "liveness_gap", "chembus_bus", "chembus_heartbeat", "chembus_output"]
   data_format = "influx"
 `
 

@@ -59,7 +59,7 @@ const pageBlock = `
   command = ["telegraf-chembus", "page"]
   restart_delay = "1s"
   flush_interval = "1s"
-  namepass = ["liveness", "liveness_gap", "chembus_bus", "chembus_heartbeat"]
+  namepass = ["liveness", "liveness_gap", "chembus_bus", "chembus_heartbeat", "chembus_output"]
   data_format = "influx"
 `
 

@@ -59,6 +59,16 @@ const agentConfig = `
   data_format = "influx"
 `
 
+// outputMetric makes a metric of the state file of the output, as a block in the drop-in does.
+const outputMetric = `
+[[inputs.file]]
+  files = [%q]
+  name_override = "chembus_output"
+  data_format = "json"
+  json_query = "counts"
+  json_string_fields = ["publishing"]
+`
+
 type options struct {
 	telegraf, plugins, dropIn string
 	fleet, nats               string
@@ -112,7 +122,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	config := telegraf.Config{
 		Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
-		Agent: agentConfig + pageBlock, Dir: dir,
+		Agent: agentConfig + pageBlock + fmt.Sprintf(outputMetric, filepath.Join(dir, "state", "output.json")), Dir: dir,
 	}
 	page := standardPage
 	var subscribe string

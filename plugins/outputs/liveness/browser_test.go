@@ -42,6 +42,23 @@ func TestPageSaysWhatIsNotKnown(t *testing.T) {
 	require.Zero(t, b.Value(browser.Green))
 }
 
+// TestPageSaysWhetherGapsCanBePublished has an output that publishes, and one that cannot.
+func TestPageSaysWhetherGapsCanBePublished(t *testing.T) {
+	const said = `document.getElementById("delivery").textContent`
+	p := serve(t, nil)
+	p.writeNow("up")
+	b := browser.Open(t, p.url("/"))
+	b.Wait("2 up", browser.Headline)
+	b.Wait("", said)
+	p.write(output(true, 0, time.Now()))
+	b.Wait("The output can publish; no gaps waiting.", said)
+	p.write(output(false, 1, time.Now()))
+	b.Wait("The output cannot publish: nothing that it sends comes back from the bus; 1 gap waiting.", said)
+	b.Wait("all components; gaps cannot be published", `document.getElementById("problem").textContent`)
+	require.NotEqual(t, b.Value(`getComputedStyle(document.getElementById("no-gaps")).color`),
+		b.Value(`getComputedStyle(document.querySelector("#delivery li")).color`))
+}
+
 // TestPageSaysThatTheServerIsGone stops the plugin.
 func TestPageSaysThatTheServerIsGone(t *testing.T) {
 	p := serve(t, nil)

@@ -99,6 +99,11 @@ func gap(name, incident string, open bool, at time.Time) telegraf.Metric {
 		}, at)
 }
 
+// output is a metric that says whether the output can publish, and how many gaps wait.
+func output(publishing bool, pending float64, at time.Time) telegraf.Metric {
+	return metric.New("chembus_output", map[string]string{"host": "kloros"}, map[string]any{"publishing": publishing, "pending": pending}, at)
+}
+
 // heard is a metric that says whether a bus can be heard.
 func heard(observable bool, at time.Time) telegraf.Metric {
 	return metric.New("chembus_bus", map[string]string{"host": "kloros", "endpoint": endpoint},
@@ -144,6 +149,7 @@ func (p *served) writeScene() {
 	silent.AddField("missing_seconds", 190.0)
 	silent.AddField("reason", `no heartbeat from "audio_io" for 190 s, threshold 30 s`)
 	silent.AddField("unit", "kloros-audio.service")
+	p.take(now, output(true, 0, now))
 	p.take(now, silent, metric.New("chembus_signal", map[string]string{"signal": "CAPABILITY_GAP"}, map[string]any{"incident_id": "one"}, now))
 	p.write()
 }

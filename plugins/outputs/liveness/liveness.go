@@ -166,7 +166,7 @@ func (l *Liveness) Write(metrics []telegraf.Metric) error {
 	}
 	if dropped := l.status.Dropped() - l.droppedBefore; dropped > 0 && l.dropped.Allow(now) {
 		l.droppedBefore += dropped
-		l.Log.Warnf("%d metrics are not shown, because there are more than max_components = %d components, buses or open gaps; raise it",
+		l.Log.Warnf("%d metrics are not shown, because there are more than max_components = %d components, buses, open gaps or outputs; raise it",
 			dropped, l.MaxComponents)
 	}
 	return nil

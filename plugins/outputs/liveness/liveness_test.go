@@ -92,6 +92,13 @@ func TestGapsAndEventsAreServed(t *testing.T) {
 	require.Contains(t, body, `"gaps":[]`)
 }
 
+func TestOutputsAreServed(t *testing.T) {
+	p := serve(t, nil)
+	p.write(output(false, 3, time.Now().Add(-time.Minute)), output(false, 2, time.Now()))
+	_, body := p.get("/api/v1/gaps")
+	require.Contains(t, body, `"outputs":[{"name":"kloros","known":true,"publishing":false,"pending":2,"reported":`)
+}
+
 func TestWatchedSeriesAreNamedByTheirTags(t *testing.T) {
 	p := serve(t, nil)
 	p.write(metric.New("liveness", map[string]string{"watch": "hosts", "region": "eu", "host": "db1", "niche": "x"},

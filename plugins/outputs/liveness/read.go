@@ -48,6 +48,15 @@ func (r *reader) Read(m telegraf.Metric, s *status.Status, now time.Time) (probl
 		suspended, _ := m.GetField("suspended")
 		b.Suspended, _ = suspended.(bool)
 		s.Bus(b, now)
+	case "chembus_output":
+		publishing, _ := m.GetField("publishing")
+		isPublishing, ok := publishing.(bool)
+		if !ok {
+			return `has no boolean in field "publishing"`
+		}
+		s.Output(status.Output{
+			Name: r.source(m).Bus, At: m.Time(), Publishing: isPublishing, Pending: int64(number(m, "pending")),
+		}, now)
 	case "chembus_signal":
 		if signal, _ := m.GetTag("signal"); signal == "CAPABILITY_GAP" {
 			s.Delivered(text(m, "incident_id"), m.Time(), now)

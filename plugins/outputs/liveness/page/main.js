@@ -24,6 +24,7 @@ function show() {
   document.title = `${verdict.headline} – Liveness`;
   showCounts(at);
   showGaps(at);
+  showDelivery(at);
   showComponents(at);
   showEvents(at);
 }
@@ -91,6 +92,18 @@ function showComponents(at) {
   const some = list.length === all.length ? '' : `${list.length} of `;
   setText(byId('shown'), `${some}${all.length} component${all.length === 1 ? '' : 's'}`);
   rows.show(list, model, at, buses.length > 1);
+}
+
+function showDelivery(at) {
+  const outputs = model.delivery(at);
+  arrange(byId('delivery'), outputs.map((output, i) => {
+    const line = byId('delivery').children[i] ?? element('li', {}, isolated(''));
+    line.className = output.look ? `${output.look}-now` : '';
+    const name = outputs.length > 1 ? ` of ${output.name}` : '';
+    const age = output.reported ? `, reported ${duration(model.now(at) - output.reported)} ago` : '';
+    setText(line.firstChild, `The output${name} ${output.text}${age}.`);
+    return line;
+  }));
 }
 
 let eventsShown = null;

@@ -97,6 +97,12 @@ export class Model {
     if (lost) {
       return { look: 'unknown', headline: 'Not known', text: lost };
     }
+    const { look, headline, text } = this.#whole();
+    const mute = this.delivery(at).some((output) => output.look === 'silent');
+    return { look, headline, text: [text, mute ? 'gaps cannot be published' : ''].filter(Boolean).join('; ') };
+  }
+
+  #whole() {
     const { counts, known, problem } = this.summary;
     const bad = ['silent', 'flapping', 'unseen'].filter((s) => counts[s]);
     const headline = bad.map((s) => `${counts[s]} ${s}`).join(', ');
@@ -121,6 +127,24 @@ export class Model {
       return { look: 'unknown', headline: quiet.join(', ') || 'No components', text: '' };
     }
     return { look: 'up', headline: `${counts.up} up`, text: quiet.join(', ') || 'all components' };
+  }
+
+  // Delivery returns what the outputs that publish gaps say: for each a look, the name, and whether it can publish.
+  delivery(at) {
+    if (this.lost(at)) {
+      return [];
+    }
+    return (this.summary.outputs ?? []).map((output) => {
+      const waiting = `${output.pending || 'no'} gap${output.pending === 1 ? '' : 's'}`;
+      if (!output.known) {
+        const was = output.publishing ? 'could publish' : 'could not publish';
+        return { look: 'unknown', name: output.name, reported: output.reported, text: `${was} at last, with ${waiting} waiting` };
+      }
+      if (!output.publishing) {
+        return { look: 'silent', name: output.name, text: `cannot publish: nothing that it sends comes back from the bus; ${waiting} waiting` };
+      }
+      return { look: '', name: output.name, text: `can publish; ${waiting} waiting` };
+    });
   }
 
   // List returns the components that a filter lets pass, in its order.

@@ -75,6 +75,11 @@ func (s *Status) forget(now time.Time) {
 			delete(s.gaps, incident)
 		}
 	}
+	for name, o := range s.outputs {
+		if o.At.Before(oldest) {
+			delete(s.outputs, name)
+		}
+	}
 	s.events.forget(oldest)
 }
 

@@ -1,7 +1,7 @@
 // Package status knows what the metrics of processors.liveness and inputs.chembus say at present, and what they said
 // over the last hours. It is plain Go: times are passed in, and what it holds is bounded.
 //
-//   - status.go: what is taken in; component.go, source.go and gap.go hold it
+//   - status.go: what is taken in; component.go, source.go, gap.go and output.go hold it
 //   - history.go: what a component did over the last hours
 //   - event.go: the log of what changed
 //   - view.go: what is shown
@@ -16,7 +16,7 @@ import (
 type Config struct {
 	StaleAfter    time.Duration // age of the last report from which a component, or a bus, is unknown
 	History       time.Duration // how far back history and events reach
-	MaxComponents int           // and buses, and open gaps
+	MaxComponents int           // and buses, open gaps, and outputs
 	MaxEvents     int
 }
 
@@ -73,6 +73,7 @@ type Status struct {
 	components map[Key]*component
 	sources    map[Source]*source
 	gaps       map[string]*gap // that are open, by incident
+	outputs    map[string]Output
 	events     events
 	dropped    uint64 // metrics of what there was no room for
 }
@@ -84,6 +85,7 @@ func New(c Config) *Status {
 		components: make(map[Key]*component),
 		sources:    make(map[Source]*source),
 		gaps:       make(map[string]*gap),
+		outputs:    make(map[string]Output),
 		events:     events{max: c.MaxEvents},
 	}
 }

@@ -351,3 +351,26 @@ func TestExtremeTimesAndNumbers(t *testing.T) {
 		require.Equal(t, Up, s.row("a").State)
 	}
 }
+
+func TestOutputIsKnownWhileItIsReported(t *testing.T) {
+	s := newScene(t)
+	require.Empty(t, s.View(s.now).Outputs)
+	s.Status.Output(Output{Name: "host", At: s.now, Pending: 2}, s.now)
+	s.Status.Output(Output{Name: "host", At: s.now.Add(-time.Second), Publishing: true}, s.now)
+	want := OutputRow{Name: "host", Known: true, Pending: 2, Reported: epoch(s.now)}
+	require.Equal(t, []OutputRow{want}, s.View(s.now).Outputs, "an older report changes nothing")
+	s.wait(31 * time.Second)
+	want.Known = false
+	require.Equal(t, []OutputRow{want}, s.View(s.now).Outputs)
+	s.wait(24 * time.Hour)
+	require.Empty(t, s.View(s.now).Outputs)
+}
+
+func TestOutputsAreBounded(t *testing.T) {
+	s := newScene(t)
+	for i := range 200 {
+		s.Status.Output(Output{Name: fmt.Sprint(i), At: s.now}, s.now)
+	}
+	require.Len(t, s.View(s.now).Outputs, 100)
+	require.EqualValues(t, 100, s.Dropped())
+}

@@ -26,6 +26,7 @@ type Summary struct {
 	Counts  map[string]int `json:"counts"` // of the components with a name, by state
 	Unnamed int            `json:"unnamed"`
 	Gaps    int            `json:"open_gaps"`
+	Outputs []OutputRow    `json:"outputs"`   // that publish gaps, as far as they are reported
 	History float64        `json:"history_s"` // how far back that reaches
 }
 
@@ -108,6 +109,7 @@ func (s *Status) View(now time.Time) *View {
 		return cmp.Or(cmp.Compare(b.Opened, a.Opened), cmp.Compare(a.Incident, b.Incident))
 	})
 	v.Summary.Gaps = len(v.Gaps)
+	v.Outputs = s.outputRows(now)
 	return v
 }
 
