@@ -7,7 +7,7 @@ import { clock, describe, duration } from './text.js';
 
 const byId = (id) => document.getElementById(id);
 const model = new Model();
-const rows = new Rows(byId('rows'), byId('more'));
+const rows = new Rows(byId('table'), byId('rows'));
 const filterFields = ['search', 'state', 'niche', 'bus', 'order'].map(byId);
 
 function filter() {
@@ -39,7 +39,7 @@ function showCounts(at) {
       button = element('button', { type: 'button' }, element('b'), textOf(state));
       button.addEventListener('click', () => {
         byId('state').value = byId('state').value === state ? '' : state;
-        change();
+        show();
       });
       countButtons.set(state, button);
     }
@@ -120,12 +120,6 @@ function showEvents(at) {
     element('span', {}, element('b', {}, isolated(event.name || busOf(event))), ' ', isolated(describe(event))))));
 }
 
-// Change shows another choice of components.
-function change() {
-  rows.reset();
-  show();
-}
-
 function connect() {
   const source = new EventSource('stream');
   source.addEventListener('message', (event) => {
@@ -147,13 +141,12 @@ document.addEventListener('keydown', (event) => {
     byId('search').focus();
   } else if (event.key === 'Escape') {
     byId('filters').reset();
-    change();
+    show();
   }
 });
 byId('filters').addEventListener('submit', (event) => event.preventDefault());
-byId('filters').addEventListener('input', change);
+byId('filters').addEventListener('input', show);
 setOptions(byId('state'), Object.keys(states));
 [...byId('state').options].slice(1).forEach((option) => { option.text = textOf(option.value); });
-rows.onMore = show;
 setInterval(show, 1000);
 connect();

@@ -1,4 +1,4 @@
-// The table of components: a row each, made when it is shown first.
+// The table of components: a row each, made when it comes near the view.
 
 import { arrange, element, isolated, setText } from './dom.js';
 import { busOf, keyOf, lookOf, textOf } from './model.js';
@@ -6,51 +6,81 @@ import { clock, describe, duration, exact, percent } from './text.js';
 
 const svg = 'http://www.w3.org/2000/svg';
 
-// How many rows are made at first. When the end of the list comes into view, there are half as many more: each time all
-// rows are looked at, and thousands would take long to reach in equal steps.
-const first = 200;
+// The list is cut into blocks of so many rows. Those far from the view are empty, and about as high as their rows would
+// be: so it takes as long to show thousands of components as to show a few, and the end of the list is where it is.
+const perBlock = 30;
 
 export class Rows {
-  #limit = first;
-  #rows = new Map(); // by key of the component
-  #watching = false; // whether the end comes into view
+  #rows = new Map(); // by key of the component, those that were made
+  #blocks = []; // elements
+  #near = new Set(); // blocks near the view
+  #shown = []; // what was shown last
 
-  constructor(container, sentinel) {
+  constructor(table, container) {
+    this.table = table;
     this.container = container;
-    this.sentinel = sentinel;
-    this.onMore = () => {};
     this.observer = new IntersectionObserver((entries) => {
-      if (entries.some((e) => e.isIntersecting)) {
-        // An observer reports changes only, and the end may still be in view when there are more rows. So it is begun
-        // anew if there are more.
-        this.observer.unobserve(sentinel);
-        this.#watching = false;
-        this.#limit = Math.ceil(1.5 * this.#limit);
-        this.onMore();
+      for (const entry of entries) {
+        if (entry.isIntersecting) {
+          this.#near.add(entry.target);
+        } else {
+          this.#near.delete(entry.target);
+        }
       }
-    }, { rootMargin: '800px' });
-  }
-
-  // Reset shows the beginning of another list.
-  reset() {
-    this.#limit = first;
+      this.show(...this.#shown);
+    }, { rootMargin: '100% 0px' });
   }
 
   // Show shows a list of components.
   show(list, model, at, severalBuses) {
+    this.#shown = [list, model, at, severalBuses];
+    const focused = document.activeElement;
     const used = new Map();
-    const elements = [];
-    for (const [key, component] of list.slice(0, this.#limit)) {
-      const row = this.#rows.get(key) ?? new Row(component);
-      used.set(key, row);
-      row.update(component, model, at, severalBuses);
-      elements.push(...row.elements());
-    }
+    this.container.classList.toggle('several-buses', severalBuses);
+    this.#cut(Math.ceil(list.length / perBlock));
+    this.table.setAttribute('aria-rowcount', String(list.length + 1)); // with the head
+    this.#blocks.forEach((block, i) => {
+      const from = i * perBlock;
+      const part = list.slice(from, from + perBlock);
+      const filled = this.#near.has(block) || block.contains(focused);
+      block.classList.toggle('far', !filled);
+      block.style.setProperty('--rows', part.length);
+      const elements = [];
+      part.forEach(([key, component], j) => {
+        let row = this.#rows.get(key);
+        if (filled) {
+          row ??= new Row(component);
+          row.update(component, model, at, severalBuses, from + j + 2);
+          elements.push(...row.elements());
+        }
+        if (row) {
+          used.set(key, row);
+        }
+      });
+      arrange(block, elements);
+    });
     this.#rows = used;
-    arrange(this.container, elements);
-    if (list.length > this.#limit && !this.#watching) {
-      this.observer.observe(this.sentinel);
-      this.#watching = true;
+    if (focused !== document.activeElement && focused.isConnected) { // it was moved, by which it has lost the focus
+      focused.focus({ preventScroll: true });
+    }
+  }
+
+  // Cut makes as many blocks as are needed.
+  #cut(count) {
+    while (this.#blocks.length > count) {
+      const block = this.#blocks.pop();
+      this.observer.unobserve(block);
+      this.#near.delete(block);
+      block.remove();
+    }
+    while (this.#blocks.length < count) {
+      const block = element('div');
+      if (!this.#blocks.length) {
+        this.#near.add(block); // it is looked at first
+      }
+      this.#blocks.push(block);
+      this.container.append(block);
+      this.observer.observe(block);
     }
   }
 }
@@ -59,6 +89,7 @@ class Row {
   #details = null; // of an open row
   #history = '';
   #state = null; // that is shown
+  #number = 0; // in the table
 
   constructor(component) {
     const cell = (...children) => element('span', { role: 'cell' }, ...children);
@@ -87,11 +118,16 @@ class Row {
     return this.#details ? [this.row, this.#details] : [this.row];
   }
 
-  update(component, model, at, severalBuses) {
+  // Update shows a component in the row of this number.
+  update(component, model, at, severalBuses, number) {
     this.component = component;
     this.model = model;
     const state = model.state(component, at);
     const now = model.now(at);
+    if (number !== this.#number) {
+      this.#number = number;
+      this.row.setAttribute('aria-rowindex', String(number));
+    }
     if (state !== this.#state) {
       this.#state = state;
       this.row.dataset.state = state;
