@@ -40,7 +40,19 @@ func TestPageSaysWhatIsNotKnown(t *testing.T) {
 	b.Wait("Not known", browser.Headline)
 	b.Wait("the bus cannot be heard", `document.getElementById("problem").textContent`)
 	b.Wait("not known", browser.StateOf("audio_io"))
+	b.Wait("– / 30 s", `document.querySelector('#rows .row > :nth-child(5)').textContent`)
 	require.Zero(t, b.Value(browser.Green))
+}
+
+// TestPageSaysHowOldItIs has a report that is some seconds old.
+func TestPageSaysHowOldItIs(t *testing.T) {
+	p := serve(t, nil)
+	b := browser.Open(t, p.url("/"))
+	b.Wait("no report came yet", `document.getElementById("problem").textContent`)
+	b.Wait("", `document.getElementById("age").textContent`)
+	p.write(report("audio_io", "unseen", time.Now().Add(-5*time.Second)))
+	b.Wait("1 never seen", browser.Headline)
+	b.Wait(true, `/^last report \d+ s ago$/.test(document.getElementById("age").textContent)`)
 }
 
 // TestPageSaysWhetherGapsCanBePublished has an output that publishes, and one that cannot.

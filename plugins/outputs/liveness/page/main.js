@@ -21,6 +21,8 @@ function show() {
   byId('verdict').className = `verdict ${verdict.look}`;
   setText(byId('headline'), verdict.headline);
   setText(byId('problem'), verdict.text);
+  const reported = model.reported();
+  setText(byId('age'), reported ? `last report ${duration(model.now(at) - reported)} ago` : '');
   document.title = `${verdict.headline} – Liveness`;
   showCounts(at);
   showGaps(at);
@@ -66,7 +68,7 @@ function showGaps(at) {
   byId('gaps').replaceChildren(...model.gaps.map((gap) => {
     const known = gap.known && !lost;
     const facts = [gap.severity, gap.gap_type, gap.niche, gap.unit, `for ${duration(gap.missing_seconds)}`,
-      known ? '' : 'was open at last, now not known',
+      known ? '' : 'open when it was last reported, not known now',
       gap.delivered ? `heard on the bus at ${clock(gap.delivered, now)}` : ''];
     const card = element('li', { class: known ? '' : 'not-known' },
       element('h3', {}, isolated(gap.name)), isolated(facts.filter(Boolean).join(' · ')),

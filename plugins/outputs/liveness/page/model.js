@@ -7,7 +7,7 @@ const silentServer = 5;
 export const states = {
   silent: { look: 'silent', place: 0 },
   flapping: { look: 'silent', place: 1 },
-  unseen: { look: 'late', place: 2 },
+  unseen: { look: 'late', place: 2, text: 'never seen' },
   unknown: { look: 'unknown', place: 3, text: 'not known' },
   late: { look: 'late', place: 4 },
   killed: { look: 'intended', place: 5 },
@@ -69,9 +69,14 @@ export class Model {
       return 'no data came from the server yet';
     }
     if (!this.connected) {
-      return 'the connection to the server is lost';
+      return 'the connection to the server is lost; does Telegraf run?';
     }
-    return at - this.received > 1000 * silentServer ? 'the server does not answer' : null;
+    return at - this.received > 1000 * silentServer ? 'the server does not answer; does Telegraf run?' : null;
+  }
+
+  // Reported returns when the last report of a component came, in seconds since the epoch; 0: none did.
+  reported() {
+    return Math.max(0, ...(this.summary?.buses ?? []).map((bus) => bus.reported));
   }
 
   // State returns the state of a component to show.
@@ -105,7 +110,7 @@ export class Model {
   #whole() {
     const { counts, known, problem } = this.summary;
     const bad = ['silent', 'flapping', 'unseen'].filter((s) => counts[s]);
-    const headline = bad.map((s) => `${counts[s]} ${s}`).join(', ');
+    const headline = bad.map((s) => `${counts[s]} ${textOf(s)}`).join(', ');
     if (!known) {
       return headline
         ? { look: 'silent', headline: `${headline}, others not known`, text: problem }

@@ -141,7 +141,7 @@ class Row {
     setText(this.bus.firstChild, severalBuses || component.watch ? busOf(component) : '');
     setText(this.niche.firstChild, component.niche ?? '');
     setText(this.seen, component.last_seen ? `${duration(now - component.last_seen)} ago` : 'never');
-    setText(this.silence, `${exact(component.silence_s)} / ${exact(component.threshold_s)}`);
+    setText(this.silence, `${state === 'unknown' ? '–' : exact(component.silence_s)} / ${exact(component.threshold_s)}`);
     setText(this.available, percent(component.availability));
     this.#draw(component);
     if (this.#details) {

@@ -1,5 +1,7 @@
 // Times and numbers for people.
 
+import { textOf } from './model.js';
+
 // duration returns a number of seconds such as "4 s", "12 min" or "3 h 5 min".
 export function duration(seconds) {
   if (seconds < 99.5) {
@@ -48,9 +50,9 @@ export function describe(event) {
     case 'gap_opened':
       return `gap opened: ${event.text || event.gap_type}`;
     case 'gap_closed':
-      return `gap closed: ${event.text || event.gap_type}`;
+      return `gap closed (${event.text || event.gap_type})`;
     case 'state':
-      return `${event.from} → ${event.to}`;
+      return `${textOf(event.from)} → ${textOf(event.to)}`;
     default:
       return event.text;
   }
