@@ -99,18 +99,19 @@ func (p *publisher) publish(ready []*delivery, now time.Time) error {
 
 // keepProbing sends a probe if one is due: often while gaps wait for other monitors, else to know that publishing works.
 func (p *publisher) keepProbing(waiting bool, now time.Time) error {
-	if waiting && !p.waiting { // what came back before that does not count
-		p.probed = now
+	if !waiting {
+		p.waitingSince = time.Time{}
+	} else if p.waitingSince.IsZero() { // what came back before that does not count
+		p.waitingSince = now
 		p.peers.returned.Skip(now)
 	}
-	p.waiting = waiting
-	interval := idleProbe
-	if waiting {
-		if interval = probeInterval; p.returned < p.probe {
-			interval = probeLost
-		}
+	interval := probeInterval
+	if p.returned < p.probe {
+		interval = probeLost
 	}
-	if !p.reachable || now.Sub(p.probed) < interval {
+	// What gaps wait for often takes less than an interval: then the other one is due for all that.
+	often := waiting && min(now.Sub(p.probed), now.Sub(p.waitingSince)) >= interval
+	if !p.reachable || !often && now.Sub(p.probed) < idleProbe {
 		return nil
 	}
 	return p.sendProbe(now)

@@ -71,9 +71,9 @@ type publisher struct {
 
 	reachable     bool      // an own probe would come back
 	listenedSince time.Time // when somebody began to listen to the signal; zero: nobody does
-	waiting       bool      // gaps do, for other monitors
+	waitingSince  time.Time // when gaps began to wait for other monitors; zero: none does
 	probe         uint64    // number of the last one
-	probed        time.Time // when it was sent, or gaps began to wait
+	probed        time.Time // when it was sent
 	returned      uint64    // number of the last that came back
 	returnedAt    time.Time // when it did
 

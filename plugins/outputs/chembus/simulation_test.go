@@ -409,6 +409,21 @@ func TestSlowBus(t *testing.T) {
 	require.NotEmpty(t, s.handled["z"])
 }
 
+// TestBusyMonitorsProveThatTheyPublish has three monitors find a failure every few seconds, most of which another one
+// publishes.
+func TestBusyMonitorsProveThatTheyPublish(t *testing.T) {
+	s := newSimulation(t, 1, 3)
+	for i := range 30 {
+		s.fails(fmt.Sprint("z", i), time.Duration(10+6*i)*time.Second)
+	}
+	for second := 1; second <= 200; second++ {
+		s.run(time.Duration(second) * time.Second)
+		for i, m := range s.monitors {
+			require.Less(t, s.now.Sub(m.publisher.returnedAt), bus.ReturnTimeout, "monitor %d after %d s", i, second)
+		}
+	}
+}
+
 // TestNothingIsSaidWithoutNeed counts the messages on the private topics.
 func TestNothingIsSaidWithoutNeed(t *testing.T) {
 	s := newSimulation(t, 1, 3)
