@@ -178,7 +178,7 @@ func TestProbeIsEvidenceOnAQuietBus(t *testing.T) {
 	require.Zero(t, fields["heartbeats"])
 	require.NotZero(t, fields["messages"])
 	require.Contains(t, fields, "probe_rtt_s")
-	require.Greater(t, len(acc.named("chembus_tick")), 2)
+	require.True(t, holds(func() bool { return len(acc.named("chembus_tick")) > 2 }), "the clock is written")
 	requireLines(t, c, []string{"Listening for", "can be heard"})
 }
 
