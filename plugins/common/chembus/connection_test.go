@@ -2,7 +2,9 @@ package chembus
 
 import (
 	"bytes"
+	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -66,6 +68,54 @@ func TestConnectionToAHostThatIsGone(t *testing.T) {
 	require.Eventually(t, becomes(t, c, false), patience+zmtpHeartbeatInterval+zmtpHeartbeatTimeout, poll)
 	way.Mend()
 	require.Eventually(t, becomes(t, c, true), patience, poll)
+}
+
+// A host that answers nothing, not even that nobody listens, is asked anew all the time: TCP alone asks at intervals that
+// double, so that a bus could be back for a minute before it is found.
+func TestHostThatAnswersNothingIsAskedAnew(t *testing.T) {
+	t.Parallel()
+	address := silentAddress(t)
+	newSubscriber(t, newContext(t), "tcp://"+address.String(), 1000, "S")
+	attempts := make(map[string]bool) // by port
+	require.Eventually(t, func() bool {
+		for _, port := range connecting(t, address) {
+			attempts[port] = true
+		}
+		return len(attempts) >= 3
+	}, patience, poll)
+}
+
+// silentAddress is one at which the operating system drops each attempt to connect: somebody listens, and takes nobody.
+func silentAddress(t *testing.T) *net.TCPAddr {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	require.NoError(t, syscall.Listen(fd, 0))
+	bound, err := syscall.Getsockname(fd)
+	require.NoError(t, err)
+	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: bound.(*syscall.SockaddrInet4).Port}
+	waiting, err := net.DialTCP("tcp4", nil, address) // there is room for one
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = waiting.Close() })
+	return address
+}
+
+// connecting returns the ports from which connections to an address are attempted at present.
+func connecting(t *testing.T, to *net.TCPAddr) (ports []string) {
+	t.Helper()
+	const synSent = "02"
+	table, err := os.ReadFile("/proc/net/tcp")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(table)) {
+		// Number, local and remote address, state.
+		fields := strings.Fields(line)
+		if len(fields) > 3 && fields[2] == fmt.Sprintf("0100007F:%04X", to.Port) && fields[3] == synSent {
+			ports = append(ports, fields[1])
+		}
+	}
+	return ports
 }
 
 // way is what lies between two hosts. While it is cut nothing gets through, and neither side gets an error.

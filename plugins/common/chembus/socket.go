@@ -37,6 +37,13 @@ const (
 	// closing the connection, for which TCP alone can take a quarter of an hour.
 	zmtpHeartbeatInterval = 5 * time.Second
 	zmtpHeartbeatTimeout  = 15 * time.Second
+
+	// A network that loses everything leaves TCP with intervals that double: after an outage of a minute it may ask for a
+	// connection a minute later. So each attempt is short.
+	connectTimeout = 2 * time.Second
+	// What the bus's host has not acknowledged for so long is given up, with the connection. Else a gap that a monitor has
+	// published into such a network could arrive minutes later. By then others have published it: they wait for 5 s.
+	unacknowledgedLimit = 3 * time.Second
 )
 
 // open opens a socket that is not connected yet.
@@ -51,6 +58,8 @@ func open(ctx *zmq.Context, kind zmq.Type, configure func(*zmq.Socket) error) (*
 		func() error { return socket.SetReconnectIvlMax(reconnectIntervalMax) },
 		func() error { return socket.SetHeartbeatIvl(zmtpHeartbeatInterval) },
 		func() error { return socket.SetHeartbeatTimeout(zmtpHeartbeatTimeout) },
+		func() error { return socket.SetConnectTimeout(connectTimeout) },
+		func() error { return socket.SetTcpMaxrt(unacknowledgedLimit) },
 		func() error { return configure(socket) },
 	} {
 		if err := set(); err != nil {
