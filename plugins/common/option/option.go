@@ -36,6 +36,11 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("option %q: %s; %s", e.Name, e.Problem, e.Allowed)
 }
 
+// OutOfRange is the error of a number that is not from least to most.
+func OutOfRange(name string, value, least, most int) *Error {
+	return &Error{Name: name, Problem: fmt.Sprintf("%d is out of range", value), Allowed: fmt.Sprintf("use %d to %d", least, most)}
+}
+
 // TooSmall is the error of a duration below the smallest that makes sense.
 func TooSmall(name string, value, smallest time.Duration) *Error {
 	return &Error{

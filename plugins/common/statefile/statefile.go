@@ -93,9 +93,17 @@ type File struct {
 	problem logging.Problem // it cannot be written
 }
 
-// OpenIn opens the state file of a plugin in its place (see Path), where it may have had a former name (empty: it had
-// none). It is nil if nothing is kept.
-func OpenIn(configured, name, former string, log telegraf.Logger) (*File, error) {
+// Load opens the state file of a plugin in its place (see Path), where it may have had a former name (empty: it had none),
+// and hands what it holds to use (see Restore). It is nil if nothing is kept.
+func Load[State any](configured, name, former string, log telegraf.Logger, use func(*State) error) (*File, error) {
+	file, err := openIn(configured, name, former, log)
+	if file != nil {
+		Restore(file, log, use)
+	}
+	return file, err
+}
+
+func openIn(configured, name, former string, log telegraf.Logger) (*File, error) {
 	path, ok := Path(configured, name, log)
 	if !ok {
 		return nil, nil
@@ -273,7 +281,10 @@ func (f *File) replace(content []byte) error {
 	return pending.CloseAtomicallyReplace()
 }
 
-// Close unlocks the file.
+// Close unlocks the file; nil: there is none.
 func (f *File) Close() {
+	if f == nil {
+		return
+	}
 	_ = f.lock.Unlock() // closing the descriptor unlocks in any case
 }

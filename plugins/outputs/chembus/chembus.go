@@ -105,9 +105,7 @@ func (c *ChemBus) Init() error {
 	case math.IsNaN(c.Intensity) || math.IsInf(c.Intensity, 0):
 		return &option.Error{Name: "intensity", Problem: "is no number that JSON can hold", Allowed: "use a finite number such as 1.0"}
 	case c.MaxPending < 1 || c.MaxPending > mostPending:
-		return &option.Error{
-			Name: "max_pending", Problem: fmt.Sprintf("%d is out of range", c.MaxPending), Allowed: fmt.Sprintf("use 1 to %d", mostPending),
-		}
+		return option.OutOfRange("max_pending", c.MaxPending, 1, mostPending)
 	case timeout < shortestConfirmTimeout:
 		return option.TooSmall("confirm_timeout", timeout, shortestConfirmTimeout)
 	case timeout > longestConfirmTimeout:
@@ -183,7 +181,7 @@ func (c *ChemBus) Close() error {
 func (c *ChemBus) pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.outbox.Pending()
+	return c.outbox.pending.Len()
 }
 
 func init() {

@@ -81,7 +81,7 @@ func TestWhatConsumersKnowIsNotPublishedAgain(t *testing.T) {
 			}
 			require.Zero(t, o.counts.Known)
 			o.Offer(test.offer)
-			require.Equal(t, test.known, o.Pending() == 0)
+			require.Equal(t, test.known, o.pending.Len() == 0)
 			require.Equal(t, test.known, o.counts.Known == 1)
 			o.Offer(test.offer)
 			require.Equal(t, test.known, o.counts.Known == 1, "counted once")
@@ -124,7 +124,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		require.Empty(t, send(o, 2, now))
 		ack(o, 1)
 		o.Offer(second)
-		require.Zero(t, o.Pending())
+		require.Zero(t, o.pending.Len())
 		require.EqualValues(t, 1, o.counts.Known)
 	})
 	t.Run("sent, and another", func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		o.Offer(silenceOf("3", "a", 111, 30))
 		require.Empty(t, send(o, 2, now))
 		ack(o, 1)
-		require.Zero(t, o.Pending())
+		require.Zero(t, o.pending.Len())
 	})
 	t.Run("sent, and over under the second", func(t *testing.T) {
 		o := newTestOutbox(t, 10)
@@ -154,7 +154,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		o.Lost()
 		o.Offer(over(second))
 		require.Empty(t, send(o, 2, now))
-		require.Zero(t, o.Pending())
+		require.Zero(t, o.pending.Len())
 	})
 	t.Run("sent, over, and open again", func(t *testing.T) {
 		o := newTestOutbox(t, 10)
@@ -183,7 +183,7 @@ func TestSecondIDOfOneSilence(t *testing.T) {
 		o.Lost()
 		require.Equal(t, []string{"1"}, ids(send(o, 2, now)))
 		ack(o, 2)
-		require.Zero(t, o.Pending())
+		require.Zero(t, o.pending.Len())
 	})
 }
 
@@ -192,20 +192,20 @@ func TestIncidentThatOutlastsTheSilence(t *testing.T) {
 	o := newTestOutbox(t, 10)
 	learn(o, silence{Component: "a", Incident: "theirs", Until: 130})
 	o.Offer(massOf("mass", 100, 30, 1, "a"))
-	require.Zero(t, o.Pending())
+	require.Zero(t, o.pending.Len())
 	o.Offer(massOf("mass", 100, 40, 2, "a", "b"))
-	require.Equal(t, 1, o.Pending(), "b is not known to be silent")
+	require.Equal(t, 1, o.pending.Len(), "b is not known to be silent")
 
 	o = newTestOutbox(t, 10)
 	flapping := ofKind("heartbeat_flapping", silenceOf("flapping", "a", 100, 30))
 	learn(o, silence{Component: "a", Incident: "theirs", Until: 130})
 	o.Offer(flapping)
 	o.Offer(flapping)
-	require.Zero(t, o.Pending())
+	require.Zero(t, o.pending.Len())
 	require.EqualValues(t, 1, o.counts.Known)
 	o.Offer(over(silenceOf("mine", "a", 90, 30)))
 	o.Offer(flapping)
-	require.Equal(t, 1, o.Pending(), "it goes on, and what covered it is over")
+	require.Equal(t, 1, o.pending.Len(), "it goes on, and what covered it is over")
 }
 
 // TestMemberOfAMassIncidentIsBack has one member come back and fall silent again, its clock set back, before the
@@ -216,9 +216,9 @@ func TestMemberOfAMassIncidentIsBack(t *testing.T) {
 	publishAll(o)
 	o.Offer(massOf("mass", 100, 40, 1, "b"))
 	o.Offer(silenceOf("again", "a", 50, 30))
-	require.Equal(t, 1, o.Pending())
+	require.Equal(t, 1, o.pending.Len())
 	o.Offer(silenceOf("x", "b", 90, 30))
-	require.Equal(t, 1, o.Pending(), "that one is known to be silent")
+	require.Equal(t, 1, o.pending.Len(), "that one is known to be silent")
 }
 
 // TestEndOfAMassIncident has its anchor be in another incident by then.
@@ -231,7 +231,7 @@ func TestEndOfAMassIncident(t *testing.T) {
 	publishAll(o)
 	o.Offer(over(massOf("mass", 100, 60, 0, "a")))
 	o.Offer(silenceOf("x", "a", 140, 30))
-	require.Zero(t, o.Pending(), "the newer one is still open")
+	require.Zero(t, o.pending.Len(), "the newer one is still open")
 }
 
 // TestNeverSeenAgain opens an incident twice whose id says nothing about when.
@@ -273,16 +273,16 @@ func TestLogOfAnotherMonitor(t *testing.T) {
 	o.Offer(silenceOf("4", "d", 90, 30))
 	learn(o, theirs...)
 	require.EqualValues(t, 2, o.counts.Known)
-	require.Equal(t, 2, o.Pending(), "it was back; and that one is not in the log")
+	require.Equal(t, 2, o.pending.Len(), "it was back; and that one is not in the log")
 	require.Len(t, publishAll(o), 2)
 
 	o = newTestOutbox(t, 10)
 	learn(o, theirs...)
 	o.Offer(silenceOf("mine", "a", 90, 30))
-	require.Zero(t, o.Pending())
+	require.Zero(t, o.pending.Len())
 	learn(o, silence{Component: "a", Incident: "older", Until: 100})
 	o.Offer(silenceOf("later", "a", 110, 30))
-	require.Zero(t, o.Pending(), "what is older tells nothing")
+	require.Zero(t, o.pending.Len(), "what is older tells nothing")
 }
 
 // TestClosedLevelIsRepeated has a component fail again while the processor still repeats that it was back.
@@ -296,7 +296,7 @@ func TestClosedLevelIsRepeated(t *testing.T) {
 	publishAll(o)
 	o.Offer(over(first))
 	o.Offer(silenceOf("x", "a", 130, 30))
-	require.Zero(t, o.Pending(), "it is known to be silent")
+	require.Zero(t, o.pending.Len(), "it is known to be silent")
 }
 
 // TestEndOfAFormerFailureComesLate has the end of a component's former failure come, three times, when other monitors have
@@ -328,7 +328,7 @@ func TestEndOfAFormerFailureComesLate(t *testing.T) {
 				o.Offer(over(test.end))
 			}
 			o.Offer(silenceOf("mine", "a", 150, 30))
-			require.Equal(t, test.known, o.Pending() == 0)
+			require.Equal(t, test.known, o.pending.Len() == 0)
 		})
 	}
 	o := newTestOutbox(t, 10)
@@ -351,7 +351,7 @@ func TestDeliveryLogIsBounded(t *testing.T) {
 	require.Equal(t, incidentsPerPending*maxPending, o.log.silences.Len())
 	require.Equal(t, incidentsPerPending*maxPending, o.log.incidents.Len())
 	o.Offer(silenceOf("2", "mine", 90, 30))
-	require.Zero(t, o.Pending())
+	require.Zero(t, o.pending.Len())
 	before := o.log.silences.Values()
 	learn(o,
 		silence{Incident: "x", Until: 1}, silence{Component: "x", Until: 1},
@@ -369,7 +369,7 @@ func TestDeliveryLogSurvivesARestart(t *testing.T) {
 	require.NoError(t, restarted.Restore(saved(t, o)))
 	restarted.Offer(silenceOf("x", "a", 90, 30))
 	restarted.Offer(silenceOf("x", "b", 90, 30))
-	require.Zero(t, restarted.Pending())
+	require.Zero(t, restarted.pending.Len())
 }
 
 // TestHeardGaps reads what is on the signal's topic, whoever has sent it.
@@ -440,7 +440,7 @@ func TestTwoProcessorsOfOneBus(t *testing.T) {
 					offer(test.central, i-late)
 				}
 				require.Equal(t, []string{"0", "1", "2"}, sent)
-				require.Zero(t, o.Pending())
+				require.Zero(t, o.pending.Len())
 			})
 		}
 	}

@@ -171,7 +171,7 @@ func TestSilencesOfAComponentThatFlaps(t *testing.T) {
 				publishAll(o)
 				o.Offer(g)
 			}
-			require.Equal(t, test.known, o.Pending() == 0)
+			require.Equal(t, test.known, o.pending.Len() == 0)
 
 			// A monitor that joins then, or is restarted, is told.
 			joins, restarted := newTestOutbox(t, 10), newTestOutbox(t, 10)
@@ -185,19 +185,19 @@ func TestSilencesOfAComponentThatFlaps(t *testing.T) {
 					other.Offer(g)
 				}
 			}
-			require.Equal(t, test.known, joins.Pending() == 0)
-			require.Equal(t, test.known, restarted.Pending() == 0)
+			require.Equal(t, test.known, joins.pending.Len() == 0)
+			require.Equal(t, test.known, restarted.pending.Len() == 0)
 		})
 	}
 	o := newTestOutbox(t, 10)
 	o.log.Add(told)
 	o.log.Retract("theirs")
 	o.Offer(at(1500, 30))
-	require.Equal(t, 1, o.Pending(), "nobody was told")
+	require.Equal(t, 1, o.pending.Len(), "nobody was told")
 	o = newTestOutbox(t, 10)
 	learn(o, silence{Component: "z", Incident: "theirs", Until: 9e9, FlapWindow: window})
 	o.Offer(at(1500, 30))
-	require.Equal(t, 1, o.Pending(), "that is in the future")
+	require.Equal(t, 1, o.pending.Len(), "that is in the future")
 }
 
 // TestFlappingOnABus has one of several outputs on a real bus tell that a component flaps.

@@ -37,8 +37,8 @@ type delivery struct {
 	attempts int
 	sent     time.Time // last
 	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent
-	deadline time.Time // for the ack
-	acked    time.Time // when the ack came; zero: not yet
+	deadline time.Time // for the ack, then for what may still show that it was lost
+	acked    bool
 }
 
 // counts are totals, kept across restarts where there is a state file.
@@ -72,7 +72,9 @@ func (o *outbox) Offer(g *gap) (dropped *gap) {
 	if !g.Open {
 		// Whatever else says that its component was silent before is over, too.
 		if o.log.Ended(g) && waits && (before.Incident == g.Incident || !g.precedes(before.LastSeen)) {
-			o.end(before)
+			if before.Open = false; before.probe == 0 { // what is on its way may still get its ack
+				o.expire(before)
+			}
 		}
 		return nil
 	}
@@ -97,26 +99,18 @@ func (o *outbox) Offer(g *gap) (dropped *gap) {
 	return dropped
 }
 
-// end takes that a delivery is over. What is on its way may still get its ack.
-func (o *outbox) end(d *delivery) {
-	if d.Open = false; d.probe == 0 {
-		o.expire(d)
-	}
-}
-
 // Due returns what is to be sent now: what has not been sent yet, or not with success. What is over and got no ack in
 // time is given up: it may have been heard, and the component is back.
 func (o *outbox) Due(now time.Time) (due []*delivery) {
 	for _, d := range o.pending.Values() {
 		switch {
-		case !d.acked.IsZero() && now.Before(d.acked.Add(ackGrace)):
-		case !d.acked.IsZero():
+		case d.probe != 0 && now.Before(d.deadline):
+		case d.acked:
 			o.log.Add(&d.gap)
 			o.log.Count(&d.gap)
 			o.remove(d)
 			o.counts.Acked++
 			o.investigations.Acked(&d.gap, now)
-		case d.probe != 0 && now.Before(d.deadline):
 		case !d.Open:
 			o.expire(d)
 		default:
@@ -142,8 +136,8 @@ func (o *outbox) Sent(d *delivery, probe uint64, now time.Time) {
 // Returned says that a probe came back: the bus has forwarded all that was sent before it.
 func (o *outbox) Returned(probe uint64, now time.Time) {
 	for _, d := range o.pending.Values() {
-		if d.probe != 0 && d.probe <= probe && d.acked.IsZero() {
-			d.acked = now
+		if d.probe != 0 && d.probe <= probe && !d.acked {
+			d.acked, d.deadline = true, now.Add(ackGrace)
 		}
 	}
 }
@@ -154,7 +148,7 @@ func (o *outbox) Lost() {
 		if d.probe == 0 {
 			continue
 		}
-		d.probe, d.acked = 0, time.Time{}
+		d.probe, d.acked = 0, false
 		o.log.Retract(d.Incident)
 		if !d.Open {
 			o.expire(d)
@@ -183,14 +177,9 @@ func (o *outbox) DropCovered() {
 	}
 }
 
-// Pending returns how many incidents wait to be sent, or for their acks.
-func (o *outbox) Pending() int {
-	return o.pending.Len()
-}
-
 // Totals returns the counters.
 func (o *outbox) Totals() totals {
-	return totals{counts: o.counts, investigationCounts: o.investigations.Counts(), Pending: o.Pending()}
+	return totals{counts: o.counts, investigationCounts: o.investigations.Counts(), Pending: o.pending.Len()}
 }
 
 func (o *outbox) covered(g *gap) {

@@ -70,9 +70,9 @@ func TestOutbox(t *testing.T) {
 			for _, g := range test.levels {
 				require.Nil(t, o.Offer(g))
 			}
-			require.Equal(t, len(test.want), o.Pending())
+			require.Equal(t, len(test.want), o.pending.Len())
 			require.Equal(t, test.want, publishAll(o))
-			require.Zero(t, o.Pending())
+			require.Zero(t, o.pending.Len())
 		})
 	}
 }
@@ -106,11 +106,11 @@ func TestOutboxTriesAgain(t *testing.T) {
 		at = at.Add(pause * time.Second)
 	}
 	require.Len(t, o.Due(at), 1)
-	require.Equal(t, 1, o.Pending())
+	require.Equal(t, 1, o.pending.Len())
 	ack(o, 3)
-	require.Equal(t, 1, o.Pending(), "that one was sent before the last attempt")
+	require.Equal(t, 1, o.pending.Len(), "that one was sent before the last attempt")
 	ack(o, 6)
-	require.Zero(t, o.Pending())
+	require.Zero(t, o.pending.Len())
 	require.Equal(t, counts{Published: 1, Acked: 1, Repeated: 5}, o.counts)
 }
 
@@ -122,7 +122,7 @@ func TestOutboxAfterALostConnection(t *testing.T) {
 	o.Lost()
 	require.Len(t, send(o, 2, now), 2, "both may be lost")
 	ack(o, 2)
-	require.Zero(t, o.Pending())
+	require.Zero(t, o.pending.Len())
 	o.Lost()
 	require.Empty(t, o.Due(now.Add(time.Hour)), "what was acked is not lost")
 }
@@ -132,14 +132,14 @@ func TestOutboxGivesUpWhatIsOver(t *testing.T) {
 	o.Offer(level("a", true, 31))
 	require.Len(t, send(o, 1, now), 1)
 	o.Offer(level("a", false, 41))
-	require.Equal(t, 1, o.Pending(), "the ack may still come")
+	require.Equal(t, 1, o.pending.Len(), "the ack may still come")
 	require.Empty(t, o.Due(now.Add(timeout)))
-	require.Zero(t, o.Pending())
+	require.Zero(t, o.pending.Len())
 	require.EqualValues(t, 1, o.counts.Expired)
 
 	o.Offer(level("b", true, 31))
 	o.Offer(level("b", false, 41))
-	require.Zero(t, o.Pending(), "nobody has heard of it")
+	require.Zero(t, o.pending.Len(), "nobody has heard of it")
 	require.EqualValues(t, 2, o.counts.Expired)
 }
 
@@ -151,7 +151,7 @@ func TestOutboxMakesRoom(t *testing.T) {
 	require.Nil(t, o.Offer(level("a", true, 2)), "it has its place already")
 	require.Equal(t, "a", o.Offer(level("d", true, 1)).Incident)
 	require.Equal(t, "b", o.Offer(level("e", true, 1)).Incident)
-	require.Equal(t, 3, o.Pending())
+	require.Equal(t, 3, o.pending.Len())
 
 	require.EqualValues(t, 2, o.counts.Dropped)
 	require.Equal(t, []gap{*level("c", true, 1), *level("d", true, 1), *level("e", true, 1)}, publishAll(o))
@@ -230,7 +230,7 @@ func TestStateOfVersion1(t *testing.T) {
 	require.NoError(t, o.Restore(&s))
 	o.Offer(level("a", true, 1))
 	o.Offer(silenceOf("x", "z", 120, 30))
-	require.Zero(t, o.Pending())
+	require.Zero(t, o.pending.Len())
 	require.Equal(t, counts{Published: 4, Acked: 3, Repeated: 2, Dropped: 1, Expired: 5, Known: 7}, o.counts)
 	content, err := json.Marshal(o.State())
 	require.NoError(t, err)
@@ -247,7 +247,7 @@ func TestListenerLeavesBeforeTheAck(t *testing.T) {
 	o.log.Add(level("a", true, 31)) // heard
 	o.Returned(1, now)
 	require.Empty(t, o.Due(now.Add(500*time.Millisecond-1)))
-	require.Equal(t, 1, o.Pending())
+	require.Equal(t, 1, o.pending.Len())
 	o.Lost()
 	require.Len(t, send(o, 2, now.Add(ackGrace)), 1)
 	ack(o, 2)
@@ -266,16 +266,16 @@ func TestLostGapIsSentAgainWhoeverHasHeardIt(t *testing.T) {
 		m.DropCovered()
 	}
 	hear("1", now.Add(40*time.Second-1))
-	require.Equal(t, 1, m.Pending())
+	require.Equal(t, 1, m.pending.Len())
 	require.Len(t, send(m.outbox, 2, now.Add(40*time.Second-1)), 1)
 	m.Lost()
 	hear("1", now.Add(80*time.Second))
-	require.Zero(t, m.Pending())
+	require.Zero(t, m.pending.Len())
 
 	m = newPeerMonitor(t, 1)
 	m.Offer(silenceOf("1", "a", 100, 30))
 	send(m.outbox, 1, now)
 	m.Lost()
 	hear("2", now)
-	require.Zero(t, m.Pending(), "consumers know it by that id")
+	require.Zero(t, m.pending.Len(), "consumers know it by that id")
 }

@@ -157,7 +157,7 @@ func (p *publisher) sendAndSave(now time.Time) (time.Duration, error) {
 		// Not a recorder of everything, which investigates nothing.
 		err = p.Investigate(p.out.Listeners.Covers(investigationTopic, ""), now)
 	}
-	pending, waiting := c.outbox.Pending(), len(c.outbox.investigations.waiting)
+	pending, waiting := c.outbox.pending.Len(), len(c.outbox.investigations.waiting)
 	c.mu.Unlock()
 	p.logState(pending, now)
 	c.saveIfDue(now)

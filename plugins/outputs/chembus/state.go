@@ -56,20 +56,15 @@ type totals struct {
 
 // openState finds, locks and loads the state file. Without one a restarted output would publish again
 // what is still open.
-func (c *ChemBus) openState() error {
-	file, err := statefile.OpenIn(c.StateFile, stateName, formerStateName, c.Log)
-	if file == nil {
-		return err
-	}
-	c.state = file
-	statefile.Restore(file, c.Log, func(s *savedState) error {
-		c.peers = s.Counts.Peers
-		return c.outbox.Restore(s)
-	})
+func (c *ChemBus) openState() (err error) {
 	// As no state ever is, so that it is saved at once: a Telegraf that makes a metric of the file reports it missing
 	// at every interval, and the first gap may be weeks away.
 	c.savedRevision = math.MaxUint64
-	return nil
+	c.state, err = statefile.Load(c.StateFile, stateName, formerStateName, c.Log, func(s *savedState) error {
+		c.peers = s.Counts.Peers
+		return c.outbox.Restore(s)
+	})
+	return err
 }
 
 // State returns what is to survive a restart.
@@ -133,9 +128,6 @@ func (c *ChemBus) saveIfDue(now time.Time) {
 
 // closeState saves the last state and unlocks the file; the publisher must have ended.
 func (c *ChemBus) closeState() {
-	if c.state == nil {
-		return
-	}
 	c.nextSave = time.Time{}
 	c.saveIfDue(time.Now())
 	c.state.Close()

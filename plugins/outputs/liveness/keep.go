@@ -23,26 +23,13 @@ func (l *Liveness) StatePlace() (path string, given bool) {
 }
 
 // openState finds, locks and loads the state file. Without one the history begins at the start.
-func (l *Liveness) openState() error {
-	file, err := statefile.OpenIn(l.StateFile, stateName, "", l.Log)
-	if file == nil {
-		return err
-	}
-	l.state = file
-	statefile.Restore(file, l.Log, func(s *status.Saved) error {
+func (l *Liveness) openState() (err error) {
+	l.state, err = statefile.Load(l.StateFile, stateName, "", l.Log, func(s *status.Saved) error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return l.status.Restore(s)
 	})
-	return nil
-}
-
-// closeState unlocks the state file.
-func (l *Liveness) closeState() {
-	if l.state != nil {
-		l.state.Close()
-		l.state = nil
-	}
+	return err
 }
 
 // keep saves the state until the plugin is closed, and then once more.

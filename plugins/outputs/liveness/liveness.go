@@ -126,15 +126,11 @@ func (l *Liveness) checkOptions() error {
 	case history > longestHistory:
 		return &option.Error{Name: "history", Problem: fmt.Sprintf("%q is too long", history), Allowed: fmt.Sprintf("use at most %q", longestHistory)}
 	case l.MaxComponents < 1 || l.MaxComponents > mostComponents:
-		return outOfRange("max_components", l.MaxComponents, mostComponents)
+		return option.OutOfRange("max_components", l.MaxComponents, 1, mostComponents)
 	case l.MaxEvents < 1 || l.MaxEvents > mostEvents:
-		return outOfRange("max_events", l.MaxEvents, mostEvents)
+		return option.OutOfRange("max_events", l.MaxEvents, 1, mostEvents)
 	}
 	return nil
-}
-
-func outOfRange(name string, value, most int) error {
-	return &option.Error{Name: name, Problem: fmt.Sprintf("%d is out of range", value), Allowed: fmt.Sprintf("use 1 to %d", most)}
 }
 
 // Connect loads what was known before, and starts the server.
@@ -143,7 +139,7 @@ func (l *Liveness) Connect() error {
 		return err
 	}
 	if err := l.serve(); err != nil {
-		l.closeState()
+		l.state.Close()
 		return err
 	}
 	if l.state != nil {
@@ -181,7 +177,7 @@ func (l *Liveness) Close() error {
 		_ = l.server.Close()
 	}
 	l.wg.Wait()
-	l.closeState()
+	l.state.Close()
 	return nil
 }
 
