@@ -260,9 +260,12 @@ func (c *Connection) PublishMessage(m Message) error {
 	return c.Publish(m.Signal, payload)
 }
 
-// Close closes the connection. ZeroMQ goes on for up to linger to send what it has accepted, and the context cannot
+// Close closes the connection; nil: there is none. ZeroMQ goes on for up to linger to send what it has accepted, and the context cannot
 // be closed before.
 func (c *Connection) Close(linger time.Duration) {
+	if c == nil {
+		return
+	}
 	_ = c.socket.Monitor("", 0) // before the socket is closed; unregistering cannot fail on an open one
 	if c.events != nil {
 		_ = c.events.Close()

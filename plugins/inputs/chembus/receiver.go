@@ -111,10 +111,8 @@ func (r *receiver) Close() {
 			h.queue.Free()
 		}
 	}
-	if r.out != nil {
-		r.out.Close(0)
-		r.out = nil
-	}
+	r.out.Close(0)
+	r.out = nil
 	r.plugin.mu.Lock()
 	r.plugin.connected = false
 	r.plugin.collector.clock.Lose()

@@ -108,7 +108,7 @@ func (o *outbox) Due(now time.Time) (due []*delivery) {
 		case d.acked:
 			o.log.Add(&d.gap)
 			o.log.Count(&d.gap)
-			o.remove(d)
+			o.pending.Remove(d.subject())
 			o.counts.Acked++
 			o.investigations.Acked(&d.gap, now)
 		case !d.Open:
@@ -172,7 +172,7 @@ func (o *outbox) DropCovered() {
 	for _, d := range o.pending.Values() {
 		if d.probe == 0 && o.log.Covers(&d.gap) {
 			o.covered(&d.gap)
-			o.remove(d)
+			o.pending.Remove(d.subject())
 		}
 	}
 }
@@ -189,10 +189,6 @@ func (o *outbox) covered(g *gap) {
 }
 
 func (o *outbox) expire(d *delivery) {
-	o.remove(d)
-	o.counts.Expired++
-}
-
-func (o *outbox) remove(d *delivery) {
 	o.pending.Remove(d.subject())
+	o.counts.Expired++
 }

@@ -125,9 +125,7 @@ func (p *publisher) Close() {
 		linger = time.Until(p.plugin.deadline)
 	}
 	for _, connection := range []*bus.Connection{p.out, p.probes, p.hearing} {
-		if connection != nil {
-			connection.Close(linger)
-		}
+		connection.Close(linger)
 		linger = 0
 	}
 	p.out, p.probes, p.hearing = nil, nil, nil
