@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,11 @@ const (
 	fleetKillTime = 30 * time.Second
 	// fleetThreshold is the default.
 	fleetThreshold = 30 * time.Second
+	// fleetLost is the number of hosts that die with all that is on them, one each fleetLostEvery: fewer than an outage has.
+	fleetLost      = 6
+	fleetLostEvery = 6 * time.Second
+	// hostThreshold is that of the watch in fleet.md.
+	hostThreshold = time.Minute
 	// fleetGapTimeout is how long after the last deadline the bench waits for gaps.
 	fleetGapTimeout = 30 * time.Second
 
@@ -60,8 +66,8 @@ func (b *bench) fleet(ctx context.Context) (rows table, err error) {
 	many := hosts.add(0, b.fleetBuses, fleetBusSize)
 	one := hosts.add(1, 1, b.fleetBuses*fleetBusSize)
 	var centrals [2]central
-	for partition := range centrals {
-		if centrals[partition], err = b.startCentral(server, partition); err != nil {
+	for partition, gaps := range []io.Writer{hosts, io.Discard} {
+		if centrals[partition], err = b.startCentral(server, partition, gaps); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, stopped(centrals[partition].Telegraf)) }()
@@ -94,23 +100,18 @@ func (b *bench) fleet(ctx context.Context) (rows table, err error) {
 		}
 		costs[i].memory, costs[i].telegrafMemory = memories[0], memories[1]
 	}
-	falseGaps := hosts.gapsOpened()
 	b.logf("  %v with batches of %v: %d and %d beats, processor %s and %s, false gaps: %d", b.fleetTime, longBatch, sent[0].beats, sent[1].beats,
-		micros(costs[0].processor), micros(costs[1].processor), falseGaps)
+		micros(costs[0].processor), micros(costs[1].processor), hosts.opened())
 
 	hosts.end(one)
 	hosts.setBatch(shortBatch)
 	if err := sleep(ctx, longBatch); err != nil {
 		return nil, err
 	}
-	kills := min(fleetKills, b.fleetBuses)
-	many.kill(kills, fleetKillTime)
-	delays, err := b.fleetDelays(ctx, hosts, kills)
+	delays, err := b.fleetDelays(ctx, hosts, many)
 	if err != nil {
 		return nil, err
 	}
-	falseGaps += hosts.gapsOpened() - len(delays)
-	b.logf("  batches of %v, %d kills: %s", shortBatch, len(delays), distribution(delays))
 	lateness := hosts.lateness()
 	stop()
 	if err := wait(); err != nil {
@@ -128,14 +129,14 @@ func (b *bench) fleet(ctx context.Context) (rows table, err error) {
 		}
 	}
 
-	return b.fleetTable(costs, sent, spent[4]/float64(sent[0].beats+sent[1].beats), falseGaps, delays, lateness), nil
+	return b.fleetTable(costs, sent, spent[4]/float64(sent[0].beats+sent[1].beats), delays, lateness), nil
 }
 
 // fleetTable shows the figures of both central Telegrafs.
-func (b *bench) fleetTable(costs [2]centralCosts, sent [2]counts, nats float64, falseGaps int, delays []float64, lateness time.Duration) table {
+func (b *bench) fleetTable(costs [2]centralCosts, sent [2]counts, nats float64, delays fleetDelays, lateness time.Duration) table {
 	many, one := costs[0], costs[1]
 	ratio := many.processor / one.processor
-	p99 := quantile(delays, 0.99)
+	p99, slowest := quantile(delays.components, 0.99), slices.Max(delays.hosts)
 	rows := table{
 		{"processor, CPU per beat", micros(many.processor), micros(one.processor), times(ratio), "1.5×", within(ratio <= 1.5)},
 		{"Telegraf, CPU per beat", micros(many.telegraf), micros(one.telegraf), times(many.telegraf / one.telegraf), "", noBudget},
@@ -145,10 +146,12 @@ func (b *bench) fleetTable(costs [2]centralCosts, sent [2]counts, nats float64, 
 		{"memory (PSS) of the processor", megabytes(many.memory), megabytes(one.memory), times(many.memory / one.memory), "", noBudget},
 		{"memory (PSS) of Telegraf", megabytes(many.telegrafMemory), megabytes(one.telegrafMemory), "", "", noBudget},
 		{"state of the processor", megabytes(many.state), megabytes(one.state), times(many.state / one.state), "", noBudget},
-		{fmt.Sprintf("false gaps in %v with batches of %v, and then", b.fleetTime, longBatch), fmt.Sprint(falseGaps), "", "", "0", within(falseGaps == 0)},
-		{fmt.Sprintf("delay past the deadline with batches of %v, p99 of %d kills", shortBatch, len(delays)), seconds(p99), "", "", "3.00 s",
+		{fmt.Sprintf("false gaps in %v with batches of %v, and then", b.fleetTime, longBatch), fmt.Sprint(delays.others), "", "", "0",
+			within(delays.others == 0)},
+		{fmt.Sprintf("delay past the deadline with batches of %v, p99 of %d kills", shortBatch, len(delays.components)), seconds(p99), "", "", "3.00 s",
 			within(p99 <= 3)},
-		{"the same, mean", seconds(mean(delays)), "", "", "", noBudget},
+		{"the same, mean", seconds(mean(delays.components)), "", "", "", noBudget},
+		{fmt.Sprintf("delay past the deadline of hosts, longest of %d that died", len(delays.hosts)), seconds(slowest), "", "", "3.00 s", within(slowest <= 3)},
 		{"the latest that a simulated host was", seconds(lateness.Seconds()), "", "", "", noBudget},
 	}
 	for i := range rows {
@@ -185,19 +188,36 @@ func fleetCentral(partition int) string { return fmt.Sprintf("central-%d", parti
 const centralOptions = `
 [[processors.liveness]]
   adopt = true
+  [[processors.liveness.watch]]
+    name = "buses"
+    measurement = ["chembus_bus"]
+    identity = ["host"]
+    tick = ["probe_returned"]
+    blind_after = "30s"
+    threshold = "1m"
 `
 
-// startCentral starts the central Telegraf of a partition.
-func (b *bench) startCentral(server *nats.Server, partition int) (central, error) {
+// hostGapConfig has Telegraf print the gaps of hosts.
+const hostGapConfig = `
+[[outputs.file]]
+  files = ["stdout"]
+  namepass = ["liveness_gap"]
+  metricpass = "has(tags.watch)"
+  flush_interval = "200ms"
+  data_format = "influx"
+`
+
+// startCentral starts the central Telegraf of a partition. It prints the gaps of hosts.
+func (b *bench) startCentral(server *nats.Server, partition int, gaps io.Writer) (central, error) {
 	dir, err := os.MkdirTemp(b.dir, "central")
 	if err != nil {
 		return central{}, err
 	}
 	c := central{dir: dir}
 	if c.Telegraf, err = telegraf.Start(telegraf.Config{
-		Binary: b.telegraf, Plugins: b.plugins, DropIn: filepath.Join(b.fleetFolder(), "central.conf"), Agent: agentConfig, Dir: dir,
-		Options: centralOptions,
-		Env:     []string{"NATS_URL=" + server.URL(), "FLEET_CENTRAL=" + fleetCentral(partition), fmt.Sprintf("FLEET_PARTITION=%d", partition)},
+		Binary: b.telegraf, Plugins: b.plugins, DropIn: filepath.Join(b.fleetFolder(), "central.conf"), Agent: agentConfig + hostGapConfig, Dir: dir,
+		Options: centralOptions, Stdout: gaps,
+		Env: []string{"NATS_URL=" + server.URL(), "FLEET_CENTRAL=" + fleetCentral(partition), fmt.Sprintf("FLEET_PARTITION=%d", partition)},
 	}); err != nil {
 		return c, err
 	}
@@ -225,25 +245,36 @@ func stopped(t *telegraf.Telegraf) error {
 	return nil
 }
 
-// fleetDelays waits for the gaps of all that were killed, and returns how late they were, in seconds.
-func (b *bench) fleetDelays(ctx context.Context, hosts *hosts, kills int) ([]float64, error) {
+// fleetDelays are how late gaps were, in seconds.
+type fleetDelays struct {
+	components, hosts []float64
+	others            int // gaps that were false
+}
+
+// fleetDelays lets components and hosts of a group die, and waits for the gaps.
+func (b *bench) fleetDelays(ctx context.Context, hosts *hosts, g *group) (d fleetDelays, err error) {
+	kills := min(fleetKills, b.fleetBuses-fleetLost)
+	g.kill(kills, fleetKillTime)
+	g.leave(fleetLost, fleetLostEvery)
 	if err := sleep(ctx, fleetKillTime+fleetInterval+fleetThreshold); err != nil {
-		return nil, err
+		return d, err
 	}
 	deadline, cancel := context.WithTimeout(ctx, fleetGapTimeout)
 	defer cancel()
-	var delays []float64
-	err := await(deadline, "every kill is a gap", func() bool {
-		delays = hosts.delays()
-		return len(delays) == kills || hosts.failed() != nil
+	err = await(deadline, "every death is a gap", func() bool {
+		d.components, d.hosts = hosts.delays()
+		return len(d.components) == kills && len(d.hosts) == fleetLost || hosts.failed() != nil
 	})
 	if err == nil {
 		err = hosts.failed()
 	}
 	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("%w: %d of %d", err, len(delays), kills)
+		return d, fmt.Errorf("%w: %d of %d components, %d of %d hosts", err, len(d.components), kills, len(d.hosts), fleetLost)
 	}
-	return delays, err
+	d.others = hosts.opened() - len(d.components) - len(d.hosts)
+	b.logf("  batches of %v, %d components died: %s", shortBatch, len(d.components), distribution(d.components))
+	b.logf("  %d hosts died: %s", len(d.hosts), distribution(d.hosts))
+	return d, err
 }
 
 // memoryOf returns the proportional set size of each of some processes.

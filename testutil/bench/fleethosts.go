@@ -39,12 +39,12 @@ type hosts struct {
 	groups     []*group // under mu
 	started    time.Time
 
-	mu        sync.Mutex
-	batch     time.Duration        // flush_interval of the hosts
-	late      time.Duration        // the most that a slot was late
-	deadlines map[string]time.Time // of those that were killed
-	opened    map[string]time.Time // when the first message came that a gap has opened
-	failure   error
+	mu         sync.Mutex
+	batch      time.Duration // flush_interval of the hosts
+	late       time.Duration // the most that a slot was late
+	components deaths
+	hosts      deaths
+	failure    error
 }
 
 // awaitRead waits until central Telegrafs have read what was published.
@@ -96,13 +96,16 @@ type host struct {
 	offset     int                     // of its flushes, in slots
 	dead       int                     // the component that has died; -1: none
 	dies       time.Time               // the component that beats next is to die; zero: none; under hosts.mu
+	leaves     time.Time               // when it dies with all that is on it; zero: it stays; under hosts.mu
+	reports    bool                    // chembus_bus is in the batch
+	reported   time.Time               // when it was published last
 	batch      []byte
 	beats, all int // metrics in the batch
 }
 
 // newHosts connects to a NATS server, and listens to the gaps.
 func newHosts(url string, batch time.Duration) (*hosts, error) {
-	h := &hosts{batch: batch, deadlines: map[string]time.Time{}, opened: map[string]time.Time{}}
+	h := &hosts{batch: batch, components: newDeaths(), hosts: newDeaths()}
 	var err error
 	if h.connection, err = natsclient.Connect(url); err != nil {
 		return nil, err
@@ -134,18 +137,23 @@ func (h *hosts) fail(err error) {
 	}
 }
 
-// gap takes in a message on the way to a host.
+// gap takes a message on the way to a host.
 func (h *hosts) gap(m *natsclient.Msg) {
 	now := time.Now()
-	if !bytes.Contains(m.Data, []byte(`event="opened"`)) {
-		return
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := tag(m.Data, "host") + " " + tag(m.Data, "zooid")
-	if h.opened[key].IsZero() {
-		h.opened[key] = now
+	h.components.take(tag(m.Data, "host")+" "+tag(m.Data, "zooid"), m.Data, now)
+}
+
+// Write takes gaps of hosts.
+func (h *hosts) Write(lines []byte) (int, error) {
+	now := time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for line := range bytes.Lines(lines) {
+		h.hosts.take(tag(line, "host"), line, now)
 	}
+	return len(lines), nil
 }
 
 // add adds a group of hosts, before the start.
@@ -205,11 +213,15 @@ func (h *hosts) failed() error {
 // publish does the work of all hosts of a group in a slot.
 func (g *group) publish(n int, at time.Time, flush int) error {
 	for _, host := range g.hosts {
+		if g.left(host, at) {
+			continue
+		}
+		started := g.of.started.Add(-time.Duration(host.offset) * slot) // not all hosts at the same time
 		for _, c := range host.bySlot[n%slotsPerInterval] {
 			if c == host.dead {
 				continue
 			}
-			host.beat(c, at, at.Sub(g.of.started), g.of.started)
+			host.beat(c, at, at.Sub(started), started)
 			if g.dies(host, c, at) {
 				host.dead = c
 			}
@@ -220,10 +232,10 @@ func (g *group) publish(n int, at time.Time, flush int) error {
 			}
 		}
 		if len(host.bySlot[n%slotsPerInterval]) > 0 || n%slotsPerSecond == 0 {
-			host.tick(at, at.Sub(g.of.started), g.of.started)
+			host.tick(at, at.Sub(started), started)
 		}
 		if (n+host.offset)%slotsPerInterval == 0 {
-			host.bus(at, at.Sub(g.of.started))
+			host.bus(at, at.Sub(started))
 		}
 		if (n+host.offset)%flush == 0 {
 			if err := g.send(host); err != nil {
@@ -241,8 +253,31 @@ func (g *group) dies(h *host, component int, at time.Time) bool {
 	if h.dead >= 0 || h.dies.IsZero() || at.Before(h.dies) {
 		return false
 	}
-	g.of.deadlines[h.name+" "+zooidName(component)] = at.Add(fleetThreshold)
+	g.of.components.deadlines[h.name+" "+zooidName(component)] = at.Add(fleetThreshold)
 	return true
+}
+
+// left decides whether a host has died. What it has not published is lost.
+func (g *group) left(h *host, at time.Time) bool {
+	g.of.mu.Lock()
+	defer g.of.mu.Unlock()
+	if h.leaves.IsZero() || at.Before(h.leaves) {
+		return false
+	}
+	if g.of.hosts.deadlines[h.name].IsZero() {
+		g.of.hosts.deadlines[h.name] = h.reported.Add(hostThreshold)
+	}
+	return true
+}
+
+// leave lets the last hosts die, one after the other.
+func (g *group) leave(count int, every time.Duration) {
+	now := time.Now()
+	g.of.mu.Lock()
+	defer g.of.mu.Unlock()
+	for i, h := range g.hosts[len(g.hosts)-count:] {
+		h.leaves = now.Add(time.Duration(i) * every)
+	}
 }
 
 // kill lets as many components die, each on another host, at random times within d.
@@ -273,7 +308,10 @@ func (g *group) send(h *host) error {
 	g.of.mu.Lock()
 	g.sent = counts{g.sent.beats + h.beats, g.sent.metrics + h.all, g.sent.bytes + len(h.batch)}
 	g.of.mu.Unlock()
-	h.batch, h.beats, h.all = h.batch[:0], 0, 0
+	if h.reports {
+		h.reported = time.Now()
+	}
+	h.batch, h.beats, h.all, h.reports = h.batch[:0], 0, 0, false
 	return nil
 }
 
@@ -309,6 +347,7 @@ func (h *host) bus(at time.Time, observed time.Duration) {
 		"suspended=false,observed_s=%f,blind_s=0,holes=1i,messages=%di,heartbeats=%di,bytes=%di,zooids=%di,disconnects=0i,probe_rtt_s=0.0005 %d\n",
 		h.name, observed.Seconds(), int(observed.Seconds())*20, int(observed.Seconds())*10, int(observed.Seconds())*2000, len(h.heads), at.UnixNano())
 	h.all++
+	h.reports = true
 }
 
 // end ends the hosts of a group.
@@ -330,22 +369,16 @@ func (h *hosts) lateness() time.Duration {
 	return h.late
 }
 
-// gapsOpened returns how many components' gaps have opened.
-func (h *hosts) gapsOpened() int {
+// opened returns how many gaps of components and of hosts have opened.
+func (h *hosts) opened() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.opened)
+	return len(h.components.opened) + len(h.hosts.opened)
 }
 
-// delays returns by how many seconds the gaps came after the deadlines of those that were killed.
-func (h *hosts) delays() []float64 {
+// delays returns by how many seconds the gaps of components and of hosts came after the deadlines of those that have died.
+func (h *hosts) delays() (components, hosts []float64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var delays []float64
-	for key, deadline := range h.deadlines {
-		if at, ok := h.opened[key]; ok {
-			delays = append(delays, at.Sub(deadline).Seconds())
-		}
-	}
-	return delays
+	return h.components.delays(), h.hosts.delays()
 }
