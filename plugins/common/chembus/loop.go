@@ -2,7 +2,6 @@ package chembus
 
 import (
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -26,8 +25,7 @@ type Connections interface {
 type Loop struct {
 	Context *zmq.Context // made by Init unless it is set
 
-	waker   *Waker
-	poller  *zmq.Poller
+	poller  *poller
 	done    chan struct{} // closed by Stop
 	pending func() bool   // see Stop; to be read after done
 	wg      sync.WaitGroup
@@ -41,7 +39,7 @@ func (l *Loop) Init() (err error) {
 		}
 	}
 	l.done = make(chan struct{})
-	if l.waker, err = NewWaker(l.Context); err != nil {
+	if l.poller, err = newPoller(); err != nil {
 		return errors.Join(err, l.Context.Term()) // nothing is open in it
 	}
 	return nil
@@ -87,34 +85,26 @@ func (l *Loop) Stop(pending func() bool) error {
 	close(l.done)
 	l.Wake()
 	l.wg.Wait()
-	l.waker.Close()
-	err := l.Context.Term()
+	err := errors.Join(l.poller.Close(), l.Context.Term())
 	l.Context = nil
 	return err
 }
 
 // Wake ends the wait in Poll. It may be called from any goroutine, also after Stop.
 func (l *Loop) Wake() {
-	l.waker.Wake()
+	l.poller.Wake()
 }
 
 // Watch lets Poll wait for these connections, and for no others.
-func (l *Loop) Watch(connections ...*Connection) {
-	l.poller = zmq.NewPoller()
-	l.poller.Add(l.waker.Socket(), zmq.POLLIN)
+func (l *Loop) Watch(connections ...*Connection) error {
+	var sockets []*zmq.Socket
 	for _, c := range connections {
-		c.AddTo(l.poller)
+		sockets = append(sockets, c.socket, c.events)
 	}
+	return l.poller.Watch(sockets...)
 }
 
-// Poll waits until something happens to a connection, somebody calls Wake, or the time is over.
+// Poll waits until something may have happened to a connection, somebody calls Wake, or the time is over.
 func (l *Loop) Poll(timeout time.Duration) error {
-	ready, err := l.poller.Poll(timeout)
-	if err != nil && !Again(err) {
-		return err
-	}
-	if slices.ContainsFunc(ready, func(p zmq.Polled) bool { return p.Socket == l.waker.Socket() }) {
-		l.waker.Drain()
-	}
-	return nil
+	return l.poller.Wait(timeout)
 }

@@ -18,8 +18,7 @@ type testConnections struct {
 }
 
 func (c *testConnections) Open() error {
-	c.loop.Watch()
-	return <-c.opened
+	return errors.Join(c.loop.Watch(), <-c.opened)
 }
 
 func (c *testConnections) Step() error {
@@ -45,11 +44,11 @@ func TestLoopOpensAgain(t *testing.T) {
 	c, failed := startLoop(t)
 	cannot := errors.New("cannot")
 	c.opened <- cannot
-	require.Equal(t, cannot, <-failed)
+	require.ErrorIs(t, <-failed, cannot)
 	c.opened <- nil
 	c.loop.Wake()
 	c.step <- cannot
-	require.Equal(t, cannot, <-failed)
+	require.ErrorIs(t, <-failed, cannot)
 	require.EqualValues(t, 2, c.closed.Load(), "also what could not be opened")
 	require.NoError(t, c.loop.Stop(nil), "while it waits to try again")
 	require.EqualValues(t, 2, c.closed.Load())

@@ -90,8 +90,7 @@ func (r *receiver) Open() error {
 			return err
 		}
 	}
-	c.loop.Watch(r.connections()...)
-	return nil
+	return c.loop.Watch(r.connections()...)
 }
 
 // connections returns those that are open.
@@ -179,8 +178,7 @@ func (r *receiver) wait(now time.Time) time.Duration {
 			next = due
 		}
 	}
-	// Poll counts in whole milliseconds; rounding up keeps it from spinning through the last one.
-	return max(next.Sub(now)+time.Millisecond-1, 0)
+	return next.Sub(now)
 }
 
 // everyInterval does what is done once in each tick interval.

@@ -114,8 +114,7 @@ func (p *publisher) Open() error {
 	}
 	p.hearing.OnLoss = p.peers.Missed
 	p.topics, p.send = t, p.out.PublishMessage
-	c.loop.Watch(p.out, p.probes, p.hearing)
-	return nil
+	return c.loop.Watch(p.out, p.probes, p.hearing)
 }
 
 // Close closes the connections; the publishing one goes on for a while to send what it had accepted.
