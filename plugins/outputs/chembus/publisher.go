@@ -30,7 +30,8 @@ const (
 	hearSize  = 1 << 20
 	// burst bounds how many messages are taken before something else gets its turn.
 	burst = 100
-	// tick is how long the publisher waits for something to happen while gaps or investigations wait, and idleTick else.
+	// tick is how long the publisher waits for something to happen while gaps wait that somebody listens to, or
+	// investigations, and idleTick else.
 	tick     = 100 * time.Millisecond
 	idleTick = time.Second
 
@@ -161,7 +162,7 @@ func (p *publisher) sendAndSave(now time.Time) (time.Duration, error) {
 	if bus.Again(err) {
 		err = nil // it is sent later
 	}
-	if pending+waiting > 0 {
+	if pending > 0 && !p.listenedSince.IsZero() || waiting > 0 {
 		return tick, err
 	}
 	return idleTick, err

@@ -140,6 +140,15 @@ func fullPipe(t *testing.T) (*colony.Bus, *stepper) {
 	return b, s
 }
 
+// Gaps that nobody listens to would keep the publisher awake for as long.
+func TestGapsWithoutAConsumerDoNotKeepAwake(t *testing.T) {
+	s := newStepper(t, startBus(t).XSub())
+	require.NoError(t, s.Write(flood()))
+	wait, err := s.publisher.sendAndSave(time.Now())
+	require.NoError(t, err)
+	require.Equal(t, idleTick, wait)
+}
+
 func TestFullPipe(t *testing.T) {
 	b, s := fullPipe(t)
 	require.NoError(t, b.Resume())
