@@ -30,7 +30,7 @@ func TestCurves(t *testing.T) {
 	if os.Getenv("CURVES") == "" {
 		t.Skip("takes long and writes a file: set CURVES=1")
 	}
-	subjects := append([]subject{adaptive(10, 30, 100, 300, 600, 1000, 2000, 10_000)}, peers...)
+	subjects := append([]subject{adaptive(10, 30, 100, 300, 600, 1000, 2000, 10_000, 20_000, 25_000)}, peers...)
 	results := make([][][]quality, len(traces)) // of each trace, subject and setting
 	for i := range traces {
 		results[i] = simulate(&traces[i], curvesColonies, subjects...)

@@ -24,7 +24,8 @@ const (
 
 	// widestOnRhythm is the spread, in intervals, up to which beats are due at multiples of the interval.
 	widestOnRhythm = 0.2
-	// A threshold lies at least and at most so far, in intervals, behind the beat that is the last to be awaited.
+	// A threshold lies at least so far, in intervals, behind the last beat that is forgiven, or awaited on a rhythm, and at
+	// most so far behind the last that is awaited.
 	leastWait, mostWait = 0.03, 0.5
 
 	// untilLearnt is how many intervals it takes to know a rhythm.
@@ -60,11 +61,11 @@ func (r *rhythm) patience(q float64, forgive int) float64 {
 	switch spread := r.spread(); {
 	case before <= q || 6*spread <= leastWait: // six deviations are more than any q asks for
 	case spread <= widestOnRhythm:
-		wait = spread * quantile((q-at)/(before-at))
-	default: // between the beats the probability falls by the same factor in the same time
+		wait = max(spread*quantile((q-at)/(before-at)), leastWait)
+	default: // from half an interval before a beat to half after it the probability falls by the same factor in the same time
 		wait = math.Log(before/q)/math.Log(before/at) - 0.5
 	}
-	return float64(k) + min(max(wait, leastWait), mostWait)
+	return max(float64(k)+min(wait, mostWait), float64(forgive)+1+leastWait)
 }
 
 // spread returns the standard deviation, in intervals, of the moment of the next beat, or of one after missed ones.

@@ -47,6 +47,20 @@ func TestPatienceGrowsWithTheLossAndThePromise(t *testing.T) {
 	}
 }
 
+// TestPatienceWithoutRhythm has spacings that are each interval longer with the same probability, and keep no rhythm: the
+// threshold may lie anywhere between two beats.
+func TestPatienceWithoutRhythm(t *testing.T) {
+	for _, longer := range []float64{0.1, 0.2, 0.4} {
+		r := losing(longer)
+		r.Near = 0.1
+		for q := 0.01; q > 1e-5; q *= 0.8 {
+			want := math.Log(q)/math.Log(longer) + 0.5
+			require.InEpsilon(t, want, r.patience(q, 0), 0.1, "longer than an interval with %g, exceeded with %g", longer, q)
+		}
+		require.InDelta(t, 4+leastWait, r.patience(0.4, 3), 1e-9, "what is forgiven is forgiven")
+	}
+}
+
 func TestForgive(t *testing.T) {
 	regular := losing(0)
 	for forgive := range 12 {

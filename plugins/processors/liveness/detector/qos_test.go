@@ -193,7 +193,7 @@ func atRate(settings []quality, perYear float64) float64 {
 }
 
 // TestPromise checks that no trace has more mistakes than were asked for, how soon crashes are detected, and that the
-// poller is slower.
+// poller is slower, also on Pareto, for which there is no promise.
 func TestPromise(t *testing.T) {
 	colonies, settings := 2, []float64{30, 100, 300, 600, 1000, 2000, 10_000}
 	brief := testing.Short() || underRace
@@ -223,5 +223,12 @@ func TestPromise(t *testing.T) {
 			require.Less(t, atRate(ours, theirs.perYear()), theirMean.Seconds(), "%s: with as many mistakes as the poller", trace.name)
 		}
 	}
-	require.LessOrEqual(t, mean, 26.5, "seconds to detect a crash")
+	require.LessOrEqual(t, mean, 26.0, "seconds to detect a crash")
+	if !brief {
+		// Of the other traces the poller is nearest on this one: a few spacings are very long.
+		pareto := slices.IndexFunc(traces, func(t trace) bool { return t.name == "Pareto" })
+		q := simulate(&traces[pareto], 4, adaptive(20_000, 25_000), poller(30))
+		theirs, _ := q[1][0].detection()
+		require.Less(t, atRate(q[0], q[1][0].perYear()), theirs.Seconds(), "Pareto: with as many mistakes as the poller")
+	}
 }

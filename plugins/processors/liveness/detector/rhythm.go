@@ -103,13 +103,10 @@ func (r *rhythm) count(periods, ratio, share float64, k int) {
 	}
 }
 
-// Restart takes that the component was down: it may come back with another interval. How beats are lost on the way
-// is no different, but counts for less.
+// Restart takes that the component was down: it may come back with another interval. How beats are lost on the way is
+// no different.
 func (r *rhythm) Restart() {
-	*r = rhythm{Periods: r.Periods / 2, Missed: r.Missed, Near: r.Near, Far: r.Far, Fars: r.Fars}
-	for j := range r.Missed {
-		r.Missed[j] /= 2
-	}
+	*r = rhythm{Periods: r.Periods, Missed: r.Missed, Near: r.Near, Far: r.Far, Fars: r.Fars}
 }
 
 // Loss is the share of beats that are missed, 0..1; of a run of more than longestRun no more than these.
