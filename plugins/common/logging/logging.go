@@ -2,7 +2,11 @@
 // a problem that lasts is reported when it begins and when it ends. Nobody who logs waits for whoever reads the log.
 package logging
 
-import "time"
+import (
+	"time"
+
+	"github.com/influxdata/telegraf"
+)
 
 // Interval is the shortest time between two lines that a RateLimit lets pass.
 const Interval = time.Minute
@@ -73,4 +77,16 @@ func (p *Problem) Update(exists bool, now time.Time) (change Change, next time.T
 	}
 	p.reported = true
 	return Began, time.Time{}
+}
+
+// Warnf takes whether the problem exists now, as Update does, and logs a warning when it has begun and a text when it has
+// ended.
+func (p *Problem) Warnf(log telegraf.Logger, exists bool, now time.Time, ended, format string, args ...any) {
+	switch change, _ := p.Update(exists, now); change {
+	case Began:
+		log.Warnf(format, args...)
+	case Ended:
+		log.Info(ended)
+	case None:
+	}
 }

@@ -50,7 +50,7 @@ func (p *publisher) Hear(topic string, payload []byte, now time.Time) {
 		if m, ok := bus.ParseMessage(string(payload)); !ok || m.DecodeFacts(&facts) != nil || facts.Number > p.probe {
 			return
 		}
-		p.returned, p.returnedAt = max(p.returned, facts.Number), now
+		p.returned = now
 		p.peers.returned.Step(now)
 		o.Returned(facts.Number, now)
 	}
@@ -106,7 +106,7 @@ func (p *publisher) keepProbing(waiting bool, now time.Time) error {
 		p.peers.returned.Skip(now)
 	}
 	interval := probeInterval
-	if p.returned < p.probe {
+	if p.returned.Before(p.probed) {
 		interval = probeLost
 	}
 	// What gaps wait for often takes less than an interval: then the other one is due for all that.

@@ -176,15 +176,9 @@ func (i *investigations) Interrupt() {
 // says that the bus takes no more at present.
 func (p *publisher) Investigate(listened bool, now time.Time) error {
 	i, log := &p.plugin.outbox.investigations, p.plugin.Log
-	change, _ := i.unheard.Update(len(i.waiting) > 0 && !listened, now)
-	switch change {
-	case logging.Began:
-		log.Warnf("%d investigations wait: nobody on the bus at %q subscribes to %q. Start its consumer, or set investigate = false",
-			len(i.waiting), p.plugin.endpoint, investigationTopic)
-	case logging.Ended:
-		log.Info("No investigation waits any more")
-	case logging.None:
-	}
+	i.unheard.Warnf(log, len(i.waiting) > 0 && !listened, now, "No investigation waits any more",
+		"%d investigations wait: nobody on the bus at %q subscribes to %q. Start its consumer, or set investigate = false",
+		len(i.waiting), p.plugin.endpoint, investigationTopic)
 	if !listened {
 		return nil
 	}

@@ -75,8 +75,7 @@ type publisher struct {
 	waitingSince  time.Time // when gaps began to wait for other monitors; zero: none does
 	probe         uint64    // number of the last one
 	probed        time.Time // when it was sent
-	returned      uint64    // number of the last that came back
-	returnedAt    time.Time // when it did
+	returned      time.Time // when one came back last
 
 	log   bus.PublishLog
 	waits logging.Problem // gaps do, for a consumer
@@ -174,16 +173,11 @@ func (p *publisher) logState(pending int, now time.Time) {
 	c := p.plugin
 	c.peers = p.peers.before
 	c.publishing = p.log.Update(bus.PublishView{
-		Effect: fmt.Sprintf("Gaps cannot be published, %d wait", pending), Returned: p.returnedAt,
+		Effect: fmt.Sprintf("Gaps cannot be published, %d wait", pending), Returned: p.returned,
 		Up: p.out.Up(), Refusals: p.out.Refusals(), Hears: p.probes.Up(),
 	}, now)
-	switch change, _ := p.waits.Update(pending > 0 && p.listenedSince.IsZero() && c.publishing, now); change {
-	case logging.Began:
-		c.Log.Warnf("%d gaps wait: nobody on the bus at %q subscribes to %q. Start a consumer", pending, c.endpoint, c.Signal)
-	case logging.Ended:
-		c.Log.Infof("No gap waits for a consumer any more")
-	case logging.None:
-	}
+	p.waits.Warnf(c.Log, pending > 0 && p.listenedSince.IsZero() && c.publishing, now, "No gap waits for a consumer any more",
+		"%d gaps wait: nobody on the bus at %q subscribes to %q. Start a consumer", pending, c.endpoint, c.Signal)
 }
 
 // receive takes in what came. The order matters: messages first, and then what happened to the connections on which they

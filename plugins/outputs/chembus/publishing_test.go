@@ -15,7 +15,7 @@ import (
 func newLogStepper(t *testing.T, endpoint string) (*stepper, *testutil.CaptureLogger) {
 	t.Helper()
 	s := newStepper(t, endpoint)
-	s.until(t, "a probe has come back", func() bool { return s.publisher.returned > 0 })
+	s.until(t, "a probe has come back", func() bool { return !s.publisher.returned.IsZero() })
 	log := &testutil.CaptureLogger{}
 	s.Log, s.publisher.log.Log = log, log
 	return s, log
