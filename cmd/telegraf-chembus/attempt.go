@@ -77,16 +77,16 @@ func runUntilTold(r role, file string, lines *lineLog) error {
 	case "page":
 		consequence = "No status page is served"
 	}
-	stdin := os.Stdin
-	f, err := newFeed(stdin, forward, grace, log)
+	stdin, err := pollable(os.Stdin)
 	if err != nil {
 		return err
 	}
+	defer stdin.Close()
+	f := newFeed(stdin, forward, grace, log)
 	defer func() {
 		f.Close()
-		os.Stdin, os.Stdout = stdin, out
+		os.Stdout = out
 	}()
-	os.Stdin = f.pipe
 	if r.section != "outputs" {
 		os.Stdout = os.Stderr // other output must not mix with the metrics
 	}
@@ -133,7 +133,7 @@ func attempt(r role, file string, f *feed, started func(), out io.Writer, log te
 		log.Warn(p.Error())
 	}
 	log.Infof("Starting %s", versionLine())
-	err = run(plugin, f, started, out, log)
+	err = run(plugin, f.pipe, started, out, log)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.id(), err)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
+	"golang.org/x/sys/unix"
 )
 
 // stdinGrace is how long a processor or an output waits for the end of stdin after a signal. It is longer
@@ -27,10 +27,10 @@ const stdinGrace = 6 * time.Second
 // closed at the end of stdin, or the grace time after a signal.
 type feed struct {
 	stdin *os.File
-	pipe  *os.File      // where the plugin reads
-	into  *os.File      // the other end
-	pass  io.Writer     // of the lines that come while no plugin runs
-	grace time.Duration // 0: a signal ends stdin at once
+	pipe  *io.PipeReader // where the plugin reads
+	into  *io.PipeWriter // the other end
+	pass  io.Writer      // of the lines that come while no plugin runs
+	grace time.Duration  // 0: a signal ends stdin at once
 	log   telegraf.Logger
 
 	begin  sync.Once     // of reading stdin
@@ -45,11 +45,8 @@ type feed struct {
 }
 
 // newFeed makes a feed. It takes signals, and reads nothing before Drain or Run.
-func newFeed(stdin *os.File, pass io.Writer, grace time.Duration, log telegraf.Logger) (*feed, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("making a pipe: %w", err)
-	}
+func newFeed(stdin *os.File, pass io.Writer, grace time.Duration, log telegraf.Logger) *feed {
+	r, w := io.Pipe()
 	f := &feed{
 		stdin: stdin, pipe: r, into: w, pass: pass, grace: grace, log: log,
 		copied: make(chan error, 1), ended: make(chan struct{}),
@@ -57,7 +54,23 @@ func newFeed(stdin *os.File, pass io.Writer, grace time.Duration, log telegraf.L
 	}
 	signal.Notify(f.signals, syscall.SIGINT, syscall.SIGTERM)
 	go f.awaitEnd()
-	return f, nil
+	return f
+}
+
+// pollable returns a file of its own for stdin. Go's poller waits for it if it is a pipe: a call that waits would keep
+// everything else from running until Go's monitor thread finds it.
+func pollable(stdin *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(stdin.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	// Of anything else, such as a terminal, others would find it changed.
+	if info, err := stdin.Stat(); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+		if err := unix.SetNonblock(fd, true); err != nil {
+			return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fd))
+		}
+	}
+	return os.NewFile(uintptr(fd), stdin.Name()), nil
 }
 
 // Close leaves signals and stdin alone, but for a line that is being read.

@@ -19,8 +19,7 @@ func TestSignalBeforeThePluginRuns(t *testing.T) {
 	require.NoError(t, err)
 	defer stdin.Close()
 	var passed syncBuffer
-	f, err := newFeed(stdin, &passed, time.Minute, testutil.Logger{})
-	require.NoError(t, err)
+	f := newFeed(stdin, &passed, time.Minute, testutil.Logger{})
 	defer f.Close()
 
 	_, err = into.WriteString("after value=1i\n")

@@ -17,6 +17,8 @@ import (
 	parser "github.com/influxdata/telegraf/plugins/parsers/influx"
 	"github.com/influxdata/telegraf/testutil"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/cmd/telegraf-chembus/accumulator"
 )
 
 // written returns what a stream writes of metrics that add adds, and the errors that it logs.
@@ -25,7 +27,7 @@ func written(t *testing.T, add func(telegraf.Accumulator)) (text string, problem
 	var out bytes.Buffer
 	log := &testutil.CaptureLogger{}
 	s := newStream(&out, log)
-	add(s)
+	add(accumulator.Of(s))
 	s.Close()
 	require.NoError(t, <-s.written)
 	return out.String(), log.Errors()

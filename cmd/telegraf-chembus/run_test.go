@@ -302,15 +302,6 @@ func TestBinary(t *testing.T) {
 	}
 }
 
-func TestLineTooLong(t *testing.T) {
-	t.Parallel()
-	p := startFakes(t, "yes", "output")
-	// The process may exit before it has read the whole line.
-	_, _ = io.WriteString(p.stdin, "long value=\""+strings.Repeat("x", 64<<10)+"\"\n")
-	_, stderr := p.wait(1)
-	require.Equal(t, "E! outputs.chembus: reading metrics failed: a line is longer than 64 KiB\n", stderr)
-}
-
 // quietConfig configures all plugins for a bus that does not exist.
 func quietConfig(t *testing.T) string {
 	t.Helper()

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
+
+	"github.com/kloros/telegraf-chembus/cmd/telegraf-chembus/accumulator"
 )
 
-// This file replaces Telegraf's shim for inputs and processors. The shim writes each metric by itself, which at
-// thousands of metrics per second takes more CPU than all the rest. Otherwise it does what the shim does, in the
-// same order.
+// This file replaces Telegraf's shim, and does what that does in the same order. The shim writes each metric by itself,
+// which at thousands of metrics per second takes more CPU than all the rest, and brings Telegraf's agent along (see
+// accumulator).
 const (
 	// gather is how long metrics are collected before they are written together, if the last write was less than
 	// busyGap ago.
@@ -25,8 +27,8 @@ const (
 	maxWaiting = 256 << 10
 )
 
-// stream writes the metrics of a plugin to stdout, in line protocol. It is the accumulator of the plugin, and makes a
-// line of each metric at once: what is added can be used again.
+// stream writes the metrics of a plugin to stdout, in line protocol. It makes a line of each metric at once: what is
+// added can be used again.
 type stream struct {
 	log     telegraf.Logger
 	written chan error // receives the result of write
@@ -45,7 +47,7 @@ func newStream(out io.Writer, log telegraf.Logger) *stream {
 	return s
 }
 
-// AddFields adds a metric. With the methods down to WithTracking stream is a telegraf.Accumulator.
+// AddFields adds a metric.
 func (s *stream) AddFields(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
 	at := time.Now()
 	if len(t) > 0 {
@@ -56,26 +58,6 @@ func (s *stream) AddFields(measurement string, fields map[string]any, tags map[s
 	if s.awaitRoom() {
 		s.AddError(s.lines.Add(measurement, tags, fields, at))
 	}
-}
-
-// AddGauge adds a metric. Line protocol does not say of which type it is.
-func (s *stream) AddGauge(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
-	s.AddFields(measurement, fields, tags, t...)
-}
-
-// AddCounter adds a metric.
-func (s *stream) AddCounter(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
-	s.AddFields(measurement, fields, tags, t...)
-}
-
-// AddSummary adds a metric.
-func (s *stream) AddSummary(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
-	s.AddFields(measurement, fields, tags, t...)
-}
-
-// AddHistogram adds a metric.
-func (s *stream) AddHistogram(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
-	s.AddFields(measurement, fields, tags, t...)
 }
 
 // AddMetric adds a metric. One that was read and not changed is written as it came.
@@ -100,14 +82,6 @@ func (s *stream) AddError(err error) {
 	if err != nil {
 		s.log.Errorf("Error in plugin: %v", err)
 	}
-}
-
-// SetPrecision has no effect: times are written in full.
-func (*stream) SetPrecision(time.Duration) {}
-
-// WithTracking is for plugins that wait until a metric was delivered, which a process of its own cannot know.
-func (*stream) WithTracking(int) telegraf.TrackingAccumulator {
-	panic("an external plugin cannot track its metrics")
 }
 
 // awaitRoom waits until there is room for a metric, and announces it; false if the stream was closed.
@@ -181,9 +155,10 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started f
 	}()
 
 	s := newStream(stdout, log)
+	acc := accumulator.Of(s)
 	service, isService := input.(telegraf.ServiceInput)
 	if isService {
-		if err := service.Start(s); err != nil {
+		if err := service.Start(acc); err != nil {
 			return fmt.Errorf("starting the input: %w", err)
 		}
 	}
@@ -193,7 +168,7 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started f
 			select {
 			case <-ctx.Done():
 			case <-prompts:
-				s.AddError(input.Gather(s))
+				s.AddError(input.Gather(acc))
 			}
 		}
 		if isService {
@@ -207,26 +182,15 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started f
 // runProcessor starts a processor, calls started, and runs it on the metrics from stdin until stdin ends.
 func runProcessor(processor telegraf.StreamingProcessor, stdin io.Reader, stdout io.Writer, started func(), log telegraf.Logger) error {
 	s := newStream(stdout, log)
-	if err := processor.Start(s); err != nil {
+	acc := accumulator.Of(s)
+	if err := processor.Start(acc); err != nil {
 		return fmt.Errorf("starting the processor: %w", err)
 	}
 	started()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for metrics := newLineReader(stdin); ; {
-			m, err := metrics.Next()
-			if bad := (*lineError)(nil); err != nil && !errors.As(err, &bad) {
-				if !errors.Is(err, io.EOF) {
-					log.Errorf("Reading metrics failed: %v", err)
-				}
-				break
-			}
-			if err == nil {
-				err = processor.Add(m, s)
-			}
-			s.AddError(err)
-		}
+		readMetrics(stdin, func(m telegraf.Metric) error { return processor.Add(m, acc) }, log)
 		s.Close()
 		processor.Stop()
 	}()
@@ -235,4 +199,38 @@ func runProcessor(processor telegraf.StreamingProcessor, stdin io.Reader, stdout
 	}
 	<-stopped
 	return nil
+}
+
+// runOutput starts an output, calls started, and writes the metrics from stdin to it until stdin ends. It may not keep
+// them.
+func runOutput(output telegraf.Output, stdin io.Reader, started func(), log telegraf.Logger) error {
+	if err := output.Connect(); err != nil {
+		return fmt.Errorf("starting: %w", err)
+	}
+	started()
+	one := make([]telegraf.Metric, 1)
+	readMetrics(stdin, func(m telegraf.Metric) error {
+		one[0] = m
+		return output.Write(one)
+	}, log)
+	return output.Close()
+}
+
+// readMetrics hands the metrics from stdin to take until stdin ends. Each is valid until take returns.
+func readMetrics(stdin io.Reader, take func(telegraf.Metric) error, log telegraf.Logger) {
+	for metrics := newLineReader(stdin); ; {
+		m, err := metrics.Next()
+		if bad := (*lineError)(nil); err != nil && !errors.As(err, &bad) {
+			if !errors.Is(err, io.EOF) {
+				log.Errorf("Reading metrics failed: %v", err)
+			}
+			return
+		}
+		if err == nil {
+			err = take(m)
+		}
+		if err != nil {
+			log.Errorf("Error in plugin: %v", err)
+		}
+	}
 }

@@ -62,6 +62,55 @@ func TestProcessorSkipsInvalidLines(t *testing.T) {
 	require.Contains(t, log.Errors()[0], "no metric")
 }
 
+// keepingOutput keeps the values that are written to it.
+type keepingOutput struct {
+	fakePlugin
+	values []any
+	fails  bool
+	closed bool
+}
+
+func (o *keepingOutput) Connect() error {
+	if o.fails {
+		return errors.New("no bus")
+	}
+	return nil
+}
+
+func (o *keepingOutput) Write(metrics []telegraf.Metric) error {
+	for _, m := range metrics {
+		value, _ := m.GetField("value")
+		o.values = append(o.values, value)
+	}
+	if len(o.values) == 1 {
+		return errors.New("the first is refused")
+	}
+	return nil
+}
+
+func (o *keepingOutput) Close() error {
+	o.closed = true
+	return errors.New("not all was sent")
+}
+
+func TestOutputGetsAllMetricsInOrder(t *testing.T) {
+	log := &testutil.CaptureLogger{}
+	long := strings.Repeat("x", 100_000)
+	o := &keepingOutput{}
+	lines := "m value=1i 1\nno metric\nm value=\"" + long + "\" 2\nm value=3i 3\n"
+	require.EqualError(t, runOutput(o, strings.NewReader(lines), func() {}, log), "not all was sent")
+	require.Equal(t, []any{int64(1), long, int64(3)}, o.values)
+	require.True(t, o.closed)
+	require.Len(t, log.Errors(), 2)
+	require.Contains(t, log.Errors()[0], "the first is refused")
+	require.Contains(t, log.Errors()[1], "no metric")
+
+	o = &keepingOutput{fails: true}
+	require.EqualError(t, runOutput(o, strings.NewReader(lines), func() { require.Fail(t, "it has not started") }, log), "starting: no bus")
+	require.Empty(t, o.values)
+	require.False(t, o.closed)
+}
+
 // brokenPipe is a stdout without a reader.
 type brokenPipe struct{}
 

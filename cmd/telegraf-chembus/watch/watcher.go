@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
-	"github.com/influxdata/telegraf/agent"
 	"github.com/influxdata/telegraf/logger"
+	"github.com/influxdata/telegraf/metric"
 
+	"github.com/kloros/telegraf-chembus/cmd/telegraf-chembus/accumulator"
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 	"github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
@@ -62,8 +63,8 @@ func Start(input *chembus.ChemBus, processor *liveness.Liveness, output string) 
 	w.tags = busTags(w.state, endpoint, hostname)
 	w.bus = ownBus(processor.Bus, w.tags, endpoint)
 	w.view = newView(processor.Measurement, processor.Identity, processor.Bus, w.bus)
-	w.fromInput = agent.NewAccumulator(sink(w.process), nil)
-	w.found = agent.NewAccumulator(sink(w.view.Add), nil)
+	w.fromInput = accumulator.Of(sink(w.process))
+	w.found = accumulator.Of(sink(w.view.Add))
 	if err := input.Start(w.fromInput); err != nil {
 		return nil, err
 	}
@@ -198,17 +199,24 @@ func (w *Watcher) Stop() {
 	w.processor.Stop()
 }
 
-// sink is an agent.MetricMaker that takes the metrics of an accumulator, so that none reaches its channel.
+// sink is an accumulator.Taker that hands each metric on.
 type sink func(telegraf.Metric)
 
-// LogName returns the name in the log.
-func (sink) LogName() string { return "watch" }
+// AddFields takes a metric.
+func (s sink) AddFields(measurement string, fields map[string]any, tags map[string]string, t ...time.Time) {
+	at := time.Now()
+	if len(t) > 0 {
+		at = t[0]
+	}
+	s(metric.New(measurement, tags, fields, at))
+}
 
-// Log returns the logger for errors of the plugins.
-func (sink) Log() telegraf.Logger { return logger.New("", "watch", "") }
+// AddMetric takes a metric.
+func (s sink) AddMetric(m telegraf.Metric) { s(m) }
 
-// MakeMetric takes a metric and passes none on.
-func (s sink) MakeMetric(m telegraf.Metric) telegraf.Metric {
-	s(m)
-	return nil
+// AddError logs an error of a plugin.
+func (sink) AddError(err error) {
+	if err != nil {
+		logger.New("", "watch", "").Errorf("Error in plugin: %v", err)
+	}
 }
