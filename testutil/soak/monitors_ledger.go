@@ -19,9 +19,13 @@ import (
 //     forgotten that.
 //   - It is handled after its end if a monitor published it that had been handed the closed level before.
 //
-// Undecidable is only a failure that is doubled because a monitor stood still between its last read and its
-// send: it had its claim back, decided to publish, and was stopped at that moment, so that another one published
-// in its place. No protocol can prevent that. See stoodStill for what the ledger demands to believe it.
+// Undecidable is only a failure that is doubled in one of two ways, which no protocol can prevent:
+//
+//   - A monitor stood still between its last read and its send: it had its claim back, decided to publish, and was
+//     stopped at that moment, so that another one published in its place. See stoodStill for what the ledger demands to
+//     believe it.
+//   - The consumer left right after it had handled the gap, before a monitor could know that it had, and was told again
+//     when it came back, with an empty memory. See leftUnproved.
 const (
 	// publishLimit is how long it may take after the end of all faults until a gap is published: connections are
 	// made again, the others are asked for what they know, and another monitor that made a claim gets its time.
@@ -36,6 +40,9 @@ const (
 	sendDelay = 500 * time.Millisecond
 	// claimLife is how old a claim may be with which a monitor publishes.
 	claimLife = time.Second
+	// unproved is how long a gap may be handled before it counts as delivered: the ack comes, and the consumer listens
+	// for another half second.
+	unproved = 2 * time.Second
 )
 
 // doneFault is a fault with the times at which it really began and ended.
@@ -93,7 +100,7 @@ const (
 	gapDoubled                    // handled more than once
 	gapAfterEnd                   // handled once, published after its end
 	gapUnknown                    // handled, and no such failure
-	gapUndecidable                // doubled by a monitor that stood still
+	gapUndecidable                // doubled, and nobody could have known
 )
 
 // problem reports whether the outcome must not be.
@@ -154,11 +161,16 @@ func (l *monitorLedger) outcome(i int, handled []handledGap) gapFinding {
 		}
 		reason := fmt.Sprintf("handled %d times: %s", len(handled), strings.Join(times, ", "))
 		for _, again := range handled[1:] {
-			if !l.stoodStill(handled[0], again) {
+			switch {
+			case l.stoodStill(handled[0], again):
+				reason += "; the monitor stood still between its claim and its message"
+			case l.leftUnproved(handled[0], again):
+				reason += "; the consumer had left right after it had handled it"
+			default:
 				return gapFinding{outcome: gapDoubled, reason: reason}
 			}
 		}
-		return gapFinding{outcome: gapUndecidable, reason: reason + "; the last monitor stood still between its claim and its message"}
+		return gapFinding{outcome: gapUndecidable, reason: reason}
 	}
 	h := handled[0]
 	if sent, ended, after := l.afterEnd(i, h); after {
@@ -245,6 +257,14 @@ func (l *monitorLedger) stoodStill(first, again handledGap) bool {
 		}
 	}
 	return false
+}
+
+// leftUnproved reports whether a gap was handled again, under the same id, by a consumer that had left within unproved after
+// it had handled it first.
+func (l *monitorLedger) leftUnproved(first, again handledGap) bool {
+	return first.incident == again.incident && slices.ContainsFunc(l.faults, func(f doneFault) bool {
+		return f.kind == consumerLate && f.from >= first.at && f.from <= first.at+unproved && f.to <= again.at
+	})
 }
 
 // claimed reports whether a message between the monitors that names an incident was forwarded within a span.

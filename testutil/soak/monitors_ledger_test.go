@@ -135,6 +135,19 @@ func TestMonitorThatStandsStill(t *testing.T) {
 	require.Equal(t, []outcome{gapDoubled}, outcomes(bare), "there was no claim")
 }
 
+func TestConsumerThatLeavesRightAfterAGap(t *testing.T) {
+	left := func(from, to time.Duration) *monitorLedger {
+		return bookOf(foundByAll).publish(0, 102*second).publish(0, 112*second).with(consumerLate, 0, from, to)
+	}
+	require.Equal(t, []outcome{gapUndecidable}, outcomes(left(103*second, 110*second)), "delivered, and no monitor could know it")
+	require.Equal(t, []outcome{gapDoubled}, outcomes(left(105*second, 110*second)), "a monitor had time to know it")
+	require.Equal(t, []outcome{gapDoubled}, outcomes(left(101*second, 101500*time.Millisecond)), "it handled both in one life")
+	require.Equal(t, []outcome{gapDoubled}, outcomes(left(103*second, 113*second)), "it was away")
+	other := bookOf(foundByAll).publish(0, 102*second).publish(1, 112*second).with(consumerLate, 0, 103*second, 110*second)
+	require.Equal(t, []outcome{gapDoubled}, outcomes(other), "under another id")
+	require.Equal(t, []outcome{gapNotDue}, outcomes(bookOf(foundByAll).with(consumerLate, 0, 101*second, 125*second)), "it came back too late")
+}
+
 func TestExcerptTellsTheStory(t *testing.T) {
 	former := foundByAll
 	former.lastSeen = [monitorsOnBus]time.Duration{second, second, second}

@@ -63,7 +63,7 @@ var outcomeNames = map[outcome]string{
 	gapDoubled:     "DOUBLED",
 	gapAfterEnd:    "AFTER ITS END",
 	gapUnknown:     "UNKNOWN",
-	gapUndecidable: "undecidable, a monitor stood still",
+	gapUndecidable: "undecidable",
 }
 
 // print writes the report for a person: the problems with what is in the ledger of each, then the sums.
