@@ -161,6 +161,7 @@ soak: build telegraf $(NATS_SERVER) $(BIN)/nats ## Run all scenarios of testutil
 	$(SOAK) random -n $(N) -stages $(STAGES)
 	$(SOAK) random -n $(N) -stages $(STAGES) -adaptive
 	$(SOAK) monitors -n $$((2 * $(N)))
+	$(SOAK) network -n $$((($(N) + 1) / 2))
 	$(SOAK) killsignal -n $$((($(N) + 1) / 2))
 	$(SOAK) maintenance
 	$(SOAK) inphase

@@ -34,8 +34,8 @@ const attackOptions = `
   state_file = %q
 `
 
-func attackConfig(s *stage) string {
-	return fmt.Sprintf(attackOptions, largeTopic, s.processorState(), s.outputState())
+func attackConfig(h *host) string {
+	return fmt.Sprintf(attackOptions, largeTopic, h.processorState(), h.outputState())
 }
 
 // onAttackedStages says what each stage found. What is wrong is an error at the end.

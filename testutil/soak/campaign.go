@@ -30,6 +30,7 @@ const (
 type campaign struct {
 	*stage
 	out    io.Writer
+	kinds  []fault    // that are possible
 	random *rand.Rand // used by the main goroutine only
 	ending chan struct{}
 	faults sync.WaitGroup
@@ -48,9 +49,10 @@ func newCampaign(s *stage, o options) *campaign {
 	c := &campaign{
 		stage:  s,
 		out:    o.out,
+		kinds:  faults,
 		random: rand.New(rand.NewPCG(o.seed, uint64(s.number))),
 		ending: make(chan struct{}),
-		ledger: ledger{threshold: threshold, interval: beatInterval},
+		ledger: ledger{monitors: len(s.hosts), threshold: threshold, interval: beatInterval},
 		busy:   make(map[string]bool),
 		born:   make(map[string]time.Duration),
 		counts: make(map[string]int),
@@ -122,11 +124,11 @@ func (c *campaign) between(shortest, longest time.Duration) time.Duration {
 // choose returns a random fault by weight.
 func (c *campaign) choose() fault {
 	sum := 0
-	for _, f := range faults {
+	for _, f := range c.kinds {
 		sum += f.weight
 	}
 	at := c.random.IntN(sum)
-	for _, f := range faults {
+	for _, f := range c.kinds {
 		if at -= f.weight; at < 0 {
 			return f
 		}
@@ -153,10 +155,18 @@ func (c *campaign) reserve(f fault) (target string, ok bool) {
 	consumers := c.records()
 	names := c.colony.Names()
 	target = names[c.random.IntN(len(names))]
+	monitor := 0
+	if f.ofMonitor {
+		monitor = c.random.IntN(len(c.hosts))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	parts := f.parts
-	if f.ofZooid {
+	switch {
+	case f.ofMonitor:
+		target = c.hosts[monitor].link.name
+		parts = append([]string{target}, parts...)
+	case f.ofZooid:
 		born, alive := c.born[target]
 		if !alive || born > 0 && !c.ledger.certainlyHeard(born, c.now()) {
 			return "", false
@@ -165,7 +175,7 @@ func (c *campaign) reserve(f fault) (target string, ok bool) {
 		if c.busy[allZooids] {
 			return "", false
 		}
-	} else {
+	default:
 		target = ""
 	}
 	for _, part := range parts {
@@ -192,7 +202,7 @@ func (c *campaign) leavesVerdicts(f fault, consumers []record) bool {
 		_, lost := c.ledger.lossy().at(now)
 		return !lost
 	}
-	if len(f.parts) == 0 {
+	if len(f.parts) == 0 && !f.ofMonitor {
 		return true
 	}
 	var undecided []*death

@@ -44,18 +44,22 @@ func TestEachKindOfFault(t *testing.T) {
 
 // eachFault does each kind of fault on one of the stages.
 func eachFault(ctx context.Context, o options) (*report, error) {
-	return onRandomStages(ctx, o, func(ctx context.Context, i int, c *campaign) (ledger, error) {
+	return onRandomStages(ctx, o, quickSetting(zooidsOnBus, false), func(ctx context.Context, i int, c *campaign) (ledger, error) {
 		for k, f := range faults {
-			if k%o.stages != i || f.ofDisk && !c.disk.fillable() {
-				continue
+			if k%o.stages == i && (!f.ofDisk || c.disk.fillable()) {
+				c.doBesideDeath(ctx, f)
 			}
-			if !f.ofZooid {
-				c.doOnce(ctx, faults[0])
-			}
-			c.doOnce(ctx, f)
 		}
 		return c.finish(ctx)
 	})
+}
+
+// doBesideDeath does a fault while a zooid has just died.
+func (c *campaign) doBesideDeath(ctx context.Context, f fault) {
+	if !f.ofZooid {
+		c.doOnce(ctx, faults[0])
+	}
+	c.doOnce(ctx, f)
 }
 
 // doOnce does a fault as soon as it is possible. It waits for its end, unless a zooid is killed.

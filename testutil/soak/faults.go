@@ -29,12 +29,13 @@ const (
 	restartLimit = time.Minute
 )
 
-// fault is a kind of fault. It affects parts, or a random zooid.
+// fault is a kind of fault. It affects parts, or a random zooid, or a random monitor.
 type fault struct {
 	kind              string
 	weight            int // relative frequency
 	parts             []string
 	ofZooid, ofDisk   bool
+	ofMonitor         bool
 	loses             bool // messages
 	brief             bool // a death that is shorter than any threshold
 	forgets           bool // what was known
@@ -42,6 +43,7 @@ type fault struct {
 	do                func(c *campaign, target string, d time.Duration) error
 }
 
+// faults are those of random. The first two are the deaths.
 var faults = []fault{
 	// Silences near the threshold would be undecidable.
 	{kind: "zooid killed", weight: 8, ofZooid: true, shortest: 10 * time.Second, longest: 80 * time.Second, do: (*campaign).killZooid},
@@ -55,7 +57,7 @@ var faults = []fault{
 	{kind: "processor stopped", weight: 1, parts: []string{processor}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(processor)},
 	{kind: "output killed", weight: 1, parts: []string{output}, do: killPlugin(output)},
 	{kind: "output stopped", weight: 1, parts: []string{output}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(output)},
-	{kind: "telegraf killed", weight: 1, loses: true, parts: wholeAgent, shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).killAgent},
+	{kind: "telegraf killed", weight: 1, loses: true, parts: wholeAgent, shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).restartKilledAgent},
 	{kind: "telegraf terminated", weight: 1, loses: true, parts: wholeAgent,
 		shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).terminateAgent},
 	{kind: "telegraf stopped", weight: 1, parts: wholeAgent, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).stopAgent},
@@ -132,7 +134,7 @@ func killPlugin(role string) func(*campaign, string, time.Duration) error {
 		case input:
 			blindUntil = killed + restartDelay
 		case processor:
-			unsaved = c.unsaved(killed)
+			unsaved = c.unsaved(c.host, killed)
 		}
 		err = c.awaitPlugins(pid)
 		end(blindUntil, unsaved)
@@ -162,9 +164,9 @@ func stopPlugin(role string) func(*campaign, string, time.Duration) error {
 	}
 }
 
-// unsaved returns the time between the processor's last save and its death.
-func (c *campaign) unsaved(died time.Duration) time.Duration {
-	info, err := os.Stat(c.processorState())
+// unsaved returns the time between the last save of a host's processor and its death.
+func (c *campaign) unsaved(h *host, died time.Duration) time.Duration {
+	info, err := os.Stat(h.processorState())
 	if err != nil {
 		return saveInterval
 	}
@@ -173,15 +175,14 @@ func (c *campaign) unsaved(died time.Duration) time.Duration {
 	return min(max(died-saved, 0), saveInterval)
 }
 
-func (c *campaign) killAgent(_ string, d time.Duration) error {
+func (c *campaign) restartKilledAgent(_ string, d time.Duration) error {
 	end := c.disturb(disturbance{recovery: restarted, loses: true})
 	killed := c.now()
-	if err := c.agent().Signal(syscall.SIGKILL); err != nil {
+	if err := c.killAgent(); err != nil {
 		return err
 	}
-	<-c.agent().Done()
 	time.Sleep(d)
-	return c.restartAgent(func(started time.Duration) { end(started, c.unsaved(killed)) })
+	return c.restartAgent(func(started time.Duration) { end(started, c.unsaved(c.host, killed)) })
 }
 
 func (c *campaign) terminateAgent(_ string, d time.Duration) error {
@@ -196,10 +197,9 @@ func (c *campaign) terminateAgent(_ string, d time.Duration) error {
 // loseState kills Telegraf, and starts it again without the state of before.
 func (c *campaign) loseState(_ string, d time.Duration) error {
 	end := c.disturb(disturbance{recovery: restarted, loses: true})
-	if err := c.agent().Signal(syscall.SIGKILL); err != nil {
+	if err := c.killAgent(); err != nil {
 		return err
 	}
-	<-c.agent().Done()
 	time.Sleep(d)
 	if err := c.disk.clear(); err != nil {
 		return err

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The ledger records when each zooid has sent its last beat before a death and the first one after it, when each part of
 // the chain was disturbed, and when each consumer could receive. It cannot know how much of a silence was observed: that
@@ -22,6 +25,9 @@ import "time"
 //
 // With adaptive thresholds the one that counts is what the processor reported while the component was silent: the longest
 // for a gap that is expected, the shortest for one that is false. It is the same unless the processor was killed.
+//
+// Several monitors of a bus are disturbed each for itself, and who is not finds a death. So a gap is expected if it is by
+// what happened to one of them, and false only if it is by what happened to each.
 //
 // In these cases only, a gap is undecidable and may be handled once or not at all:
 //
@@ -60,6 +66,7 @@ type disturbance struct {
 	unsaved      time.Duration // time before it that the processor had not saved
 	blindUntil   time.Duration // from its start until then the bus was certainly not observed
 	deliveryOnly bool          // it does not affect the observation
+	monitor      int           // that it affects, from 1; 0: all
 }
 
 // death is one silence of a zooid.
@@ -95,6 +102,20 @@ type ledger struct {
 	disturbances []disturbance
 	deaths       []death // of each zooid in the order of time
 	consumers    []record
+	monitors     int
+}
+
+// views returns a ledger for each monitor, with what disturbed it.
+func (l *ledger) views() []*ledger {
+	all := make([]*ledger, l.monitors)
+	for i := range all {
+		own := *l
+		own.disturbances = slices.DeleteFunc(slices.Clone(l.disturbances), func(d disturbance) bool {
+			return d.monitor != 0 && d.monitor != i+1
+		})
+		all[i] = &own
+	}
+	return all
 }
 
 // during returns the union of a span of each disturbance.
@@ -146,18 +167,32 @@ type silence struct {
 	shortest, longest time.Duration // threshold that was in force
 	certain, possible time.Duration
 	earliest          time.Duration // when the possible silence reaches the shortest threshold, if it does
-	latest            time.Duration // when the certain silence exceeds the longest threshold by margin, if it does
 	expected          bool          // the certain silence exceeds the longest threshold by margin
 	back              time.Duration // when the zooid has certainly been received again
 }
 
-// silenceOf returns both measures of the silence of a death.
+// silenceOf returns both measures of the silence of a death, each of the monitor for which it is longest.
 func (l *ledger) silenceOf(d death) silence {
+	var all silence
+	for _, view := range l.views() {
+		s := view.silenceForOne(d)
+		if s.possible >= s.shortest && (all.possible < s.shortest || s.earliest < all.earliest) {
+			all.earliest = s.earliest
+		}
+		all.shortest, all.longest = s.shortest, s.longest
+		all.certain, all.possible = max(all.certain, s.certain), max(all.possible, s.possible)
+		all.expected = all.expected || s.expected
+		all.back = max(all.back, s.back)
+	}
+	return all
+}
+
+// silenceForOne is silenceOf in the view of one monitor.
+func (l *ledger) silenceForOne(d death) silence {
 	var s silence
 	s.shortest, s.longest = l.thresholdOf(d)
-	certain := l.uncertain().outside(span{d.lastBeat, d.revived})
-	s.certain = certain.total()
-	s.latest, s.expected = certain.when(s.longest + margin)
+	s.certain = l.uncertain().outside(span{d.lastBeat, d.revived}).total()
+	s.expected = s.certain >= s.longest+margin
 
 	lossy := l.lossy()
 	heard := d.lastBeat
@@ -174,6 +209,18 @@ func (l *ledger) silenceOf(d death) silence {
 	s.possible = possible.total()
 	s.earliest, _ = possible.when(s.shortest)
 	return s
+}
+
+// quietAfter returns for each monitor that certainly found a death until a time, if the threshold was at most so long, the
+// undisturbed times from then on.
+func (l *ledger) quietAfter(d death, longest, until time.Duration) []spans {
+	var all []spans
+	for _, view := range l.views() {
+		if latest, found := view.uncertain().outside(span{d.lastBeat, until}).when(longest + margin); found {
+			all = append(all, view.disturbed().outside(span{latest, until}))
+		}
+	}
+	return all
 }
 
 // certainlyHeard reports whether a beat of a zooid that is alive since then has certainly been received. Only such a zooid

@@ -13,6 +13,7 @@ const second = time.Second
 func newLedger(deaths ...death) *ledger {
 	always := spans{{0, time.Hour}}
 	return &ledger{
+		monitors:  1,
 		threshold: 4 * second,
 		interval:  second,
 		deaths:    deaths,
@@ -159,6 +160,27 @@ func TestConsumerRestarted(t *testing.T) {
 	require.Equal(t, []verdict{consumerRestarted, handled}, verdicts(l))
 	l.consumers[0].handled[1].at = 170 * second
 	require.Equal(t, []verdict{doubled, handled}, verdicts(l), "after the dedup window")
+}
+
+// TestSeveralMonitors has a bus with two monitors: what one of them could find is expected, and a gap is false only if
+// neither could.
+func TestSeveralMonitors(t *testing.T) {
+	cut := func(monitor int, from, to time.Duration) disturbance {
+		return disturbance{monitor: monitor, span: span{from * second, to * second}, recovery: resumed, loses: true, blindUntil: to * second}
+	}
+	with := func(cuts ...disturbance) *ledger {
+		l := newLedger(died(100*second, 120*second))
+		l.monitors, l.disturbances = 2, cuts
+		return l
+	}
+	require.Equal(t, []verdict{missed, missed}, verdicts(with(cut(1, 90, 130))), "the other one finds it")
+	require.Equal(t, []verdict{missed, missed}, verdicts(with(cut(1, 95, 102), cut(2, 101, 104))), "each has time enough")
+	require.Equal(t, []verdict{nearThreshold, nearThreshold}, verdicts(with(cut(1, 90, 130), cut(2, 102, 118))))
+	require.Equal(t, []verdict{noTimeToDeliver, noTimeToDeliver}, verdicts(with(cut(1, 90, 130), cut(2, 108, 117))), "found, and then cut off")
+	require.Equal(t, []verdict{handled, handled}, verdicts(with(cut(1, 90, 130)).handle("i", 104*second, 0, 1)))
+	require.Equal(t, []verdict{falseAlarm, falseAlarm}, verdicts(with(cut(0, 99, 119)).handle("i", 112*second, 0, 1)), "both were cut off")
+	early := with(cut(1, 101, 130), cut(2, 101, 111)).handle("i", 105*second, 0, 1)
+	require.Equal(t, []verdict{falseAlarm, falseAlarm}, verdicts(early), "before the deadline of both")
 }
 
 func TestCertainlyHeard(t *testing.T) {

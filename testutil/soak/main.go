@@ -35,13 +35,14 @@ var scenarios = map[string]scenario{
 	"inphase":     {0, soakInPhase},
 	"crashloop":   {0, soakCrashLoop},
 	"fleet":       {2, soakFleet},
+	"network":     {0, soakNetwork},
 }
 
 func main() {
 	o := options{out: os.Stdout}
 	names := strings.Join(slices.Sorted(maps.Keys(scenarios)), ", ")
 	name := flag.String("scenario", "random", "`name` of the scenario: "+names)
-	flag.IntVar(&o.n, "n", 300, "number of faults of random and monitors, of kills of each plugin of killsignal, of faults of each kind of fleet")
+	flag.IntVar(&o.n, "n", 300, "number of faults of random, monitors and network, of kills of each plugin of killsignal, of faults of each kind of fleet")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of what is random")
 	flag.IntVar(&o.stages, "stages", 0, "number of buses at the same time of random, monitors and killsignal, of fleets (0: a default of the scenario)")
 	flag.BoolVar(&o.adaptive, "adaptive", false, "with adaptive thresholds (random only)")
@@ -52,6 +53,12 @@ func main() {
 	flag.StringVar(&o.nats, "nats", "bin/nats-server", "`path` of nats-server, with the program nats beside it; for fleet")
 	flag.Parse()
 
+	if *name == "network" {
+		if err := enterOwnNetwork(); err != nil {
+			fmt.Println("soak: network is skipped, it needs root, ip and tc:", err)
+			return
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	s, ok := scenarios[*name]

@@ -30,15 +30,15 @@ const defaultTimes = `
   state_file = %q
 `
 
-// markerOf is the file that marks the maintenance of a stage.
-func markerOf(s *stage) string { return filepath.Join(s.dir, "maintenance_mode") }
+// marker is the file that marks a maintenance.
+func (h *host) marker() string { return filepath.Join(h.dir, "maintenance_mode") }
 
 // soakMaintenance does maintenances as the colony's script does them, with the default times: with both signs, and with
 // only one of them. One that starts all components again opens nothing. One that leaves out a component opens a gap, one
 // threshold after its end.
 func soakMaintenance(ctx context.Context, o options) error {
-	set := setting{members: colony.Field(11), config: func(s *stage) string {
-		return fmt.Sprintf(defaultTimes, markerOf(s), s.processorState(), s.outputState())
+	set := setting{members: colony.Field(11), config: func(h *host) string {
+		return fmt.Sprintf(defaultTimes, h.marker(), h.processorState(), h.outputState())
 	}}
 	signs := make(chan colony.Maintenance, 3)
 	signs <- colony.Maintenance{Marker: "used"}
@@ -51,7 +51,7 @@ func soakMaintenance(ctx context.Context, o options) error {
 		m := <-signs
 		what := fmt.Sprintf("marker: %v, signals: %v", m.Marker != "", !m.NoSignals)
 		if m.Marker != "" {
-			m.Marker = markerOf(r.stage)
+			m.Marker = r.marker()
 		}
 		result, problem, err := r.maintain(m)
 		mu.Lock()

@@ -47,6 +47,18 @@ func (r *report) good() bool {
 	return r.count(missed) == 0 && r.count(doubled) == 0 && r.count(falseAlarm) == 0
 }
 
+// judge prints the report of a campaign that ended without an error. It fails if the campaign did, or found something.
+func (r *report) judge(out io.Writer, err error) error {
+	if err != nil {
+		return err
+	}
+	r.print(out)
+	if !r.good() {
+		return errWrong
+	}
+	return nil
+}
+
 // delays returns the delays past the deadline in ascending order, of all handled gaps or of the undisturbed ones.
 func (r *report) delays(undisturbedOnly bool) []time.Duration {
 	var all []time.Duration

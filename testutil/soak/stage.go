@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/kloros/telegraf-chembus/testutil/colony"
@@ -67,8 +65,10 @@ const agentConfig = `
   data_format = "influx"
 `
 
-// stage is a bus (in this process), a colony, a Telegraf with the drop-in, and two consumers.
+// stage is a bus (in this process), a colony, a Telegraf with the drop-in, or several, and two consumers.
 type stage struct {
+	*host             // the first of hosts
+	hosts     []*host // each with a monitor
 	start     time.Time
 	number    int // among those of a scenario
 	dir       string
@@ -77,25 +77,24 @@ type stage struct {
 	colony    *colony.Colony
 	publisher *colony.Publisher // of pings, floods and garbage
 	listeners []*listener
-	config    telegraf.Config
-
-	mu     sync.Mutex
-	agents []*telegraf.Telegraf // the last one is running
 
 	stopPings func()
 }
 
 // setting is what is on a stage.
 type setting struct {
+	bus     colony.BusConfig
 	members []colony.Zooid
-	spread  time.Duration         // they are started one after another in this time
-	ahead   []time.Duration       // by which their clocks are ahead, by stage in turn
-	config  func(s *stage) string // options of telegraf-chembus
+	spread  time.Duration        // they are started one after another in this time
+	ahead   []time.Duration      // by which their clocks are ahead, by stage in turn
+	config  func(h *host) string // options of telegraf-chembus
+	links   []*link              // to the hosts, each with a monitor; nil: one beside the bus
 }
 
 // newStage starts a stage and waits until the processor has reported every zooid. Close it after use, also after an error.
 func newStage(ctx context.Context, o options, set setting, number int) (*stage, error) {
-	s := &stage{start: time.Now(), number: number, dir: o.dir, stopPings: func() {}}
+	h := &host{dir: o.dir, state: filepath.Join(o.dir, "state")}
+	s := &stage{host: h, hosts: []*host{h}, start: time.Now(), number: number, dir: o.dir, stopPings: func() {}}
 	return s, s.setUp(ctx, o, set)
 }
 
@@ -103,10 +102,10 @@ func (s *stage) setUp(ctx context.Context, o options, set setting) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	var err error
-	if s.disk, err = newStateDisk(filepath.Join(s.dir, "state")); err != nil {
+	if s.disk, err = newStateDisk(s.state); err != nil {
 		return err
 	}
-	if s.bus, err = colony.NewBus(colony.BusConfig{}); err != nil {
+	if s.bus, err = colony.NewBus(set.bus); err != nil {
 		return err
 	}
 	if s.publisher, err = colony.NewPublisher(s.bus.XSub()); err != nil {
@@ -123,18 +122,34 @@ func (s *stage) setUp(ctx context.Context, o options, set setting) error {
 	if err := s.addZooids(set); err != nil {
 		return err
 	}
-	metrics := s.metricsFile()
-	s.config = telegraf.Config{
-		Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
-		Agent:   fmt.Sprintf(agentConfig, metrics),
-		Options: set.config(s),
-		Dir:     s.dir,
-		Env:     []string{"KLR_CHEM_XSUB=" + s.bus.XSub(), "KLR_CHEM_XPUB=" + s.bus.XPub()},
-	}
-	if err := s.startAgent(); err != nil {
+	if err := s.addHosts(o, set); err != nil {
 		return err
 	}
-	return s.awaitAllUp(ctx, metrics)
+	return s.awaitAllUp(ctx)
+}
+
+// addHosts starts Telegraf, beside the bus or on a host behind each link.
+func (s *stage) addHosts(o options, set setting) error {
+	if set.links != nil {
+		s.hosts = nil
+		for _, l := range set.links {
+			s.hosts = append(s.hosts, &host{dir: filepath.Join(s.dir, l.name), state: filepath.Join(s.disk.dir, l.name), link: l})
+		}
+		s.host = s.hosts[0]
+	}
+	for _, h := range s.hosts {
+		h.config = telegraf.Config{
+			Binary: o.telegraf, Plugins: o.plugins, DropIn: o.dropIn,
+			Agent:   fmt.Sprintf(agentConfig, h.metricsFile()),
+			Options: set.config(h),
+			Dir:     h.dir,
+			Env:     []string{"KLR_CHEM_XSUB=" + h.link.endpoint(s.bus.XSub()), "KLR_CHEM_XPUB=" + h.link.endpoint(s.bus.XPub())},
+		}
+		if err := errors.Join(os.MkdirAll(h.state, 0o700), h.startAgent()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *stage) addZooids(set setting) error {
@@ -173,28 +188,30 @@ func quickSetting(zooids int, adaptive bool) setting {
 	return setting{
 		members: quickZooids(zooids),
 		ahead:   skews,
-		config:  func(s *stage) string { return quickConfig(s, adaptive) },
+		config:  func(h *host) string { return quickConfig(h, adaptive) },
 	}
 }
 
 // quickConfig is a configuration with short times.
-func quickConfig(s *stage, adaptive bool) string {
+func quickConfig(h *host, adaptive bool) string {
 	more := ""
 	if adaptive {
 		more = fmt.Sprintf(adaptiveOptions, minThreshold, maxThreshold)
 	}
-	return fmt.Sprintf(pluginOptions, largeTopic, threshold, more, s.processorState(), s.outputState())
+	return fmt.Sprintf(pluginOptions, largeTopic, threshold, more, h.processorState(), h.outputState())
 }
 
-// awaitAllUp waits until the processor has reported every zooid and every consumer has received a ping.
-func (s *stage) awaitAllUp(ctx context.Context, metrics string) error {
+// awaitAllUp waits until each processor has reported every zooid and every consumer has received a ping.
+func (s *stage) awaitAllUp(ctx context.Context) error {
 	names := s.colony.Names()
 	for {
-		content, _ := os.ReadFile(metrics) // Telegraf creates it
 		missing := 0
-		for _, name := range names {
-			if !strings.Contains(string(content), "zooid="+name+" ") {
-				missing++
+		for _, h := range s.hosts {
+			content, _ := os.ReadFile(h.metricsFile()) // Telegraf creates it
+			for _, name := range names {
+				if !strings.Contains(string(content), "zooid="+name+" ") {
+					missing++
+				}
 			}
 		}
 		for _, l := range s.listeners {
@@ -207,7 +224,7 @@ func (s *stage) awaitAllUp(ctx context.Context, metrics string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d zooids and consumers are missing after %v", missing, len(names)+len(s.listeners), startLimit)
+			return fmt.Errorf("%d of %d zooids and consumers are missing after %v", missing, len(s.hosts)*len(names)+len(s.listeners), startLimit)
 		case <-s.agent().Done():
 			return errors.New("telegraf exited")
 		case <-time.After(poll):
@@ -234,74 +251,14 @@ func (s *stage) startPings() {
 	}()
 }
 
-// processorState returns the path of the processor's state file.
-func (s *stage) processorState() string { return filepath.Join(s.disk.dir, "liveness.json") }
-
-func (s *stage) outputState() string { return filepath.Join(s.disk.dir, "output.json") }
-
-// metricsFile returns the path of the file to which Telegraf writes metrics.
-func (s *stage) metricsFile() string { return filepath.Join(s.dir, "metrics.influx") }
-
 func (s *stage) now() time.Duration { return time.Since(s.start) }
 
-// agent returns the Telegraf that was started last.
-func (s *stage) agent() *telegraf.Telegraf {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.agents[len(s.agents)-1]
-}
-
-func (s *stage) startAgent() error {
-	a, err := telegraf.Start(s.config)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.agents = append(s.agents, a)
-	return nil
-}
-
-// awaitPlugins waits until Telegraf runs all its plugins, none of them in the former process.
-func (s *stage) awaitPlugins(former int) error {
-	for limit := time.Now().Add(restartLimit); ; time.Sleep(poll) {
-		running := 0
-		var err error
-		for _, role := range wholeAgent {
-			var pid int
-			if pid, err = s.agent().Plugin(role); err == nil && pid != former {
-				running++
-			}
-		}
-		if running == len(wholeAgent) {
-			return nil
-		}
-		if time.Now().After(limit) {
-			return fmt.Errorf("telegraf runs only %d plugins after %v (%w)", running, restartLimit, err)
-		}
-	}
-}
-
-// log returns the logs of all Telegrafs.
-func (s *stage) log() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all strings.Builder
-	for _, a := range s.agents {
-		fmt.Fprintf(&all, "--- telegraf, process %d\n%s", a.Pid(), a.Output())
-	}
-	return all.String()
-}
-
-// close stops everything, also plugins that a killed Telegraf has left.
+// close stops everything.
 func (s *stage) close() error {
 	s.stopPings()
 	var err error
-	for i, a := range s.agents {
-		if i == len(s.agents)-1 {
-			err = errors.Join(err, a.Stop())
-		}
-		_ = syscall.Kill(-a.Pid(), syscall.SIGKILL) // the plugins of a killed Telegraf
+	for _, h := range s.hosts {
+		err = errors.Join(err, h.stop())
 	}
 	for _, l := range s.listeners {
 		err = errors.Join(err, l.disconnect())

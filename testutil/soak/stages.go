@@ -44,7 +44,10 @@ func inFolders(ctx context.Context, o options, n int, do func(ctx context.Contex
 func onStage(ctx context.Context, o options, set setting, number int, do func(r *round) error) (err error) {
 	s, err := newStage(ctx, o, set, number)
 	defer func() {
-		err = errors.Join(err, s.close(), os.WriteFile(filepath.Join(o.dir, "telegraf.log"), []byte(s.log()), 0o600))
+		err = errors.Join(err, s.close())
+		for _, h := range s.hosts {
+			err = errors.Join(err, os.WriteFile(filepath.Join(h.dir, "telegraf.log"), []byte(h.log()), 0o600))
+		}
 	}()
 	if err != nil {
 		return err

@@ -140,10 +140,10 @@ func (l *ledger) assessUnhandled(d death, s silence, handlings [][]handling, c i
 	if l.undisturbed(span{d.lastBeat, d.revived}) {
 		needed = prompt
 	}
-	quiet := l.disturbed().outside(span{s.latest, d.revived})
+	quiet := l.quietAfter(d, s.longest, d.revived)
 	switch {
-	case quiet.longest() < needed:
-		return finding{verdict: noTimeToDeliver, reason: fmt.Sprintf("found by %v at the latest", s.latest)}
+	case !slices.ContainsFunc(quiet, func(q spans) bool { return q.longest() >= needed }):
+		return finding{verdict: noTimeToDeliver, reason: "not handled"}
 	case couldReceive(quiet, l.consumers[c], needed):
 		return finding{verdict: missed, reason: "no consumer handled it"}
 	default:
@@ -151,9 +151,9 @@ func (l *ledger) assessUnhandled(d death, s silence, handlings [][]handling, c i
 	}
 }
 
-// couldReceive reports whether a consumer was connected for so long in an undisturbed time.
-func couldReceive(quiet spans, r record, needed time.Duration) bool {
-	for _, part := range quiet {
+// couldReceive reports whether a consumer was connected for so long in an undisturbed time of a monitor.
+func couldReceive(quiet []spans, r record, needed time.Duration) bool {
+	for _, part := range slices.Concat(quiet...) {
 		for _, connected := range r.connected {
 			if min(part.to, connected.to)-max(part.from, connected.from) >= needed {
 				return true
@@ -166,16 +166,6 @@ func couldReceive(quiet spans, r record, needed time.Duration) bool {
 // due reports whether a gap of a component that has been dead until now must have been delivered to each consumer, if the
 // threshold was at most so long.
 func (l *ledger) due(d death, longest, now time.Duration, consumers []record) bool {
-	d.revived = now
-	latest, expected := l.uncertain().outside(span{d.lastBeat, now}).when(longest + margin)
-	if !expected {
-		return false
-	}
-	quiet := l.disturbed().outside(span{latest, now})
-	for _, r := range consumers {
-		if !couldReceive(quiet, r, delivery) {
-			return false
-		}
-	}
-	return true
+	quiet := l.quietAfter(d, longest, now)
+	return !slices.ContainsFunc(consumers, func(r record) bool { return !couldReceive(quiet, r, delivery) })
 }
