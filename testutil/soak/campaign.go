@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -153,8 +154,9 @@ func (c *campaign) reserve(f fault) (target string, ok bool) {
 		return "", false
 	}
 	consumers := c.records()
-	names := c.colony.Names()
-	target = names[c.random.IntN(len(names))]
+	if names := c.colony.Names(); len(names) > 0 {
+		target = names[c.random.IntN(len(names))]
+	}
 	monitor := 0
 	if f.ofMonitor {
 		monitor = c.random.IntN(len(c.hosts))
@@ -177,6 +179,9 @@ func (c *campaign) reserve(f fault) (target string, ok bool) {
 		}
 	default:
 		target = ""
+		if slices.Contains(parts, allZooids) && c.affectsAlive() {
+			return "", false
+		}
 	}
 	for _, part := range parts {
 		if c.busy[part] {
@@ -193,14 +198,24 @@ func (c *campaign) reserve(f fault) (target string, ok bool) {
 	return target, true
 }
 
+// affectsAlive reports whether a fault of a zooid that is alive is in progress, such as one that is about to kill it. The
+// caller holds mu.
+func (c *campaign) affectsAlive() bool {
+	for name := range c.born {
+		if c.busy[name] {
+			return true
+		}
+	}
+	return false
+}
+
 // leavesVerdicts reports whether a fault leaves the time in which the deaths of before can be decided: none is disturbed
 // more than mostDisturbances times before its verdict is due, and no brief death by a loss of messages. It counts the
 // fault, so it is to be done if so. The caller holds mu.
 func (c *campaign) leavesVerdicts(f fault, consumers []record) bool {
 	now := c.now()
-	if f.brief {
-		_, lost := c.ledger.lossy().at(now)
-		return !lost
+	if _, lost := c.ledger.lossy().at(now); lost && (f.brief || f.toldOnce) {
+		return false
 	}
 	if len(f.parts) == 0 && !f.ofMonitor {
 		return true

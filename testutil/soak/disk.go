@@ -17,15 +17,22 @@ type stateDisk struct {
 	mounted bool
 }
 
-// diskSize is much more than the state needs, with all names that churn.
-const diskSize = "16m"
+const (
+	// diskSize is much more than the state needs, with all names that churn.
+	diskSize = "16m"
+	// nobody owns the folder if this is root, as it is if telegraf --test is run as root once.
+	nobody = 65534
+)
 
 func newStateDisk(dir string) (*stateDisk, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
+	if os.Geteuid() != 0 {
+		return &stateDisk{dir: dir}, nil
+	}
 	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+diskSize)
-	return &stateDisk{dir: dir, mounted: err == nil}, nil
+	return &stateDisk{dir: dir, mounted: err == nil}, os.Chown(dir, nobody, nobody)
 }
 
 // String describes the disk for the report.

@@ -14,7 +14,7 @@ const (
 	output    = "output"
 	busPart   = "bus"
 	diskPart  = "disk"
-	// allZooids is reserved by a fault during which no zooid may die.
+	// allZooids is reserved by a fault during which no zooid may die, and nobody may send in its name.
 	allZooids = "all zooids"
 )
 
@@ -38,7 +38,8 @@ type fault struct {
 	ofMonitor         bool
 	loses             bool // messages
 	brief             bool // a death that is shorter than any threshold
-	forgets           bool // what was known
+	forgets           bool // what was known of the zooids that are dead
+	toldOnce          bool // by a message that has to be heard
 	shortest, longest time.Duration
 	do                func(c *campaign, target string, d time.Duration) error
 }
@@ -57,7 +58,8 @@ var faults = []fault{
 	{kind: "processor stopped", weight: 1, parts: []string{processor}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(processor)},
 	{kind: "output killed", weight: 1, parts: []string{output}, do: killPlugin(output)},
 	{kind: "output stopped", weight: 1, parts: []string{output}, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: stopPlugin(output)},
-	{kind: "telegraf killed", weight: 1, loses: true, parts: wholeAgent, shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).restartKilledAgent},
+	{kind: "telegraf killed", weight: 1, loses: true, parts: wholeAgent,
+		shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).restartKilledAgent},
 	{kind: "telegraf terminated", weight: 1, loses: true, parts: wholeAgent,
 		shortest: 100 * time.Millisecond, longest: 8 * time.Second, do: (*campaign).terminateAgent},
 	{kind: "telegraf stopped", weight: 1, parts: wholeAgent, shortest: 200 * time.Millisecond, longest: 10 * time.Second, do: (*campaign).stopAgent},
@@ -71,6 +73,11 @@ var faults = []fault{
 	{kind: "slow JSON", weight: 1, loses: true, parts: []string{input}, shortest: time.Second, longest: 3 * time.Second, do: (*campaign).sendSlowJSON},
 	{kind: "long subscriptions", weight: 1, shortest: time.Second, longest: 5 * time.Second, do: (*campaign).subscribeLong},
 	{kind: "names churn", weight: 1, do: (*campaign).churnNames},
+	{kind: "maintenance", weight: 1, toldOnce: true, parts: []string{allZooids, input, busPart},
+		shortest: time.Second, longest: 10 * time.Second, do: (*campaign).maintain},
+	{kind: "kill signal", weight: 1, toldOnce: true, forgets: true, parts: []string{allZooids, input, busPart},
+		shortest: time.Second, longest: 10 * time.Second, do: (*campaign).killSignal},
+	{kind: "telegraf run once", weight: 1, shortest: time.Second, longest: 4 * time.Second, do: (*campaign).runOnce},
 	// Nobody knows of the zooids that died before, or that die before they are heard again.
 	{kind: "telegraf killed, state lost", weight: 1, loses: true, forgets: true, parts: []string{input, processor, output, diskPart, allZooids},
 		shortest: 100 * time.Millisecond, longest: 2 * time.Second, do: (*campaign).loseState},

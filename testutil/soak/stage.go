@@ -39,6 +39,7 @@ const pluginOptions = `
   tick_interval = "200ms"
   blind_after = "1s"
   announce_as = ""
+  maintenance_file = %q
   signals = [%q]
 
 [[processors.liveness]]
@@ -198,7 +199,7 @@ func quickConfig(h *host, adaptive bool) string {
 	if adaptive {
 		more = fmt.Sprintf(adaptiveOptions, minThreshold, maxThreshold)
 	}
-	return fmt.Sprintf(pluginOptions, largeTopic, threshold, more, h.processorState(), h.outputState())
+	return fmt.Sprintf(pluginOptions, h.marker(), largeTopic, threshold, more, h.processorState(), h.outputState())
 }
 
 // awaitAllUp waits until each processor has reported every zooid and every consumer has received a ping.

@@ -24,6 +24,7 @@ type Config struct {
 	Options string    // content of the configuration file of telegraf-chembus; empty: defaults
 	Dir     string    // folder for configuration and state
 	Env     []string  // added to the environment
+	Args    []string  // further arguments
 	Stdout  io.Writer // Telegraf's stdout; nil: kept with the log
 }
 
@@ -66,7 +67,7 @@ func Start(c Config) (*Telegraf, error) {
 	if c.Plugins != "" {
 		env = append(env, "PATH="+c.Plugins+string(os.PathListSeparator)+os.Getenv("PATH"))
 	}
-	cmd := exec.Command(c.Binary, "--config", agent, "--config-directory", dropIns)
+	cmd := exec.Command(c.Binary, append([]string{"--config", agent, "--config-directory", dropIns}, c.Args...)...)
 	cmd.Env = slices.Concat(env, c.Env)
 	p, err := process.Start(cmd, c.Stdout)
 	if err != nil {
