@@ -258,7 +258,7 @@ func (d *Detector) Kill(run int64, observed time.Duration) []Finding {
 		// The last beats may have been on their way when the signal came. A component that has not appeared yet is not
 		// expected to any more.
 		if c.alive() && c.last <= killedAt+killGrace || c.phase == unseen && c.incident == "" {
-			d.judge(c)
+			d.clearUnjudged(c)
 			c.enter(killed, d.clock.now)
 			d.await(c, d.nextChange(c))
 			d.add(c, WasKilled, nil)
@@ -280,7 +280,7 @@ func (d *Detector) Stop(key string, run int64, observed time.Duration) []Finding
 	}
 	d.stops[key] = &EndSignal{At: d.clock.At(observed), Run: run, Reading: observed}
 	if c.alive() {
-		d.judge(c)
+		d.clearUnjudged(c)
 		c.enter(stopped, d.clock.now)
 		d.await(c, d.nextChange(c))
 		d.add(c, WasStopped, nil)
@@ -354,7 +354,7 @@ func (d *Detector) prove(c *component, b *Beat, at time.Duration) {
 	}
 	if at >= c.last {
 		c.last, c.holes = at, d.clock.holes.last
-		d.judge(c)
+		d.clearUnjudged(c)
 	}
 	d.adapt(c)
 	switch c.phase {

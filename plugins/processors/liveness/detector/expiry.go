@@ -82,7 +82,7 @@ func (d *Detector) change(c *component) {
 	case c.abandoned:
 		d.retire(c)
 	case c.alive() && silence > c.threshold:
-		d.judge(c)
+		d.clearUnjudged(c)
 		c.enter(silent, now)
 		if !d.isAwaited(c) {
 			d.add(c, WentAway, nil)
@@ -108,7 +108,7 @@ func (d *Detector) remove(c *component, change Change) {
 	if c.flapping() {
 		gap = d.gap(c, HeartbeatFlapping, c.flaps.incident, false, d.silence(c))
 	}
-	d.judge(c)
+	d.clearUnjudged(c)
 	c.enter(retired, d.clock.now)
 	c.queued = false
 	d.add(c, change, gap)

@@ -34,8 +34,8 @@ func (d *Detector) lookAtUnjudged(c *component) {
 	}
 }
 
-// judge takes that a component was heard, or is not alive any more.
-func (d *Detector) judge(c *component) {
+// clearUnjudged takes that a component was heard, or is not alive any more.
+func (d *Detector) clearUnjudged(c *component) {
 	if c.unjudged {
 		c.unjudged = false
 		d.unjudged.count--
