@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 	"github.com/kloros/telegraf-chembus/testutil/heap"
@@ -66,6 +68,11 @@ func (c *load) beat() {
 	if c.tickDue {
 		c.Take()
 	}
+}
+
+func TestBeatOfAKnownZooidTakesNoMemory(t *testing.T) {
+	c := newLoad(100)
+	require.Zero(t, testing.AllocsPerRun(2000, c.beat), "but for a report a second, of ten beats")
 }
 
 // blankTime is a ts to be written over, with six decimals.

@@ -37,11 +37,12 @@ type changeLog struct {
 }
 
 // Add notes a change of a component; the name is quoted.
-func (l *changeLog) Add(change detector.Change, name string) {
+func (l *changeLog) Add(change detector.Change, describe func() string) {
 	switch change {
 	case detector.Report, detector.StateChanged:
 		return
 	}
+	name := describe()
 	if _, again := l.noted[name]; again {
 		l.Flush() // one line for each kind of change would not say which of the two came first
 	}

@@ -21,6 +21,10 @@ func logged(log *testutil.CaptureLogger) []string {
 	return texts
 }
 
+func named(name string) func() string {
+	return func() string { return name }
+}
+
 func TestChangesAreOneLineEach(t *testing.T) {
 	log := &testutil.CaptureLogger{}
 	changes := changeLog{log: log}
@@ -28,11 +32,11 @@ func TestChangesAreOneLineEach(t *testing.T) {
 	require.Empty(t, logged(log))
 
 	for i := range maxNamed + 3 {
-		changes.Add(detector.FirstHeard, fmt.Sprintf("%q", fmt.Sprint("z", i)))
+		changes.Add(detector.FirstHeard, named(fmt.Sprintf("%q", fmt.Sprint("z", i))))
 	}
-	changes.Add(detector.WentSilent, `"[odd\" name]"`)
-	changes.Add(detector.Report, "reported")
-	changes.Add(detector.StateChanged, "late")
+	changes.Add(detector.WentSilent, named(`"[odd\" name]"`))
+	changes.Add(detector.Report, nil)
+	changes.Add(detector.StateChanged, nil)
 	require.Empty(t, logged(log), "until the flush")
 	changes.Flush()
 	require.Equal(t, []string{
@@ -48,7 +52,7 @@ func TestChangesOfOneComponentKeepTheirOrder(t *testing.T) {
 	log := &testutil.CaptureLogger{}
 	changes := changeLog{log: log}
 	for _, change := range []detector.Change{detector.WentSilent, detector.CameBack, detector.WasKilled, detector.CameBack, detector.WentSilent} {
-		changes.Add(change, `"a"`)
+		changes.Add(change, named(`"a"`))
 	}
 	changes.Flush()
 	require.Equal(t, []string{`I! Silent: "a"`, `I! Up again: "a"`, `I! Stopped by the kill signal: "a"`, `I! Up again: "a"`, `I! Silent: "a"`}, logged(log))

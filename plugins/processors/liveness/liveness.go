@@ -53,6 +53,7 @@ type Liveness struct {
 	renamed  renamed
 	pipeline pipeline
 	changes  changeLog
+	maps     reportMaps
 
 	namelessLogged  bool // that a heartbeat has no name
 	ambiguousLogged bool // that it may be of several buses
@@ -88,6 +89,7 @@ func (l *Liveness) Init() error {
 		l.Log.Warnf("The option phi has no effect and can be removed: mistakes_per_year (%g) has replaced it", l.MistakesPerYear)
 	}
 	l.changes = changeLog{log: l.Log}
+	l.maps = reportMaps{tags: make(map[string]string), fields: make(map[string]any)}
 	l.watches = watches{all: l.Watches, byName: make(map[string][]taker), started: l.now()}
 	l.reset()
 	return nil

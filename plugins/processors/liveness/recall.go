@@ -49,7 +49,9 @@ func (l *Liveness) Recall() (Recollection, error) {
 	}
 	r.Saved = saved
 	for _, b := range l.buses.all {
-		r.Buses = append(r.Buses, RecalledBus{Tags: l.busTags(b), Heard: b.latest()})
+		tags := make(map[string]string)
+		l.addBusTags(tags, b)
+		r.Buses = append(r.Buses, RecalledBus{Tags: tags, Heard: b.latest()})
 	}
 	return r, nil
 }

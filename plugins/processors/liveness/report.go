@@ -2,7 +2,6 @@ package liveness
 
 import (
 	"encoding/json"
-	"maps"
 	"strings"
 
 	"github.com/influxdata/telegraf"
@@ -21,11 +20,10 @@ func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.
 		f := &findings[i]
 		tags := l.tags(b, f)
 		if f.Status != nil {
-			acc.AddFields("liveness", statusFields(f.Status), tags, e.at)
-			l.changes.Add(f.Change, l.buses.Describe(b, f.Key))
+			acc.AddFields("liveness", l.statusFields(f.Status), tags, e.at)
+			l.changes.Add(f.Change, func() string { return l.buses.Describe(b, f.Key) })
 		}
 		if f.Gap != nil {
-			tags = maps.Clone(tags)
 			tags["gap_type"] = string(f.Gap.Type)
 			acc.AddFields(livenessgap.Name, l.gapFields(b, f), tags, e.at)
 		}
@@ -40,9 +38,17 @@ func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.
 	}
 }
 
-// tags names the bus and the component of a finding as its heartbeats did.
+// reportMaps are the maps of a metric. They serve for one after the other, since an accumulator keeps neither of them.
+type reportMaps struct {
+	tags   map[string]string
+	fields map[string]any // of a status
+}
+
+// tags names the bus and the component of a finding as its heartbeats did. They are valid until the next call.
 func (l *Liveness) tags(b *bus, f *detector.Finding) map[string]string {
-	tags := l.busTags(b)
+	tags := l.maps.tags
+	clear(tags)
+	l.addBusTags(tags, b)
 	identity := l.identityOf(b)
 	values := strings.SplitN(f.Key, detector.KeySeparator, len(identity))
 	for i, value := range values {
@@ -62,18 +68,17 @@ func (l *Liveness) identityOf(b *bus) []string {
 	return l.Identity
 }
 
-// busTags are the tags of a bus, or the name of a watch.
-func (l *Liveness) busTags(b *bus) map[string]string {
+// addBusTags adds the tags of a bus, or the name of a watch.
+func (l *Liveness) addBusTags(tags map[string]string, b *bus) {
 	if b.watch != nil {
-		return map[string]string{watchTag: b.watch.Name}
+		tags[watchTag] = b.watch.Name
+		return
 	}
-	tags := make(map[string]string, len(l.Bus)+len(l.Identity)+2) // room for those of a component
 	for i, value := range b.values {
 		if value != "" {
 			tags[l.Bus[i]] = value
 		}
 	}
-	return tags
 }
 
 // stateCodes are the states as numbers, for destinations that keep no text. The more urgent a state, the higher, up to
@@ -91,25 +96,26 @@ var stateCodes = map[detector.State]int{
 	detector.Gone:     8,
 }
 
-func statusFields(s *detector.Status) map[string]any {
+// statusFields returns the fields of a status, which are valid until the next call.
+func (l *Liveness) statusFields(s *detector.Status) map[string]any {
 	up := 0
 	if s.Alive {
 		up = 1
 	}
-	return map[string]any{
-		"state":             string(s.State),
-		"state_code":        stateCodes[s.State],
-		"up":                up,
-		"silence_s":         s.Silence.Seconds(),
-		"alive_s":           s.Life.Seconds(),
-		"beats":             s.Beats,
-		"interval_s":        s.Interval,
-		"interval_stddev_s": s.IntervalDev,
-		"loss":              s.Loss,
-		"threshold_s":       s.Threshold.Seconds(),
-		"gaps":              s.Gaps,
-		"availability":      s.Availability,
-	}
+	fields := l.maps.fields
+	fields["state"] = string(s.State)
+	fields["state_code"] = stateCodes[s.State]
+	fields["up"] = up
+	fields["silence_s"] = s.Silence.Seconds()
+	fields["alive_s"] = s.Life.Seconds()
+	fields["beats"] = s.Beats
+	fields["interval_s"] = s.Interval
+	fields["interval_stddev_s"] = s.IntervalDev
+	fields["loss"] = s.Loss
+	fields["threshold_s"] = s.Threshold.Seconds()
+	fields["gaps"] = s.Gaps
+	fields["availability"] = s.Availability
+	return fields
 }
 
 // gapEvent says what is new about a gap.
