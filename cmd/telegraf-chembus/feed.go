@@ -114,7 +114,7 @@ func (f *feed) copy() error {
 			return unlessEOF(err)
 		}
 		if f.Running() {
-			_, err := io.Copy(f.into, lines)
+			_, err := io.Copy(f.into, &gatherer{stdin: lines})
 			return err
 		}
 	}

@@ -86,6 +86,24 @@ func TestMetricsThatCannotBeWritten(t *testing.T) {
 	require.Contains(t, problems[0], `writing a metric ""`)
 }
 
+// Only what differs from the metric before takes memory: a component's name, and three numbers. A metric holds each value
+// as an interface.
+func TestKnownLayoutIsReadWithoutMemory(t *testing.T) {
+	var w lineWriter
+	tags, fields := map[string]string{"endpoint": "tcp://127.0.0.1:5559", "host": "a"}, map[string]any{"beats": 1, "starts": 0, "run": int64(1795446803878151400)}
+	for i := range 200 {
+		tags["zooid"] = fmt.Sprint("component", i)
+		fields["observed_s"], fields["sent"], fields["lag_s"] = float64(i)+0.5, float64(i)+0.25, float64(i)+0.125
+		require.NoError(t, w.Add("chembus_heartbeat", tags, fields, time.Unix(int64(i), 0)))
+	}
+	r := newLineReader(bytes.NewReader(w.text))
+	perMetric := testing.AllocsPerRun(190, func() {
+		_, err := r.Next()
+		require.NoError(t, err)
+	})
+	require.LessOrEqual(t, perMetric, 4.0)
+}
+
 // readAll reads metrics, and errors.
 func readAll(r *lineReader) (metrics []telegraf.Metric, bad []string, err error) {
 	for {

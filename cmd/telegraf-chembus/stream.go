@@ -18,14 +18,8 @@ import (
 // This file replaces Telegraf's shim, and does what that does in the same order. The shim writes each metric by itself,
 // which at thousands of metrics per second takes more CPU than all the rest, and brings Telegraf's agent along (see
 // accumulator).
-const (
-	// gather is how long metrics are collected before they are written together, if the last write was less than
-	// busyGap ago.
-	gather  = 2 * time.Millisecond
-	busyGap = 50 * time.Millisecond
-	// maxWaiting is how many bytes can wait to be written before adding a metric blocks.
-	maxWaiting = 256 << 10
-)
+// maxWaiting is how many bytes can wait to be written before adding a metric blocks.
+const maxWaiting = 256 << 10
 
 // stream writes the metrics of a plugin to stdout, in line protocol. It makes a line of each metric at once: what is
 // added can be used again.
@@ -107,10 +101,7 @@ func (s *stream) Close() {
 func (s *stream) write(out io.Writer) error {
 	defer s.Close() // nobody waits for room any more
 	var lines []byte
-	for last := (time.Time{}); s.await(); last = time.Now() {
-		if time.Since(last) < busyGap {
-			time.Sleep(gather)
-		}
+	for s.await() {
 		lines = s.take(lines[:0])
 		if _, err := out.Write(lines); err != nil {
 			return fmt.Errorf("writing metrics: %w", err)

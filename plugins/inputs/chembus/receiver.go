@@ -11,7 +11,7 @@ const (
 	// gather is how long messages gather on a busy bus before they are taken in: to be woken for each by itself
 	// takes much longer than to take it in. Busy is a bus on which less than busyGap passes between them. When enough
 	// come at a time they need not gather.
-	gather  = 5 * time.Millisecond
+	gather  = 10 * time.Millisecond
 	busyGap = 50 * time.Millisecond
 	enough  = 250
 	// reprobe is how long after a connection was made again a probe is sent. The bus has its subscription then.
