@@ -11,6 +11,9 @@ import (
 // ReturnTimeout is how long nothing that was published may have come back before publishing counts as failed.
 const ReturnTimeout = 30 * time.Second
 
+// longestLook bounds how much of that time passes between two looks at a PublishLog: in more of it the process stood still.
+const longestLook = ReturnTimeout / 3
+
 // PublishLog logs when nothing that is published comes back, with the cause, and when it does again.
 type PublishLog struct {
 	PublishEndpoint, SubscribeEndpoint string
@@ -31,10 +34,10 @@ type PublishView struct {
 	Hears    bool      // the connection on which it would come back
 }
 
-// Update takes the present view; it is to be called every second or so, except while it is known why nothing comes back.
+// Update takes the present view; it is to be called often, except while it is known why nothing comes back.
 // It reports whether publishing works, as far as is known.
 func (l *PublishLog) Update(v PublishView, now time.Time) (works bool) {
-	l.unproved.Step(now)
+	l.unproved.Step(now, longestLook)
 	if !v.Returned.Equal(l.returned) {
 		l.returned, l.refusals, l.unproved.Elapsed = v.Returned, v.Refusals, 0
 	}

@@ -2,9 +2,6 @@ package chembus
 
 import "time"
 
-// longestStep bounds a step of a SteppedTime.
-const longestStep = 3 * time.Second
-
 // SteppedTime is the time between steps. It stands still while no steps come, as when the process or the bus does.
 type SteppedTime struct {
 	Elapsed time.Duration
@@ -12,10 +9,10 @@ type SteppedTime struct {
 	last time.Time // step; zero: there was none
 }
 
-// Step lets the time since the last step pass, but no long one.
-func (t *SteppedTime) Step(now time.Time) {
+// Step lets the time since the last step pass, longest at most.
+func (t *SteppedTime) Step(now time.Time, longest time.Duration) {
 	if !t.last.IsZero() {
-		t.Elapsed += min(now.Sub(t.last), longestStep)
+		t.Elapsed += min(now.Sub(t.last), longest)
 	}
 	t.Skip(now)
 }

@@ -18,10 +18,10 @@ func TestSteppedTime(t *testing.T) {
 		{2 * time.Second, 6 * time.Second},
 	} {
 		at = at.Add(step.pause)
-		s.Step(at)
+		s.Step(at, 3*time.Second)
 		require.Equal(t, step.want, s.Elapsed)
 	}
 	s.Skip(at.Add(2 * time.Second))
-	s.Step(at.Add(3 * time.Second))
+	s.Step(at.Add(3*time.Second), 3*time.Second)
 	require.Equal(t, 7*time.Second, s.Elapsed)
 }

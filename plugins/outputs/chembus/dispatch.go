@@ -51,7 +51,7 @@ func (p *publisher) Hear(topic string, payload []byte, now time.Time) {
 			return
 		}
 		p.returned = now
-		p.peers.returned.Step(now)
+		p.peers.returned.Step(now, longestStep)
 		o.Returned(facts.Number, now)
 	}
 }

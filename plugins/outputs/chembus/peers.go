@@ -34,6 +34,7 @@ const (
 	claimRoundTrip = time.Second
 	claimLifetime  = 5 * time.Second
 	joinWait       = 5 * time.Second
+	longestStep    = 3 * time.Second  // between two returns of own probes
 	askAgain       = time.Second      // for the logs, until the question comes back
 	longestWait    = 20 * time.Second // for which a gap can be held back, such as by a monitor all of whose claims are slow
 

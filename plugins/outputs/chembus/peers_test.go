@@ -66,10 +66,10 @@ func (m *peerMonitor) claim(at time.Time) []peerMessage {
 
 // pass lets returned time pass.
 func (m *peerMonitor) pass(from time.Time, seconds int) time.Time {
-	m.returned.Step(from)
+	m.returned.Step(from, longestStep)
 	for range seconds {
 		from = from.Add(time.Second)
-		m.returned.Step(from)
+		m.returned.Step(from, longestStep)
 	}
 	return from
 }
