@@ -8,6 +8,7 @@ import (
 // component is what is known about one.
 type component struct {
 	key      Key
+	nameless bool      // it is named by the number of its process
 	report   Report    // the last one; its time is zero before the first
 	since    time.Time // in this state
 	lastBeat time.Time // zero: not known
@@ -25,16 +26,22 @@ func (s *Status) component(k Key, now time.Time) *component {
 		s.dropped++
 		return nil
 	}
-	c := &component{key: k, history: newHistory(s.config.History)}
+	return s.add(k)
+}
+
+// add adds a component of which nothing is known.
+func (s *Status) add(k Key) *component {
+	c := &component{key: k, nameless: k.unnamed(), history: newHistory(s.config.History)}
 	s.components[k] = c
 	return c
 }
 
 // makeRoom removes a component that has no name, or that was not reported of late.
 func (s *Status) makeRoom(k Key, now time.Time) bool {
+	nameless := k.unnamed()
 	var oldest *component
 	for _, c := range s.components {
-		if c.unnamed() && !k.unnamed() || now.Sub(c.report.At) > s.config.StaleAfter {
+		if c.unnamed() && !nameless || now.Sub(c.report.At) > s.config.StaleAfter {
 			if oldest == nil || c.report.At.Before(oldest.report.At) {
 				oldest = c
 			}
@@ -97,7 +104,7 @@ func (k Key) unnamed() bool {
 }
 
 func (c *component) unnamed() bool {
-	return c.report.State == Gone || c.key.unnamed()
+	return c.report.State == Gone || c.nameless
 }
 
 // lastBeat returns when the last beat was, as far as a report tells: it does not count the time in which the bus could

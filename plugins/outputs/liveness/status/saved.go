@@ -61,13 +61,11 @@ func (s *Status) Restore(saved *Saved) error {
 		return fmt.Errorf("state has version %d, this program knows %d", saved.Version, savedVersion)
 	}
 	for _, c := range saved.Components[:min(len(saved.Components), s.config.MaxComponents)] {
-		restored := &component{
-			key: c.Report.Key, report: c.Report, since: c.Since, lastBeat: c.LastBeat, starts: c.Starts, history: newHistory(s.config.History),
-		}
+		restored := s.add(c.Report.Key)
+		restored.report, restored.since, restored.lastBeat, restored.starts = c.Report, c.Since, c.LastBeat, c.Starts
 		if saved.Cell == s.config.History/Cells {
 			restored.history.restore(c.Newest, c.Cells)
 		}
-		s.components[c.Report.Key] = restored
 	}
 	for _, g := range saved.Gaps[:min(len(saved.Gaps), s.config.MaxComponents)] {
 		g.Gap.At, g.Open = g.At, true
