@@ -117,6 +117,11 @@ func (p *served) writeScene() {
 	at := func(ago time.Duration) time.Time { return now.Add(-ago) }
 	for ago := 20 * time.Hour; ago >= 0; ago -= 20 * time.Second {
 		p.take(at(ago), heard(true, at(ago)))
+		if ago == 9*time.Hour || ago == 10*time.Hour {
+			m := gap("heal_executor", "outage", ago == 10*time.Hour, at(ago))
+			m.AddTag("gap_type", "heartbeat_mass_missing")
+			p.take(at(ago), m)
+		}
 		for i, name := range []string{
 			"audio_io", "chembus_historian", "curiosity_core_consumer", "heal_executor", "introspection_daemon",
 			"investigation_consumer_affective", "ledger_writer_daemon", "meta_agent", "zooid_4711",
@@ -135,15 +140,6 @@ func (p *served) writeScene() {
 			}
 			p.take(at(ago), report(name, state, at(ago)))
 		}
-	}
-	for _, open := range []bool{true, false} {
-		when := at(10 * time.Hour)
-		if !open {
-			when = at(9 * time.Hour)
-		}
-		m := gap("heal_executor", "outage", open, when)
-		m.AddTag("gap_type", "heartbeat_mass_missing")
-		p.take(when, m)
 	}
 	silent := gap("audio_io", "one", true, now)
 	silent.AddField("missing_seconds", 190.0)
