@@ -1,8 +1,9 @@
 // The page: what comes from the server is shown at once, and times go on once a second.
 
 import { arrange, element, isolated, setOptions, setText } from './dom.js';
-import { busOf, lookOf, Model, states, textOf } from './model.js';
+import { busOf, Model } from './model.js';
 import { Rows } from './rows.js';
+import { lookOf, states, textOf } from './state.js';
 import { clock, describe, duration } from './text.js';
 
 const byId = (id) => document.getElementById(id);
@@ -97,13 +98,10 @@ function showComponents(at) {
 }
 
 function showDelivery(at) {
-  const outputs = model.delivery(at);
-  arrange(byId('delivery'), outputs.map((output, i) => {
+  arrange(byId('delivery'), model.delivery(at).map(({ look, text }, i) => {
     const line = byId('delivery').children[i] ?? element('li', {}, isolated(''));
-    line.className = output.look ? `${output.look}-now` : '';
-    const name = outputs.length > 1 ? ` of ${output.name}` : '';
-    const age = output.reported ? `, reported ${duration(model.now(at) - output.reported)} ago` : '';
-    setText(line.firstChild, `The output${name} ${output.text}${age}.`);
+    line.className = look ? `${look}-now` : '';
+    setText(line.firstChild, text);
     return line;
   }));
 }

@@ -1,30 +1,13 @@
 // What the server has said so far. Nothing here touches the document.
 
+import { states, textOf } from './state.js';
+import { duration } from './text.js';
+
+// How many outputs that cannot publish, or are not known, are named.
+const mostOutputs = 20;
+
 // How long without a message until nothing counts as known, in seconds.
 const silentServer = 5;
-
-// The states, the worst first. The looks are those of style.css.
-export const states = {
-  silent: { look: 'silent', place: 0 },
-  flapping: { look: 'silent', place: 1 },
-  unseen: { look: 'late', place: 2, text: 'never seen' },
-  unknown: { look: 'unknown', place: 3, text: 'not known' },
-  late: { look: 'late', place: 4 },
-  killed: { look: 'intended', place: 5 },
-  stopped: { look: 'intended', place: 6 },
-  up: { look: 'up', place: 7 },
-  gone: { look: 'unknown', place: 8 },
-};
-
-// textOf returns how a state is written.
-export function textOf(state) {
-  return states[state]?.text ?? state;
-}
-
-// lookOf returns the class of a state.
-export function lookOf(state) {
-  return states[state]?.look ?? 'unknown';
-}
 
 // keyOf returns a text that no other component has.
 export function keyOf(component) {
@@ -76,7 +59,7 @@ export class Model {
 
   // Reported returns when the last report of a component came, in seconds since the epoch; 0: none did.
   reported() {
-    return Math.max(0, ...(this.summary?.buses ?? []).map((bus) => bus.reported));
+    return (this.summary?.buses ?? []).reduce((last, bus) => Math.max(last, bus.reported), 0);
   }
 
   // State returns the state of a component to show.
@@ -134,22 +117,24 @@ export class Model {
     return { look: 'up', headline: `${counts.up} up`, text: quiet.join(', ') || 'all components' };
   }
 
-  // Delivery returns what the outputs that publish gaps say: for each a look, the name, and whether it can publish.
+  // Delivery returns what the outputs that publish gaps say, as lines with a look. Those that can publish share one.
   delivery(at) {
-    if (this.lost(at)) {
-      return [];
-    }
-    return (this.summary.outputs ?? []).map((output) => {
-      const waiting = `${output.pending || 'no'} gap${output.pending === 1 ? '' : 's'}`;
-      if (!output.known) {
-        const was = output.publishing ? 'could publish' : 'could not publish';
-        return { look: 'unknown', name: output.name, reported: output.reported, text: `${was} at last, with ${waiting} waiting` };
-      }
-      if (!output.publishing) {
-        return { look: 'silent', name: output.name, text: `cannot publish: nothing that it sends comes back from the bus; ${waiting} waiting` };
-      }
-      return { look: '', name: output.name, text: `can publish; ${waiting} waiting` };
+    const outputs = this.lost(at) ? [] : this.summary.outputs ?? [];
+    const able = outputs.filter((output) => output.known && output.publishing);
+    const lines = outputs.filter((output) => !able.includes(output)).slice(0, mostOutputs).map((output) => {
+      const name = outputs.length > 1 ? `The output of ${output.name}` : 'The output';
+      return output.known
+        ? { look: 'silent', text: `${name} cannot publish: nothing that it sends comes back from the bus; ${waiting(output.pending)}.` }
+        : {
+          look: 'unknown',
+          text: `${name} ${output.publishing ? 'could' : 'could not'} publish when it was reported ${duration(this.now(at) - output.reported)} ago; not known now.`,
+        };
     });
+    if (able.length) {
+      const all = waiting(able.reduce((sum, output) => sum + output.pending, 0));
+      lines.push({ look: '', text: `${outputs.length > 1 ? `${able.length} of ${outputs.length} outputs` : 'The output'} can publish; ${all}.` });
+    }
+    return lines;
   }
 
   // List returns the components that a filter lets pass, in its order.
@@ -164,6 +149,10 @@ export class Model {
     const by = orders[filter.order];
     return found.sort(([, a], [, b]) => by(a, b) || compare(a.name, b.name) || compare(busOf(a), busOf(b)));
   }
+}
+
+function waiting(gaps) {
+  return `${gaps || 'no'} gap${gaps === 1 ? '' : 's'} waiting`;
 }
 
 // busOf returns what a component is judged by, for people.

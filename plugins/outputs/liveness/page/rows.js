@@ -1,7 +1,8 @@
 // The table of components: a row each, made when it comes near the view.
 
 import { arrange, element, isolated, setText } from './dom.js';
-import { busOf, keyOf, lookOf, textOf } from './model.js';
+import { busOf, keyOf } from './model.js';
+import { lookOf, textOf } from './state.js';
 import { clock, describe, duration, exact, percent } from './text.js';
 
 const svg = 'http://www.w3.org/2000/svg';

@@ -1,6 +1,6 @@
 // Times and numbers for people.
 
-import { textOf } from './model.js';
+import { textOf } from './state.js';
 
 // duration returns a number of seconds such as "4 s", "12 min" or "3 h 5 min".
 export function duration(seconds) {
