@@ -76,6 +76,17 @@ func TestDashboardsOfTwoBuses(t *testing.T) {
 		}
 		require.Len(t, v.seen["table Components"], 6, name)
 
+		for _, c := range []struct {
+			zooid      string
+			first, end float64 // of the breaks
+		}{{"early", 10, 13}, {"dead", 16, 31}} {
+			breaks := v.breaks("Processed", c.zooid, here)
+			require.Contains(t, breaks, c.first, "%s: the graph breaks where nothing is reported: %v", name, breaks)
+			for _, at := range breaks {
+				require.True(t, at >= c.first && at < c.end, "%s: %s: %v", name, c.zooid, breaks)
+			}
+		}
+
 		rows := v.opened()
 		require.Len(t, rows, 4, "%s: each gap is marked once, when it was opened", name)
 		for _, row := range rows {
@@ -107,6 +118,8 @@ func twoBuses(end time.Time) string {
 			up := 0
 			if code < 2 {
 				up = 1
+			}
+			if pause := at.Sub(begin) - 10*time.Minute; up == 1 && (zooid != "early" || pause < 0 || pause >= 3*time.Minute) {
 				fmt.Fprintf(&lines, "chembus_heartbeat,%s,zooid=%s,niche=%s beats=1i,lag_s=0.001,processed_count=3i %d\n", bus, zooid, niche, at.UnixNano())
 			}
 			if niche != "" {
@@ -207,4 +220,29 @@ func numbersOf(rows []map[string]any) []float64 {
 		}
 	}
 	return all
+}
+
+// breaks returns where a graph of a component has no value, in minutes since it begins.
+func (v *viewer) breaks(title, zooid, endpoint string) (minutes []float64) {
+	v.Helper()
+	for _, panel := range v.All() {
+		if panel.Title != title {
+			continue
+		}
+		query := v.fill(grafana.Fill{From: v.began, To: v.now(), Interval: v.window, Values: v.chosen}, panel.Targets[0].Query, v.Templating.List)
+		rows, err := v.ask(query)
+		require.NoError(v, err, query)
+		for _, row := range rows {
+			if seen, _ := valueIn(row); seen || row["zooid"] != zooid || row["endpoint"] != endpoint {
+				continue
+			}
+			at, ok := row["_time"].(time.Time) // of Flux
+			if !ok {
+				at, err = time.Parse(time.RFC3339, fmt.Sprint(row["time"]))
+				require.NoError(v, err)
+			}
+			minutes = append(minutes, at.Sub(v.began).Minutes())
+		}
+	}
+	return minutes
 }

@@ -144,7 +144,7 @@ func requireWrittenFlux(s *scene, query string, measurements map[string]written)
 	}
 	require.Positive(s, fields, query)
 
-	known := slices.Concat(w.fields, w.tags, []string{"_time", "_start", "_stop", "_value", "_field", "_measurement"})
+	known := slices.Concat(w.fields, w.tags, []string{"_time", "_start", "_stop", "_value", "_field", "_measurement", "elapsed"})
 	for _, m := range fluxRenamed.FindAllStringSubmatch(query, -1) {
 		known = append(known, m[2])
 	}
