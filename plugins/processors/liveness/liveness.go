@@ -66,7 +66,7 @@ type Liveness struct {
 	earlyDropped int     // for want of room there
 	badHoleLists logging.RateLimit
 	store        *store           // nil: nothing is kept, or not yet
-	now          func() time.Time // the time of the machine; only for saving, the limits of log lines and missing ticks
+	now          func() time.Time // the time of the machine; only for watches, saving, the limits of log lines and missing ticks
 }
 
 // jumpsToLog is the number of ticks in a row, each after a jump or a restart of observed_s, at which a warning is logged.

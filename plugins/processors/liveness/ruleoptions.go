@@ -53,7 +53,7 @@ func defaultRules() RuleOptions {
 	}
 }
 
-// check checks the options that have to be compiled neither.
+// check checks the options that need not be compiled.
 func (o *RuleOptions) check() error {
 	if o.MaxComponents < 1 {
 		return &option.Error{Name: "max_components", Problem: "allows no component at all", Allowed: "use at least 1"}
