@@ -13,8 +13,8 @@ const (
 	AnnounceNiche = "observability"
 	// ecosystem is what the plugin's own messages name.
 	ecosystem = "monitoring"
-	// doubleTapAfter is when a publisher repeats the first message of a topic.
-	doubleTapAfter = 150 * time.Millisecond
+	// copyAfter is when a publisher repeats the first message of a topic.
+	copyAfter = 150 * time.Millisecond
 )
 
 // announcer makes the plugin's own heartbeats, as every subscriber on the bus sends them: one at
@@ -56,7 +56,7 @@ func (a *announcer) Due(now time.Time, uptime time.Duration, heard uint64) []byt
 	}
 	if a.next.IsZero() {
 		a.next = now
-		a.repeat, a.repeatAt = payload, now.Add(doubleTapAfter)
+		a.repeat, a.repeatAt = payload, now.Add(copyAfter)
 	}
 	a.next = a.next.Add((now.Sub(a.next)/AnnounceInterval + 1) * AnnounceInterval)
 	a.heard = heard

@@ -26,7 +26,7 @@ func TestAnnouncerBeatsLikeEverySubscriber(t *testing.T) {
 		}
 	}
 	require.Equal(t, []float64{100, 100.15, 110, 120, 130}, sent)
-	require.Equal(t, payloads[0], payloads[1], "the double tap repeats every byte")
+	require.Equal(t, payloads[0], payloads[1], "the copy repeats every byte")
 
 	var message struct {
 		Signal, Ecosystem string

@@ -9,7 +9,8 @@ import (
 )
 
 // addBus reports on the bus and on the input itself. What cannot be known yet is left out: whether the bus can be heard
-// before the first evidence or blind_after, and whether publishing works before something has come back or returnTimeout.
+// before the first evidence or blind_after, and whether publishing works before something has come back or
+// bus.ReturnTimeout has passed.
 func (c *ChemBus) addBus(acc telegraf.Accumulator, now time.Time) {
 	c.mu.Lock()
 	s := c.collector

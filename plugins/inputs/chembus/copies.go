@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// doubleTapWindow is how far apart, by ts or by arrival, a stream's first heartbeat and its copy can be. Publishers
+	// copyWindow is how far apart, by ts or by arrival, a stream's first heartbeat and its copy can be. Publishers
 	// send the copy after 150 ms.
-	doubleTapWindow = 5 * time.Second
-	// untimedTapWindow replaces it for heartbeats without ts, whose regular beats are all alike.
-	untimedTapWindow = time.Second
+	copyWindow = 5 * time.Second
+	// untimedCopyWindow replaces it for heartbeats without ts, whose regular beats are all alike.
+	untimedCopyWindow = time.Second
 	// maxRecent bounds the beats of one zooid that are remembered to recognise copies: one for each stream that may have
 	// started within the window.
 	maxRecent = 64
@@ -46,7 +46,7 @@ func (r *recentBeats) IsCopy(hash uint64, sent float64, now time.Duration) bool 
 	// saved for a component that sends very many.
 	if !(sent > r.latest) {
 		i := slices.IndexFunc(r.beats, func(b recentBeat) bool {
-			return b.hash == hash && !(math.IsNaN(sent) && now-b.arrived > untimedTapWindow)
+			return b.hash == hash && !(math.IsNaN(sent) && now-b.arrived > untimedCopyWindow)
 		})
 		if i >= 0 {
 			i = r.straighten(i)
@@ -54,7 +54,7 @@ func (r *recentBeats) IsCopy(hash uint64, sent float64, now time.Duration) bool 
 			return true
 		}
 	}
-	if len(r.beats) > 0 && now-r.beats[r.oldest].arrived > doubleTapWindow {
+	if len(r.beats) > 0 && now-r.beats[r.oldest].arrived > copyWindow {
 		r.expire(sent, now)
 	}
 	if sent > r.latest || len(r.beats) == 0 {
@@ -75,7 +75,7 @@ func (r *recentBeats) expire(sent float64, now time.Duration) {
 	r.straighten(0)
 	r.beats = slices.DeleteFunc(r.beats, func(b recentBeat) bool {
 		// Both must be old: after a pause of the bus copies come late, but close by ts.
-		return now-b.arrived > doubleTapWindow && !(math.Abs(sent-b.sent) <= doubleTapWindow.Seconds())
+		return now-b.arrived > copyWindow && !(math.Abs(sent-b.sent) <= copyWindow.Seconds())
 	})
 	if len(r.beats) == 0 && cap(r.beats) > maxKept {
 		r.beats = nil // so that no burst takes memory for good
@@ -112,7 +112,7 @@ func (c *signalCopies) Copied(topic string, payload []byte, dated bool, now time
 	_, _ = hash.WriteString(topic + "\x00") // never fails
 	_, _ = hash.Write(payload)
 	id := hash.Sum64()
-	if heard, known := c.heard.Peek(id); known && (dated || now.Sub(heard) <= untimedTapWindow) {
+	if heard, known := c.heard.Peek(id); known && (dated || now.Sub(heard) <= untimedCopyWindow) {
 		return true
 	}
 	c.heard.Add(id, now)

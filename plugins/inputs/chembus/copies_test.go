@@ -16,13 +16,13 @@ type plainRecent []recentBeat
 
 func (r *plainRecent) IsCopy(hash uint64, sent float64, now time.Duration) bool {
 	for i, b := range *r {
-		if b.hash == hash && !(math.IsNaN(sent) && now-b.arrived > untimedTapWindow) {
+		if b.hash == hash && !(math.IsNaN(sent) && now-b.arrived > untimedCopyWindow) {
 			*r = slices.Delete(*r, i, i+1)
 			return true
 		}
 	}
 	*r = slices.DeleteFunc(*r, func(b recentBeat) bool {
-		return now-b.arrived > doubleTapWindow && !(math.Abs(sent-b.sent) <= doubleTapWindow.Seconds())
+		return now-b.arrived > copyWindow && !(math.Abs(sent-b.sent) <= copyWindow.Seconds())
 	})
 	if len(*r) == maxRecent {
 		*r = slices.Delete(*r, 0, 1)

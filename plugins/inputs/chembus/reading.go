@@ -9,7 +9,7 @@ const (
 	// settle is how long what came on the further connection waits at least before it is read: beats that were sent
 	// before an announced stop come by another connection.
 	settle = 20 * time.Millisecond
-	// overtaken is after how long it is read although not all beats were that had come before.
+	// overtaken is how much later a beat must have come to be read after it.
 	overtaken = time.Second
 )
 
@@ -28,8 +28,8 @@ func (r *receiver) ready(now time.Time) bool {
 }
 
 // next returns of which connection something is to be read; nil for none. Beats come first, so that no flood of signals
-// delays them. But nothing of the further connection is read before the beats that were received until then, except
-// that these make it wait for too long.
+// delays them. What came on the further connection waits for all beats that came before it, and for those that came less
+// than overtaken after it.
 func (r *receiver) next(now time.Time) *hearing {
 	beats := r.beats.queue.Head()
 	if r.further != nil {

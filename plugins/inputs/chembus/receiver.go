@@ -18,7 +18,7 @@ const (
 	reprobe = 50 * time.Millisecond
 )
 
-// receiver owns the sockets of the plugin. Everything in it belongs to the goroutine in run.
+// receiver owns the sockets of the plugin. Everything in it belongs to the goroutine of the loop.
 type receiver struct {
 	plugin     *ChemBus
 	busLog     busLog

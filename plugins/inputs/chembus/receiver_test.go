@@ -293,7 +293,7 @@ func TestAnnouncementIsHeardOnTheBus(t *testing.T) {
 		}
 		return len(heard) == 2
 	}))
-	require.Equal(t, heard[0], heard[1], "the double tap")
+	require.Equal(t, heard[0], heard[1], "the copy")
 	var message map[string]any
 	require.NoError(t, json.Unmarshal([]byte(heard[0]), &message))
 	require.Equal(t, "HEARTBEAT", message["signal"])

@@ -34,7 +34,7 @@ type zooid struct {
 	// Not reported yet.
 	beats, starts int
 	dirty         bool
-	reportedIn    uint64 // number of the tick interval in which it was last reported
+	reportedIn    uint64 // number of the tick interval in which it was last reported, from 1; 0: it was not
 
 	recent recentBeats
 	lag    lagEstimate

@@ -186,7 +186,7 @@ func TestObservedNeverGoesBack(t *testing.T) {
 	require.InDelta(t, 25, s.zooids.known["z"].observed.Seconds(), 0.001)
 }
 
-func TestDoubleTapOfOneStream(t *testing.T) {
+func TestCopyOfOneStream(t *testing.T) {
 	s := newTestCollector()
 	s.beat(0, "z", wall(0))
 	s.beat(0.15, "z", wall(0))
@@ -198,7 +198,7 @@ func TestDoubleTapOfOneStream(t *testing.T) {
 	require.EqualValues(t, 1, s.counts.duplicates)
 }
 
-func TestDoubleTapsOfInterleavedStreams(t *testing.T) {
+func TestCopiesOfInterleavedStreams(t *testing.T) {
 	const streams = 8
 	type arrival struct{ time, sent float64 }
 	var first []arrival
