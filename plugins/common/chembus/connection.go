@@ -57,7 +57,7 @@ func NewPublisher(ctx *zmq.Context, endpoint string, keys *Keys, topics ...strin
 		if err := socket.SetSndhwm(highWaterMark); err != nil {
 			return err
 		}
-		if err := socket.SetMaxmsgsize(SubscriptionLimit); err != nil {
+		if err := socket.SetMaxmsgsize(subscriptionLimit); err != nil {
 			return err
 		}
 		// Without this the socket believes for as long as the bus is away that its former subscribers

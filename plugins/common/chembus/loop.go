@@ -31,7 +31,7 @@ type Loop struct {
 	wg      sync.WaitGroup
 }
 
-// Init makes what connections need. Whoever does not call Start has to call Stop, too.
+// Init makes what connections need. Stop frees it, which has to be called even if Start was not.
 func (l *Loop) Init() (err error) {
 	if l.Context == nil {
 		if l.Context, err = zmq.NewContext(); err != nil {

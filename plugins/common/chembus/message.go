@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// SchemaVersion is the version of the message that this package writes.
-const SchemaVersion = 1
+// schemaVersion is the version of the message that this package writes.
+const schemaVersion = 1
 
 // channel is what today's components write in the key of that name.
 const channel = "legacy"
@@ -31,7 +31,7 @@ type Message struct {
 // Encode returns the message's payload: compact UTF-8 JSON. It fails on facts that JSON cannot hold,
 // such as a NaN.
 func (m Message) Encode() ([]byte, error) {
-	m.SchemaVersion = SchemaVersion
+	m.SchemaVersion = schemaVersion
 	m.Channel = channel
 	payload, err := json.Marshal(m)
 	if err != nil {

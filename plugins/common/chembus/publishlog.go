@@ -49,7 +49,7 @@ func (l *PublishLog) Update(v PublishView, now time.Time) (works bool) {
 	case v.Refusals > l.refusals:
 		l.Log.Warnf("%s: for %v nothing that was sent to %q has come back. The connection is cut again and again, probably since somebody subscribes "+
 			"to a topic of more than %d bytes, which the bus passes on and ZeroMQ refuses. Find that subscriber",
-			v.Effect, ReturnTimeout, l.PublishEndpoint, SubscriptionLimit)
+			v.Effect, ReturnTimeout, l.PublishEndpoint, subscriptionLimit)
 	case !v.Up:
 		l.Log.Warnf("%s: no connection to the bus at %q for %v. Check that its proxy runs, and publish_endpoint", v.Effect, l.PublishEndpoint, ReturnTimeout)
 	case !v.Hears:

@@ -17,10 +17,10 @@ const (
 	// in the buffers of the operating system, which are bounded in bytes, and in those of the bus.
 	ReceiveHighWaterMark = 1000
 
-	// SubscriptionLimit is the longest subscription that a publisher takes, in bytes. The bus passes on subscriptions of
+	// subscriptionLimit is the longest subscription that a publisher takes, in bytes. The bus passes on subscriptions of
 	// any length, and ZeroMQ keeps them at some 32 bytes for each of theirs. A longer one costs the connection, for as long
 	// as somebody insists on it.
-	SubscriptionLimit = 1 << 20
+	subscriptionLimit = 1 << 20
 	// subscriptionBurst bounds how many are taken in before something else gets its turn.
 	subscriptionBurst = 1000
 

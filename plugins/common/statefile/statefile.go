@@ -22,8 +22,8 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
-// DefaultDirectory is where state is kept if systemd names no directory.
-const DefaultDirectory = "/var/lib/telegraf-chembus"
+// defaultDirectory is where state is kept if systemd names no directory.
+const defaultDirectory = "/var/lib/telegraf-chembus"
 
 // ErrLocked says that another process, or another plugin of this one, uses the file.
 var ErrLocked = errors.New("the state file is in use")
@@ -32,7 +32,7 @@ var ErrLocked = errors.New("the state file is in use")
 const mode = 0o600
 
 // Place returns where the state is looked for: in the configured file, else in the file of that name in
-// $STATE_DIRECTORY (set by systemd), else in DefaultDirectory; given is false for the last, which need not
+// $STATE_DIRECTORY (set by systemd), else in defaultDirectory; given is false for the last, which need not
 // exist.
 func Place(configured, name string) (path string, given bool) {
 	if configured != "" {
@@ -42,7 +42,7 @@ func Place(configured, name string) (path string, given bool) {
 	if directories := filepath.SplitList(os.Getenv("STATE_DIRECTORY")); len(directories) > 0 {
 		return filepath.Join(directories[0], name), true
 	}
-	return filepath.Join(DefaultDirectory, name), false
+	return filepath.Join(defaultDirectory, name), false
 }
 
 // Path returns where to keep the state: its place, if that is given or can be written; false if there is
@@ -55,7 +55,7 @@ func Path(configured, name string, log telegraf.Logger) (string, bool) {
 	probe, err := os.CreateTemp(filepath.Dir(path), ".probe")
 	if err != nil {
 		log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
-			DefaultDirectory)
+			defaultDirectory)
 		return "", false
 	}
 	_ = probe.Close()
@@ -110,7 +110,7 @@ func openIn(configured, name, former string, log telegraf.Logger) (*File, error)
 	}
 	file, err := Open(path)
 	if err == nil && configured == "" && former != "" {
-		if _, err = file.TakeOver(former); err != nil {
+		if _, err = file.takeOver(former); err != nil {
 			file.Close()
 		}
 	}
@@ -158,10 +158,10 @@ func lockFile(path string) (*flock.Flock, error) {
 	return lock, err
 }
 
-// TakeOver makes the file of a former name in the same folder this one, unless this one exists. A symbolic link keeps
+// takeOver makes the file of a former name in the same folder this one, unless this one exists. A symbolic link keeps
 // the former name for whoever reads it. It reports whether it did so. The error is ErrLocked if another process, such
 // as a former version of this program, uses the former file.
-func (f *File) TakeOver(former string) (bool, error) {
+func (f *File) takeOver(former string) (bool, error) {
 	former = filepath.Join(filepath.Dir(f.path), former)
 	from, err := os.Lstat(former)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !from.Mode().IsRegular() {

@@ -51,7 +51,7 @@ func filesIn(t *testing.T, path string) []string {
 func TestPlace(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", "")
 	path, given := Place("", "liveness.json")
-	require.Equal(t, DefaultDirectory+"/liveness.json", path)
+	require.Equal(t, defaultDirectory+"/liveness.json", path)
 	require.False(t, given)
 	t.Setenv("STATE_DIRECTORY", "/var/lib/first:/var/lib/second")
 	path, given = Place("", "liveness.json")
@@ -209,7 +209,7 @@ func former(t *testing.T, path, content string) string {
 func TestFileOfAFormerNameIsTakenOver(t *testing.T) {
 	f, path := open(t)
 	former := former(t, path, `{"names":["kept"]}`)
-	taken, err := f.TakeOver("former.json")
+	taken, err := f.takeOver("former.json")
 	require.NoError(t, err)
 	require.True(t, taken)
 	state, _ := restored(f)
@@ -224,21 +224,21 @@ func TestFileOfAFormerNameIsTakenOver(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "state.json", target, "the folder may be moved")
 
-	taken, err = f.TakeOver("former.json")
+	taken, err = f.takeOver("former.json")
 	require.NoError(t, err)
 	require.False(t, taken, "once")
 }
 
 func TestNothingIsTakenOver(t *testing.T) {
 	f, path := open(t)
-	taken, err := f.TakeOver("former.json")
+	taken, err := f.takeOver("former.json")
 	require.NoError(t, err)
 	require.False(t, taken, "there is none")
 	require.Equal(t, []string{"state.json.lock"}, filesIn(t, path))
 
 	former := former(t, path, `{"names":["former"]}`)
 	require.NoError(t, f.Save(memory{[]string{"present"}}))
-	taken, err = f.TakeOver("former.json")
+	taken, err = f.takeOver("former.json")
 	require.NoError(t, err)
 	require.False(t, taken, "the present one goes before")
 	state, _ := restored(f)
@@ -252,10 +252,10 @@ func TestFormerFileInUseIsNotTakenOver(t *testing.T) {
 	f, path := open(t)
 	other, err := Open(former(t, path, `{}`))
 	require.NoError(t, err)
-	_, err = f.TakeOver("former.json")
+	_, err = f.takeOver("former.json")
 	require.ErrorIs(t, err, ErrLocked)
 	other.Close()
-	taken, err := f.TakeOver("former.json")
+	taken, err := f.takeOver("former.json")
 	require.NoError(t, err)
 	require.True(t, taken)
 }
@@ -265,7 +265,7 @@ func TestTakingOverThatWasCutShort(t *testing.T) {
 	f, path := open(t)
 	former := former(t, path, `{"names":["kept"]}`)
 	require.NoError(t, os.Link(former, path))
-	taken, err := f.TakeOver("former.json")
+	taken, err := f.takeOver("former.json")
 	require.NoError(t, err)
 	require.True(t, taken)
 	_, err = os.Readlink(former)
