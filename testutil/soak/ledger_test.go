@@ -131,6 +131,10 @@ func TestBlindTime(t *testing.T) {
 	require.Equal(t, handled, verdicts(long)[0])
 	require.Equal(t, second/2, long.findings()[0].delay)
 	require.False(t, long.findings()[0].undisturbed)
+
+	before := disturbance{span: span{94 * second, 98 * second}, recovery: resumed * 2, loses: true}
+	after := disturbed(newLedger(died(100*second, 140*second)), before).handle("i", 104*second, 0, 1)
+	require.Equal(t, second/2, after.findings()[0].delay, "the last beat may have been lost, but that one was sent")
 }
 
 // TestNoTimeToDeliver has a fault of the output, which does not affect the observation.

@@ -112,7 +112,9 @@ func (l *ledger) assess(d death, s silence, handlings [][]handling, c int) findi
 	case !s.expected:
 		return finding{verdict: nearThreshold, reason: reason}
 	default:
-		return finding{verdict: handled, reason: reason, delay: at - s.earliest, undisturbed: l.undisturbed(span{d.lastBeat, at})}
+		// Who has lost beats before may find it earlier than the last beat tells.
+		deadline := max(s.earliest, d.lastBeat+s.shortest)
+		return finding{verdict: handled, reason: reason, delay: at - deadline, undisturbed: l.undisturbed(span{d.lastBeat, at})}
 	}
 }
 
