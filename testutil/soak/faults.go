@@ -73,9 +73,9 @@ var faults = []fault{
 	{kind: "slow JSON", weight: 1, loses: true, parts: []string{input}, shortest: time.Second, longest: 3 * time.Second, do: (*campaign).sendSlowJSON},
 	{kind: "long subscriptions", weight: 1, shortest: time.Second, longest: 5 * time.Second, do: (*campaign).subscribeLong},
 	{kind: "names churn", weight: 1, do: (*campaign).churnNames},
-	{kind: "maintenance", weight: 1, toldOnce: true, parts: []string{allZooids, input, busPart},
+	{kind: "maintenance", weight: 4, toldOnce: true, parts: []string{allZooids, input, busPart},
 		shortest: time.Second, longest: 10 * time.Second, do: (*campaign).maintain},
-	{kind: "kill signal", weight: 1, toldOnce: true, forgets: true, parts: []string{allZooids, input, busPart},
+	{kind: "kill signal", weight: 4, toldOnce: true, forgets: true, parts: []string{allZooids, input, busPart},
 		shortest: time.Second, longest: 10 * time.Second, do: (*campaign).killSignal},
 	{kind: "telegraf run once", weight: 1, shortest: time.Second, longest: 4 * time.Second, do: (*campaign).runOnce},
 	// Nobody knows of the zooids that died before, or that die before they are heard again.
