@@ -50,8 +50,16 @@ func TestPageSaysHowOldItIs(t *testing.T) {
 	b := browser.Open(t, p.url("/"))
 	b.Wait("no report came yet", `document.getElementById("problem").textContent`)
 	b.Wait("", `document.getElementById("age").textContent`)
+	b.Wait(false, `document.getElementById("no-components").hidden`)
 	p.write(report("audio_io", "unseen", time.Now().Add(-5*time.Second)))
 	b.Wait("1 never seen", browser.Headline)
+	b.Wait(true, `document.getElementById("no-components").hidden`)
+	b.Wait("None.", `document.getElementById("no-gaps").textContent`)
+	other := heard(false, time.Now())
+	other.AddTag("host", "other")
+	p.write(other)
+	b.Wait("1 never seen, others not known", browser.Headline)
+	b.Wait("None, as far as is known.", `document.getElementById("no-gaps").textContent`)
 	b.Wait(true, `/^last report \d+ s ago$/.test(document.getElementById("age").textContent)`)
 }
 
@@ -75,6 +83,7 @@ func TestPageSaysWhetherGapsCanBePublished(t *testing.T) {
 		"1 of 2 outputs can publish; 1 gap waiting.", said)
 	p.write(output(false, 1, time.Now()))
 	b.Wait("silent-now", `document.querySelector("#delivery li").className`)
+	b.Wait("all components; gaps cannot be published by 1 of 2 outputs", `document.getElementById("problem").textContent`)
 	require.NotEqual(t, b.Value(`getComputedStyle(document.getElementById("no-gaps")).color`),
 		b.Value(`getComputedStyle(document.querySelector("#delivery li")).color`))
 }

@@ -60,7 +60,8 @@ function showGaps(at) {
   const lost = model.lost(at) !== null;
   const now = model.now(at);
   byId('no-gaps').hidden = model.gaps.length > 0;
-  setText(byId('no-gaps'), lost || !model.summary.known ? 'Not known.' : 'None.');
+  const some = !lost && model.summary.buses.some((bus) => bus.known);
+  setText(byId('no-gaps'), !some ? 'Not known.' : model.summary.known ? 'None.' : 'None, as far as is known.');
   const shown = JSON.stringify([model.gaps, lost]);
   if (shown === gapsShown) {
     return;
@@ -94,6 +95,7 @@ function showComponents(at) {
   const list = model.list(filter(), at);
   const some = list.length === all.length ? '' : `${list.length} of `;
   setText(byId('shown'), `${some}${all.length} component${all.length === 1 ? '' : 's'}`);
+  byId('no-components').hidden = all.length > 0;
   rows.show(list, model, at, buses.length > 1);
 }
 

@@ -86,8 +86,10 @@ export class Model {
       return { look: 'unknown', headline: 'Not known', text: lost };
     }
     const { look, headline, text } = this.#whole();
-    const mute = this.delivery(at).some((output) => output.look === 'silent');
-    return { look, headline, text: [text, mute ? 'gaps cannot be published' : ''].filter(Boolean).join('; ') };
+    const outputs = this.summary.outputs ?? [];
+    const mute = outputs.filter((output) => output.known && !output.publishing).length;
+    const of = outputs.length > 1 ? ` by ${mute} of ${outputs.length} outputs` : '';
+    return { look, headline, text: [text, mute ? `gaps cannot be published${of}` : ''].filter(Boolean).join('; ') };
   }
 
   #whole() {
@@ -96,7 +98,7 @@ export class Model {
     const headline = bad.map((s) => `${counts[s]} ${textOf(s)}`).join(', ');
     if (!known) {
       return headline
-        ? { look: 'silent', headline: `${headline}, others not known`, text: problem }
+        ? { look: 'silent', headline: `${headline}, ${counts.unknown ?? 'others'} not known`, text: problem }
         : { look: 'unknown', headline: 'Not known', text: problem };
     }
     const all = Object.values(counts).reduce((a, b) => a + b, 0);
