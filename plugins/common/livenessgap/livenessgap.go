@@ -18,7 +18,7 @@ const (
 	Flapping    = "heartbeat_flapping"
 )
 
-// Silences are those that say that components are silent, which all of them do.
+// Silences are all of them: each says that components are silent.
 var Silences = []string{Missing, NeverSeen, MassMissing, Flapping}
 
 // Level is what a metric says of an incident. Texts and numbers that it lacks are empty and 0.

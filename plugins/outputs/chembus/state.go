@@ -46,7 +46,7 @@ type totals struct {
 	investigationCounts
 	Pending int `json:"pending"` // incidents that wait to be sent, or for their acks; this and the next do not survive
 
-	Publishing bool `json:"publishing"` // false: nothing that was published has come back for returnTimeout
+	Publishing bool `json:"publishing"` // false: nothing that was published has come back for bus.ReturnTimeout
 	Peers      int  `json:"peers"`      // other monitors on the bus
 
 	// What version 1 calls Acked and Expired.
