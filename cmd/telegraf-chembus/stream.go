@@ -132,6 +132,16 @@ func (s *stream) take(empty []byte) []byte {
 
 // runInput starts an input, calls started, and runs it until stdin ends. It gathers at every line of stdin.
 func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started func(), log telegraf.Logger) error {
+	s := newStream(stdout, log)
+	acc := accumulator.Of(s)
+	service, isService := input.(telegraf.ServiceInput)
+	if isService {
+		if err := service.Start(acc); err != nil {
+			s.Close()
+			return fmt.Errorf("starting the input: %w", err)
+		}
+	}
+	started()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	prompts := make(chan struct{}, 1)
@@ -144,16 +154,6 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started f
 			}
 		}
 	}()
-
-	s := newStream(stdout, log)
-	acc := accumulator.Of(s)
-	service, isService := input.(telegraf.ServiceInput)
-	if isService {
-		if err := service.Start(acc); err != nil {
-			return fmt.Errorf("starting the input: %w", err)
-		}
-	}
-	started()
 	go func() {
 		for ctx.Err() == nil {
 			select {
@@ -175,6 +175,7 @@ func runProcessor(processor telegraf.StreamingProcessor, stdin io.Reader, stdout
 	s := newStream(stdout, log)
 	acc := accumulator.Of(s)
 	if err := processor.Start(acc); err != nil {
+		s.Close()
 		return fmt.Errorf("starting the processor: %w", err)
 	}
 	started()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -109,6 +110,32 @@ func TestOutputGetsAllMetricsInOrder(t *testing.T) {
 	require.EqualError(t, runOutput(o, strings.NewReader(lines), func() { require.Fail(t, "it has not started") }, log), "starting: no bus")
 	require.Empty(t, o.values)
 	require.False(t, o.closed)
+}
+
+// failingProcessor and failingInput cannot start.
+type (
+	failingProcessor struct{ fakeProcessor }
+	failingInput     struct{ fakeInput }
+)
+
+var errStart = errors.New("no folder")
+
+func (*failingProcessor) Start(telegraf.Accumulator) error { return errStart }
+func (*failingInput) Start(telegraf.Accumulator) error     { return errStart }
+func (*failingInput) Stop()                                {}
+
+// TestFailedStartLeavesNothingBehind has starts fail, as often as a folder cannot be written: no goroutine may stay, nor take
+// what is on stdin.
+func TestFailedStartLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stdin := strings.NewReader("m value=1i 1\n")
+		size := stdin.Len()
+		started := func() { require.Fail(t, "it has not started") }
+		require.ErrorIs(t, runProcessor(&failingProcessor{}, stdin, io.Discard, started, testutil.Logger{}), errStart)
+		require.ErrorIs(t, runInput(&failingInput{}, stdin, io.Discard, started, testutil.Logger{}), errStart)
+		synctest.Wait()
+		require.Equal(t, size, stdin.Len())
+	})
 }
 
 // brokenPipe is a stdout without a reader.

@@ -2,6 +2,8 @@
 package livenessgap
 
 import (
+	"math"
+
 	"github.com/influxdata/telegraf"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/field"
@@ -74,7 +76,7 @@ func Read(m telegraf.Metric) (l Level, problem string) {
 	}
 	l.Count = int64(len(l.Members))
 	if count, ok := field.Number(m, "member_count"); ok && l.Members != nil {
-		l.Count = int64(count)
+		l.Count = int64(min(max(count, float64(l.Count)), math.MaxInt32))
 	}
 	return l, ""
 }

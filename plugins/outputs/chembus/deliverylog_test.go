@@ -387,6 +387,8 @@ func TestHeardGaps(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, g, heardGap(payload))
 	}
+	require.NotNil(t, heardGap([]byte(`{"incident_id":"x","ts":1.0,"facts":{"gap_type":"heartbeat_missing","zooid":"a","severity":3,"niche":null}}`)),
+		"facts that are not read may be of any type")
 	foreign, err := c.message(ofKind("component_silent", silenceOf("1", "a", 100, 30)), now).Encode()
 	require.NoError(t, err)
 	for _, payload := range []string{

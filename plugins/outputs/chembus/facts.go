@@ -29,38 +29,45 @@ func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
 	}
 }
 
-// facts are what a message says of a gap, in the order of their names. They serve several readers: those of the monitor's own
-// facts (zooid, last_seen, missing_seconds, ecosystem), of those of every gap (gap_*), of the signal catalogue (severity,
-// detection_method, recommended_actions), and other monitors.
+// facts are what a message says of a gap. They serve several readers: those of the monitor's own facts (zooid, last_seen,
+// missing_seconds, ecosystem), of those of every gap (gap_*), of the signal catalogue (severity, detection_method,
+// recommended_actions), and other monitors.
 type facts struct {
+	peerFacts
+	Method    string    `json:"detection_method"`
+	Ecosystem string    `json:"ecosystem"`
+	Category  string    `json:"gap_category"`
+	Name      string    `json:"gap_name"`
+	Reason    string    `json:"gap_reason"`
+	Host      string    `json:"host,omitempty"`
+	Niche     string    `json:"niche,omitempty"`
+	Actions   []string  `json:"recommended_actions"`
+	Severity  string    `json:"severity,omitempty"`
+	Threshold bus.Float `json:"threshold_seconds,omitempty"`
+	Unit      string    `json:"unit,omitempty"`
+}
+
+// peerFacts are those that other monitors read.
+type peerFacts struct {
 	Component  string    `json:"component,omitempty"` // empty: the zooid
-	Method     string    `json:"detection_method"`
-	Ecosystem  string    `json:"ecosystem"`
 	FlapWindow bus.Float `json:"flap_window_seconds,omitempty"`
-	Category   string    `json:"gap_category"`
-	Name       string    `json:"gap_name"`
-	Reason     string    `json:"gap_reason"`
 	Kind       string    `json:"gap_type"`
-	Host       string    `json:"host,omitempty"`
 	LastSeen   bus.Float `json:"last_seen"`
 	Count      int64     `json:"member_count,omitempty"`
 	Members    []string  `json:"members,omitzero"`
 	Missing    bus.Float `json:"missing_seconds"`
-	Niche      string    `json:"niche,omitempty"`
-	Actions    []string  `json:"recommended_actions"`
-	Severity   string    `json:"severity,omitempty"`
-	Threshold  bus.Float `json:"threshold_seconds,omitempty"`
-	Unit       string    `json:"unit,omitempty"`
 	Zooid      string    `json:"zooid"`
 }
 
 // facts returns what is known of a gap.
 func (c *ChemBus) facts(g *gap) facts {
 	f := facts{
-		Method: g.detectionMethod(), Ecosystem: c.Ecosystem, FlapWindow: bus.Float(max(g.FlapWindow, 0)), Category: gapCategory, Name: g.name(),
-		Reason: g.Reason, Kind: g.Kind, Host: g.host, LastSeen: bus.Float(g.LastSeen), Count: g.Count, Members: g.Members,
-		Missing: bus.Float(g.Missing), Niche: g.Niche, Actions: g.Actions, Severity: g.Severity,
-		Threshold: bus.Float(max(g.Threshold, 0)), Unit: g.Unit, Zooid: g.zooid,
+		peerFacts: peerFacts{
+			FlapWindow: bus.Float(max(g.FlapWindow, 0)), Kind: g.Kind, LastSeen: bus.Float(g.LastSeen), Count: g.Count, Members: g.Members,
+			Missing: bus.Float(g.Missing), Zooid: g.zooid,
+		},
+		Method: g.detectionMethod(), Ecosystem: c.Ecosystem, Category: gapCategory, Name: g.name(), Reason: g.Reason, Host: g.host,
+		Niche: g.Niche, Actions: g.Actions, Severity: g.Severity, Threshold: bus.Float(max(g.Threshold, 0)), Unit: g.Unit,
 	}
 	if len(f.Actions) == 0 {
 		f.Actions = defaultActions

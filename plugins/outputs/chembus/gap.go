@@ -48,7 +48,7 @@ func gapOf(m telegraf.Metric) (g *gap, problem string) {
 // heardGap reads a gap of processors.liveness from a message on the signal's topic, whoever sent it; nil if it is none.
 func heardGap(payload []byte) *gap {
 	m, ok := bus.ParseMessage(string(payload))
-	var f facts
+	var f peerFacts
 	if !ok || !usableName(m.IncidentID) || math.IsNaN(m.TS) || m.DecodeFacts(&f) != nil {
 		return nil
 	}

@@ -40,7 +40,8 @@ func (l *Liveness) adopt(acc telegraf.Accumulator, b *bus, e *event) {
 func (l *Liveness) readLevel(m telegraf.Metric) *detector.Level {
 	g, problem := livenessgap.Read(m)
 	missing, hasMissing := durationOf(g.Missing)
-	threshold, hasThreshold := durationOf(g.Threshold)
+	threshold, isDuration := durationOf(g.Threshold)
+	hasThreshold := isDuration && g.Threshold > 0
 	key, hasKey := keyOf(m, l.Identity)
 	if problem != "" || !hasMissing || !hasThreshold || !hasKey || !slices.Contains(livenessgap.Silences, g.Kind) || m.HasTag(watchTag) {
 		return nil

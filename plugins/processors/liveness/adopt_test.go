@@ -60,6 +60,18 @@ func TestExpectedComponentIsAdopted(t *testing.T) {
 	require.Contains(t, found, "a heartbeat_missing true")
 }
 
+// TestIncompleteGapIsNotAdopted has a pipeline drop fields of gaps of other processors.
+func TestIncompleteGapIsNotAdopted(t *testing.T) {
+	bus := map[string]string{"host": "h", "endpoint": "e"}
+	for _, field := range []string{"incident_id", "open", "last_seen", "missing_seconds", "threshold_s"} {
+		r := start(t, "", adopting)
+		level := levelOf("h", "a", "one", 0)
+		level.RemoveField(field)
+		require.NoError(t, r.Add(level, &r.acc))
+		require.Empty(t, r.feedMetric(tickMeasurement, bus, 1, 1), field)
+	}
+}
+
 // TestAdoptedGapsAreBounded has more gaps arrive than may be known. None makes a component or a bus that was heard give way.
 func TestAdoptedGapsAreBounded(t *testing.T) {
 	r := start(t, "", adopting, func(l *Liveness) {
