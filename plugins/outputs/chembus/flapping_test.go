@@ -88,6 +88,7 @@ func (s *simulation) flappingBeats(from, to, dies time.Duration) (beats []time.D
 // TestFlappingIsDampedOnce has a component flap beside monitors that started at different times, one of which is killed.
 // Consumers are told of few gaps more than by one monitor. When it was stable for a while and then dies, they are told.
 func TestFlappingIsDampedOnce(t *testing.T) {
+	t.Parallel()
 	runs := uint64(6)
 	if testing.Short() {
 		runs = 3

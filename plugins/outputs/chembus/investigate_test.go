@@ -104,6 +104,7 @@ func TestQuestions(t *testing.T) {
 
 // TestSeverityOfInvestigations publishes gaps of all severities, and of some that are none.
 func TestSeverityOfInvestigations(t *testing.T) {
+	t.Parallel()
 	written := append([]string{"odd", ""}, severities...)
 	for lowest, want := range map[string][]string{"": {"high", "critical"}, "low": severities, "critical": {"critical"}} {
 		b := startBus(t)
@@ -314,6 +315,7 @@ func TestInvestigationOptions(t *testing.T) {
 
 // TestTwoOutputsAskOnce has two outputs on a real bus find silences at the same moment.
 func TestTwoOutputsAskOnce(t *testing.T) {
+	t.Parallel()
 	b := startBus(t)
 	listen(t, b)
 	c := investigator(t, b)

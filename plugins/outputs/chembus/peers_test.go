@@ -318,6 +318,7 @@ func findAll(t *testing.T, outputs []*connected, zooid string) {
 // TestTwoOutputs has two outputs on a real bus find silences one after the other and at the same moment. Whatever they say is
 // a message that a recorder of everything can read.
 func TestTwoOutputs(t *testing.T) {
+	t.Parallel()
 	b := startBus(t)
 	recorder, err := consumer.New(consumer.Config{XPub: b.XPub()})
 	require.NoError(t, err)
@@ -351,6 +352,7 @@ func TestTwoOutputs(t *testing.T) {
 
 // TestPeersAfterAnOutage has a monitor not hear what the other one publishes.
 func TestPeersAfterAnOutage(t *testing.T) {
+	t.Parallel()
 	b := startBus(t)
 	c := listen(t, b)
 	s := newStepper(t, b.XSub())

@@ -370,7 +370,8 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 // TestEachFailureIsHandledOnce has two or three monitors find failures while faults happen. Consumers handle each failure
 // once, whatever ids the monitors give it.
 func TestEachFailureIsHandledOnce(t *testing.T) {
-	runs := uint64(400)
+	t.Parallel()
+	runs := uint64(200)
 	if testing.Short() {
 		runs = 40
 	}
