@@ -313,6 +313,20 @@ func TestMetricsThatLackATagOnSeveralBuses(t *testing.T) {
 	require.NotEmpty(t, r.feedUntilGap(tags("one"), 30))
 }
 
+// TestMetricsThatLackATagAndCanBeOfOneBus has two hosts with a bus each: the tag host says which of them it is.
+func TestMetricsThatLackATagAndCanBeOfOneBus(t *testing.T) {
+	r := start(t, "")
+	first, second := map[string]string{"host": "g", "endpoint": "e"}, map[string]string{"host": "h", "endpoint": "e"}
+	for at := range 5 {
+		r.feedMetric(tickMeasurement, first, 1, float64(at))
+		r.feedMetric(tickMeasurement, second, 1, float64(at))
+		r.feedMetric("chembus_heartbeat", map[string]string{"host": "h", "zooid": "a"}, 1, float64(at))
+	}
+	require.Empty(t, r.feedUntilGap(first, 5))
+	require.Equal(t, []string{"a heartbeat_missing true"}, r.feedUntilGap(second, 5))
+	require.Len(t, r.buses.all, 2)
+}
+
 // feedUntilGap feeds ticks until a gap is opened.
 func (r *run) feedUntilGap(tags map[string]string, from int) (found []string) {
 	for at := from; at < from+20 && len(found) == 0; at++ {

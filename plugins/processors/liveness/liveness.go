@@ -230,8 +230,12 @@ func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e 
 		return l.buses.withLevels(string(key), e.level.Open)
 	}
 	if !complete && e.kind != tick {
-		if several := l.buses.Candidates(key, l.renamed.former); len(several) > 1 {
-			return l.knownOn(several, e)
+		candidates := l.buses.Candidates(key, l.renamed.former)
+		if len(candidates) == 1 {
+			return candidates[0]
+		}
+		if len(candidates) > 1 {
+			return l.knownOn(candidates, e)
 		}
 	}
 	b, evicted := l.buses.FindOrAdd(key, complete, e.at)
