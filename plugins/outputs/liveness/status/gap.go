@@ -29,6 +29,7 @@ type gap struct {
 
 // Gap takes the level of a gap.
 func (s *Status) Gap(g Gap, now time.Time) {
+	now = s.clock(now)
 	g.At = earlier(g.At, now)
 	known := s.gaps[g.Incident]
 	switch {
@@ -50,6 +51,7 @@ func (s *Status) Gap(g Gap, now time.Time) {
 
 // Delivered takes that the message of an incident was heard on the bus.
 func (s *Status) Delivered(incident string, at, now time.Time) {
+	now = s.clock(now)
 	if g := s.gaps[incident]; g != nil && g.delivered.IsZero() {
 		g.delivered = earlier(at, now)
 	}

@@ -25,6 +25,7 @@ type OutputRow struct {
 
 // Output takes what an output says about itself.
 func (s *Status) Output(o Output, now time.Time) {
+	now = s.clock(now)
 	o.At = earlier(o.At, now)
 	last, known := s.outputs[o.Name]
 	switch {

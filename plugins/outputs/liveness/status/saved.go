@@ -16,7 +16,8 @@ const cellBytes = 5
 // Saved is what is to survive a restart.
 type Saved struct {
 	Version    int              `json:"version"`
-	Cell       time.Duration    `json:"cell"` // length of a cell of the histories
+	Now        time.Time        `json:"now,omitzero"` // when something was last reported, or looked at
+	Cell       time.Duration    `json:"cell"`         // length of a cell of the histories
 	Components []SavedComponent `json:"components"`
 	Gaps       []SavedGap       `json:"gaps"`
 	Events     []Event          `json:"events"` // the oldest first
@@ -42,7 +43,7 @@ type SavedGap struct {
 
 // State returns what is to survive a restart.
 func (s *Status) State() *Saved {
-	saved := &Saved{Version: savedVersion, Cell: s.config.History / Cells, Events: append([]Event{}, s.events.list...)}
+	saved := &Saved{Version: savedVersion, Now: s.now, Cell: s.config.History / Cells, Events: append([]Event{}, s.events.list...)}
 	for _, c := range s.components {
 		saved.Components = append(saved.Components, SavedComponent{
 			Report: c.report, Since: c.since, LastBeat: c.lastBeat, Starts: c.starts, Newest: c.history.newest, Cells: c.history.bytes(),
@@ -60,6 +61,7 @@ func (s *Status) Restore(saved *Saved) error {
 	if saved.Version != savedVersion {
 		return fmt.Errorf("state has version %d, this program knows %d", saved.Version, savedVersion)
 	}
+	s.now = saved.Now
 	for _, c := range saved.Components[:min(len(saved.Components), s.config.MaxComponents)] {
 		restored := s.add(c.Report.Key)
 		restored.report, restored.since, restored.lastBeat, restored.starts = c.Report, c.Since, c.LastBeat, c.Starts

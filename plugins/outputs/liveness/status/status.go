@@ -3,6 +3,7 @@
 //
 //   - status.go: what is taken in; component.go, source.go, gap.go and output.go hold it
 //   - history.go: what a component did over the last hours
+//   - clock.go: what happens if the clock is set back
 //   - event.go: the log of what changed
 //   - view.go: what is shown
 package status
@@ -70,6 +71,7 @@ type Bus struct {
 // Status is what is known. It is not safe for concurrent use.
 type Status struct {
 	config     Config
+	now        time.Time // of the last call
 	components map[Key]*component
 	sources    map[Source]*source
 	gaps       map[string]*gap // that are open, by incident
@@ -97,6 +99,7 @@ func (s *Status) Dropped() uint64 {
 
 // Report takes a report. It may be an old one, or one that came before.
 func (s *Status) Report(r Report, now time.Time) {
+	now = s.clock(now)
 	r.At = earlier(r.At, now)
 	if now.Sub(r.At) > s.config.History {
 		return
@@ -129,6 +132,7 @@ func (s *Status) Report(r Report, now time.Time) {
 
 // Beat takes a beat, which is of no component that is new.
 func (s *Status) Beat(b Beat, now time.Time) {
+	now = s.clock(now)
 	if c := s.components[b.Key]; c != nil && b.Beats > 0 {
 		c.lastBeat = later(c.lastBeat, earlier(b.At, now))
 		c.starts += b.Starts
@@ -137,6 +141,7 @@ func (s *Status) Beat(b Beat, now time.Time) {
 
 // Bus takes what the input says about a bus.
 func (s *Status) Bus(b Bus, now time.Time) {
+	now = s.clock(now)
 	from := s.source(b.Source)
 	if from == nil || b.At.Before(from.bus.At) {
 		return

@@ -374,3 +374,47 @@ func TestOutputsAreBounded(t *testing.T) {
 	require.Len(t, s.View(s.now).Outputs, 100)
 	require.EqualValues(t, 100, s.Dropped())
 }
+
+// TestClockThatIsSetBack must not show for as long what was reported before, nor as known what is not reported any more.
+func TestClockThatIsSetBack(t *testing.T) {
+	for name, restart := range map[string]bool{"running": false, "stopped meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			for range 60 {
+				s.heard()
+				s.report("a", Up)
+				s.report("b", Up)
+				s.gap("one", true)
+				s.Status.Output(Output{Name: "host", At: s.now, Publishing: true}, s.now)
+				s.wait(10 * time.Second)
+			}
+			s.View(s.now)
+			if restart {
+				s.Status = reload(t, s.Status, s.config)
+			}
+			s.wait(-3 * time.Hour)
+			s.heard()
+			s.report("a", Silent)
+			s.gap("one", false)
+			s.Status.Output(Output{Name: "host", At: s.now}, s.now)
+			v := s.View(s.now)
+			require.Empty(t, v.Gaps)
+			require.False(t, v.Outputs[0].Publishing)
+			row := s.row("a")
+			require.Equal(t, Silent, row.State)
+			require.LessOrEqual(t, row.LastSeen, epoch(s.now))
+			require.LessOrEqual(t, v.Events[len(v.Events)-1].Time, epoch(s.now))
+			s.wait(31 * time.Second)
+			s.report("a", Silent)
+			row = s.row("b")
+			require.Equal(t, Unknown, row.State, "it is not reported any more")
+			require.InDelta(t, epoch(s.now)-41, row.Reported, 1)
+			require.Contains(t, row.History, "u")
+			s.wait(20 * time.Second)
+			s.report("a", Silent)
+			require.Less(t, *s.row("a").Availability, 1.0)
+			s.wait(31 * time.Second)
+			require.False(t, s.View(s.now).Known)
+		})
+	}
+}

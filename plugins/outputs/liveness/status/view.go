@@ -70,6 +70,7 @@ type GapRow struct {
 
 // View returns what is known at a time.
 func (s *Status) View(now time.Time) *View {
+	now = s.clock(now)
 	s.forget(now)
 	s.dropUnreported()
 	v := &View{
