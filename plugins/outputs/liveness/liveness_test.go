@@ -164,6 +164,39 @@ func TestAnswersForbidWhatABrowserCouldDo(t *testing.T) {
 	}
 }
 
+// TestOtherNamesOfALoopbackAddressAreRefused has a web page whose name was made to mean 127.0.0.1: a browser lets it read.
+func TestOtherNamesOfALoopbackAddressAreRefused(t *testing.T) {
+	password := func(l *Liveness) { l.BasicUsername, l.BasicPassword = "operator", config.NewSecret([]byte("secret")) }
+	for _, test := range []struct {
+		name string
+		set  func(*Liveness)
+		want map[string]int // by the header "Host"
+	}{
+		{"loopback", nil, map[string]int{
+			"127.0.0.1:8559": http.StatusOK, "127.0.0.1": http.StatusOK, "[::1]:8559": http.StatusOK, "[::1]": http.StatusOK,
+			"localhost:8559": http.StatusOK, "LocalHost": http.StatusOK, "localhost.": http.StatusOK, "": http.StatusOK,
+			"evil.example:8559": http.StatusMisdirectedRequest, "evil.example": http.StatusMisdirectedRequest,
+			"localhost.evil.example": http.StatusMisdirectedRequest, "127.0.0.1.evil.example": http.StatusMisdirectedRequest,
+		}},
+		{"given by name", func(l *Liveness) { l.Listen = "localhost:0" }, map[string]int{
+			"localhost": http.StatusOK, "evil.example": http.StatusMisdirectedRequest,
+		}},
+		{"with a password", password, map[string]int{"proxy.example": http.StatusUnauthorized}},
+		{"other address", func(l *Liveness) { l.Listen = "0.0.0.0:0" }, map[string]int{"monitor.example": http.StatusOK}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			handler := serve(t, test.set).server.Handler
+			for host, want := range test.want {
+				request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/components", http.NoBody)
+				request.Host = host
+				answer := httptest.NewRecorder()
+				handler.ServeHTTP(answer, request)
+				require.Equal(t, want, answer.Code, host)
+			}
+		})
+	}
+}
+
 func TestPassword(t *testing.T) {
 	p := serve(t, func(l *Liveness) {
 		l.BasicUsername, l.BasicPassword = "operator", config.NewSecret([]byte("secret"))

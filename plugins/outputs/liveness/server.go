@@ -12,6 +12,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -71,8 +73,26 @@ func (l *Liveness) serve() error {
 
 // open reports whether the page can be read from other hosts without a password or a certificate.
 func (l *Liveness) open() bool {
+	return !l.loopback() && l.BasicUsername == "" && len(l.TLSAllowedCACerts) == 0
+}
+
+// loopback reports whether only this host can connect.
+func (l *Liveness) loopback() bool {
 	host, _, _ := net.SplitHostPort(l.listener.Addr().String())
-	return !net.ParseIP(host).IsLoopback() && l.BasicUsername == "" && len(l.TLSAllowedCACerts) == 0
+	return net.ParseIP(host).IsLoopback()
+}
+
+// meant reports whether a request, by its header "Host", was meant for this server. Any web page can have the name of its
+// own server mean 127.0.0.1 and read, in the browser of somebody on this host, what needs no password. With TLS the
+// certificate has another name.
+func (l *Liveness) meant(r *http.Request) bool {
+	if !l.loopback() || l.tls != nil || l.BasicUsername != "" {
+		return true
+	}
+	host := (&url.URL{Host: r.Host}).Hostname()
+	listen, _, _ := net.SplitHostPort(l.Listen)
+	return host == "" || // of no browser
+		net.ParseIP(host) != nil || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || strings.EqualFold(host, listen)
 }
 
 // handler answers all requests. It only reads.
@@ -95,6 +115,11 @@ func (l *Liveness) handler() http.Handler {
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
+		if !l.meant(r) {
+			http.Error(w, fmt.Sprintf("%q does not name this server; use 127.0.0.1 or localhost, or set basic_username and basic_password", r.Host),
+				http.StatusMisdirectedRequest)
+			return
+		}
 		if !l.allowed(r) {
 			header.Set("WWW-Authenticate", `Basic realm="liveness"`)
 			http.Error(w, "the user name or the password is wrong", http.StatusUnauthorized)
