@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -87,6 +88,12 @@ func (l *Liveness) Init() error {
 	if err := l.checkOptions(); err != nil {
 		return err
 	}
+	if len(l.TLSAllowedDNSNames) > 0 && len(l.TLSAllowedCACerts) == 0 {
+		return &option.Error{
+			Name: "tls_allowed_cacerts", Problem: "is missing beside tls_allowed_dns_names, so no client would need a certificate",
+			Allowed: "give the authorities that sign them",
+		}
+	}
 	var err error
 	if l.tls, err = l.TLSConfig(); err != nil {
 		return fmt.Errorf("TLS options: %w", err)
@@ -102,6 +109,9 @@ func (l *Liveness) Init() error {
 	password.Destroy()
 	if (l.BasicUsername == "") != (l.password == "") {
 		return &option.Error{Name: "basic_username", Problem: "is given without basic_password, or the other way round", Allowed: "give both, or none"}
+	}
+	if strings.Contains(l.BasicUsername, ":") {
+		return &option.Error{Name: "basic_username", Problem: "has a colon, which browsers cannot send in it", Allowed: "use one without"}
 	}
 	l.reader = reader{bus: l.Bus, identity: l.Identity}
 	l.status = status.New(status.Config{

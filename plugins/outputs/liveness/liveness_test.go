@@ -223,18 +223,24 @@ func TestPassword(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, code)
 }
 
-func TestTLS(t *testing.T) {
-	model := httptest.NewTLSServer(http.NotFoundHandler()) // has a certificate, and a client that trusts it
-	defer model.Close()
-	certificate := filepath.Join(t.TempDir(), "cert.pem")
+// writeCertificate writes a certificate and its key to a file, and returns a client that trusts it.
+func writeCertificate(t *testing.T) (file string, client *http.Client) {
+	t.Helper()
+	model := httptest.NewTLSServer(http.NotFoundHandler()) // has both
+	t.Cleanup(model.Close)
+	file = filepath.Join(t.TempDir(), "cert.pem")
 	key, err := x509.MarshalPKCS8PrivateKey(model.TLS.Certificates[0].PrivateKey)
 	require.NoError(t, err)
 	content := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: model.Certificate().Raw}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	require.NoError(t, os.WriteFile(certificate, content, 0o600))
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	return file, model.Client()
+}
 
+func TestTLS(t *testing.T) {
+	certificate, client := writeCertificate(t)
 	p := serve(t, func(l *Liveness) { l.TLSCert, l.TLSKey = certificate, certificate })
-	response, err := model.Client().Get("https://" + p.listener.Addr().String() + "/api/v1/components")
+	response, err := client.Get("https://" + p.listener.Addr().String() + "/api/v1/components")
 	require.NoError(t, err)
 	response.Body.Close()
 	require.Equal(t, http.StatusOK, response.StatusCode)
@@ -257,6 +263,7 @@ func TestAddressInUse(t *testing.T) {
 }
 
 func TestBadOptions(t *testing.T) {
+	certificate, _ := writeCertificate(t)
 	for _, test := range []struct {
 		name string
 		set  func(*Liveness)
@@ -270,6 +277,14 @@ func TestBadOptions(t *testing.T) {
 		{"max_events", func(l *Liveness) { l.MaxEvents = -1 }},
 		{"basic_username", func(l *Liveness) { l.BasicUsername = "operator" }},
 		{"basic_username", func(l *Liveness) { l.BasicPassword = config.NewSecret([]byte("secret")) }},
+		{"basic_username", func(l *Liveness) {
+			l.BasicUsername, l.BasicPassword = "operators:night", config.NewSecret([]byte("secret"))
+		}},
+		{"tls_cert", func(l *Liveness) { l.TLSAllowedCACerts = []string{certificate} }},
+		{"tls_allowed_cacerts", func(l *Liveness) { l.TLSAllowedDNSNames = []string{"operator.example"} }},
+		{"tls_allowed_cacerts", func(l *Liveness) {
+			l.TLSCert, l.TLSKey, l.TLSAllowedDNSNames = certificate, certificate, []string{"operator.example"}
+		}},
 	} {
 		l := newPlugin()
 		test.set(l)
