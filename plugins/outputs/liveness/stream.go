@@ -92,11 +92,14 @@ func (s *streams) add(c *client) {
 	c.messages <- s.full
 }
 
-// drop closes the channel of a client, once.
+// drop closes the channel of a client, once. With the last one goes what is held for them.
 func (s *streams) drop(c *client) {
 	if _, known := s.clients[c]; known {
 		delete(s.clients, c)
 		close(c.messages)
+	}
+	if len(s.clients) == 0 {
+		s.told, s.full, s.view = make(map[status.Key]status.Row), nil, nil
 	}
 }
 

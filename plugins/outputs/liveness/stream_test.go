@@ -100,6 +100,25 @@ func TestSlowPageIsDropped(t *testing.T) {
 	s.drop(slow) // again, when its handler ends
 }
 
+// TestNothingIsHeldForPagesThatAreClosed has the last page closed.
+func TestNothingIsHeldForPagesThatAreClosed(t *testing.T) {
+	p := serve(t, nil)
+	p.writeNow("up")
+	s := newStreams(p.show)
+	one, other := &client{make(chan []byte, 1)}, &client{make(chan []byte, 1)}
+	s.add(one)
+	s.add(other)
+	s.drop(one)
+	require.Len(t, s.told, 2)
+	s.drop(other)
+	require.Empty(t, s.told)
+	require.Nil(t, s.view)
+	require.Nil(t, s.full)
+	again := &client{make(chan []byte, 1)}
+	s.add(again)
+	require.Contains(t, string(<-again.messages), "audio_io")
+}
+
 func TestStreamsAreBounded(t *testing.T) {
 	p := serve(t, nil)
 	for range maxStreams {
