@@ -12,17 +12,6 @@ import (
 // Name is the name of the metric.
 const Name = "liveness_gap"
 
-// The kinds of gaps that processors.liveness finds, which are values of the tag gap_type.
-const (
-	Missing     = "heartbeat_missing"
-	NeverSeen   = "heartbeat_never_seen"
-	MassMissing = "heartbeat_mass_missing"
-	Flapping    = "heartbeat_flapping"
-)
-
-// Silences are all of them: each says that components are silent.
-var Silences = []string{Missing, NeverSeen, MassMissing, Flapping}
-
 // Level is what a metric says of an incident. Texts and numbers that it lacks are empty and 0.
 type Level struct {
 	Incident   string

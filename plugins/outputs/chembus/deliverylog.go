@@ -7,7 +7,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
-	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 const (
@@ -87,7 +87,7 @@ func (l *deliveryLog) Add(g *gap) {
 	for _, component := range g.components() {
 		l.Learn(silence{Component: component, Incident: g.Incident, Since: g.LastSeen, Until: g.until()})
 	}
-	if g.Kind == livenessgap.Flapping {
+	if g.Kind == gaptype.Flapping {
 		l.Learn(silence{Component: g.component, Incident: g.Incident, Until: g.at, FlapWindow: min(g.FlapWindow, longestFlapWindow)})
 	}
 }
@@ -193,7 +193,7 @@ func (l *deliveryLog) Ended(g *gap) bool {
 	}
 	state.ended = true
 	l.set(g.Incident, state)
-	if l.stillFlaps(g); g.Kind == livenessgap.Flapping {
+	if l.stillFlaps(g); g.Kind == gaptype.Flapping {
 		l.silences.Remove(flapsKey(g.component))
 	}
 	if g.Members != nil {

@@ -10,13 +10,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
 // silenceOf is the level of a gap of a component that beat last at lastSeen and is missing since.
 func silenceOf(incident, zooid string, lastSeen, missing float64) *gap {
 	return &gap{
-		Level: livenessgap.Level{Incident: incident, Open: true, Kind: livenessgap.Missing, LastSeen: lastSeen, Missing: missing},
+		Level: livenessgap.Level{Incident: incident, Open: true, Kind: gaptype.Missing, LastSeen: lastSeen, Missing: missing},
 		zooid: zooid, component: zooid,
 	}
 }
@@ -378,7 +379,7 @@ func TestHeardGaps(t *testing.T) {
 	for _, g := range []*gap{
 		silenceOf("1", "a", 100, 30), ofKind("heartbeat_never_seen", silenceOf("2", "a", 0, 60)), massOf("3", 100, 30, 7, "a", "b"),
 		{
-			Level: livenessgap.Level{Incident: "4", Open: true, Kind: livenessgap.Flapping, LastSeen: 100, Missing: 30, FlapWindow: 600},
+			Level: livenessgap.Level{Incident: "4", Open: true, Kind: gaptype.Flapping, LastSeen: 100, Missing: 30, FlapWindow: 600},
 			zooid: "a", component: "x/a",
 		},
 	} {

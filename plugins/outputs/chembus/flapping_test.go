@@ -10,7 +10,7 @@ import (
 	"github.com/influxdata/telegraf"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
-	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
@@ -44,7 +44,7 @@ func (s *simulation) watch(processors []*simProcessor, beats []time.Duration, un
 			for _, f := range findings {
 				if g := f.Gap; g != nil {
 					level := silenceOf(g.IncidentID, f.Key, g.LastSeen, g.Missing.Seconds())
-					level.Open, level.Kind, level.Severity, level.Threshold = g.Open, string(g.Type), g.Severity, g.Threshold.Seconds()
+					level.Open, level.Kind, level.Severity, level.Threshold = g.Open, g.Type, g.Severity, g.Threshold.Seconds()
 					level.FlapWindow = g.FlapWindow.Seconds()
 					level.at = float64(s.now.UnixNano()) / 1e9
 					m.write(level)
@@ -115,9 +115,9 @@ func TestFlappingIsDampedOnce(t *testing.T) {
 		require.NotEmpty(t, kinds)
 		t.Logf("seed %d, %d monitors: %d gaps", seed, len(s.monitors), len(kinds))
 		last := len(kinds) - 1
-		require.Equal(t, livenessgap.Missing, kinds[last], "seed %d", seed)
-		require.Equal(t, livenessgap.Flapping, kinds[last-1], "seed %d: %v", seed, kinds)
-		require.NotContains(t, kinds[:last-1], livenessgap.Flapping, "seed %d: %v", seed, kinds)
+		require.Equal(t, gaptype.Missing, kinds[last], "seed %d", seed)
+		require.Equal(t, gaptype.Flapping, kinds[last-1], "seed %d: %v", seed, kinds)
+		require.NotContains(t, kinds[:last-1], gaptype.Flapping, "seed %d: %v", seed, kinds)
 		most := flapCount
 		if len(s.monitors) > 1 {
 			most++ // another one may have told of the silence with which it began to flap
@@ -134,10 +134,10 @@ func TestSilencesOfAComponentThatFlaps(t *testing.T) {
 		g.at = at
 		return g
 	}
-	told := ofKind(livenessgap.Flapping, at(1000, 30))
+	told := ofKind(gaptype.Flapping, at(1000, 30))
 	told.Incident, told.FlapWindow = "theirs", window
 	mine := func(now float64) *gap {
-		g := ofKind(livenessgap.Flapping, at(now, 30))
+		g := ofKind(gaptype.Flapping, at(now, 30))
 		g.FlapWindow = window
 		return g
 	}
@@ -162,7 +162,7 @@ func TestSilencesOfAComponentThatFlaps(t *testing.T) {
 		{"it was silent with others", told, []*gap{outage}, true},
 		{"another component", told, []*gap{silenceOf("x", "y", 1470, 30)}, false},
 		{"another kind of trouble", told, []*gap{ofKind("latency_high", at(1500, 30))}, false},
-		{"a window is not known", ofKind(livenessgap.Flapping, at(1000, 30)), []*gap{at(1500, 30)}, false},
+		{"a window is not known", ofKind(gaptype.Flapping, at(1000, 30)), []*gap{at(1500, 30)}, false},
 		{"for a time without end", &endless, []*gap{at(1000+longestFlapWindow+31, 30)}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestFlappingOnABus(t *testing.T) {
 		return m
 	}
 	first, second := connect(t, b.XSub()), connect(t, b.XSub())
-	first.write(t, silent("flaps", 0, map[string]any{"gap_type": livenessgap.Flapping, "flap_window_s": 600.0}))
+	first.write(t, silent("flaps", 0, map[string]any{"gap_type": gaptype.Flapping, "flap_window_s": 600.0}))
 	received(t, c, "flaps")
 	require.Eventually(t, func() bool { return first.pending() == 0 }, patience, time.Millisecond)
 

@@ -10,6 +10,7 @@ import (
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/common/field"
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
@@ -68,7 +69,7 @@ func heardGap(payload []byte) *gap {
 // components returns the names of what a gap of processors.liveness says to be silent; none for any other gap.
 func (g *gap) components() []string {
 	switch {
-	case !slices.Contains(livenessgap.Silences, g.Kind):
+	case !slices.Contains(gaptype.All, g.Kind):
 		return nil
 	case g.Members != nil:
 		return g.Members
@@ -101,7 +102,7 @@ func (g *gap) neverSeen() bool {
 
 // outlasts reports whether the incident goes on when the silence that opened it is over.
 func (g *gap) outlasts() bool {
-	return g.Members != nil || g.Kind == livenessgap.Flapping
+	return g.Members != nil || g.Kind == gaptype.Flapping
 }
 
 // subject names what there is one incident of at a time: the silence of a component, else the incident itself.

@@ -13,6 +13,7 @@ import (
 	"github.com/influxdata/telegraf/testutil"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
@@ -90,9 +91,9 @@ func TestQuestions(t *testing.T) {
 	}{
 		{nil, `Why does "of i" send no heartbeats any more?`},
 		{map[string]any{"component": "host, of i"}, `Why does "host, of i" send no heartbeats any more?`},
-		{map[string]any{"gap_type": livenessgap.NeverSeen, "last_seen": 0.0}, `Why has "of i" never sent a heartbeat?`},
-		{map[string]any{"gap_type": livenessgap.Flapping}, `Why does "of i" fall silent again and again?`},
-		{map[string]any{"gap_type": livenessgap.MassMissing, "members": `["a"]`, "member_count": int64(7)}, "Why did 7 components fall silent at once?"},
+		{map[string]any{"gap_type": gaptype.NeverSeen, "last_seen": 0.0}, `Why has "of i" never sent a heartbeat?`},
+		{map[string]any{"gap_type": gaptype.Flapping}, `Why does "of i" fall silent again and again?`},
+		{map[string]any{"gap_type": gaptype.Outage, "members": `["a"]`, "member_count": int64(7)}, "Why did 7 components fall silent at once?"},
 	} {
 		g, problem := gapOf(gapMetric("i", test.changes))
 		require.Empty(t, problem)

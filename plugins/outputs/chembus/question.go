@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 const (
@@ -45,7 +45,7 @@ func (g *gap) question() (question, hypothesis string) {
 	case g.Members != nil:
 		return fmt.Sprintf("Why did %d components fall silent at once?", g.Count),
 			"What they have in common, such as a host, a network or a service, has failed."
-	case g.Kind == livenessgap.Flapping:
+	case g.Kind == gaptype.Flapping:
 		return fmt.Sprintf("Why does %q fall silent again and again?", g.component),
 			fmt.Sprintf("The process of %q is restarted again and again, or is overloaded.", g.component)
 	case g.neverSeen():

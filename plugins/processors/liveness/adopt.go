@@ -6,6 +6,7 @@ import (
 
 	"github.com/influxdata/telegraf"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
@@ -43,15 +44,15 @@ func (l *Liveness) readLevel(m telegraf.Metric) *detector.Level {
 	threshold, isDuration := durationOf(g.Threshold)
 	hasThreshold := isDuration && g.Threshold > 0
 	key, hasKey := keyOf(m, l.Identity)
-	if problem != "" || !hasMissing || !hasThreshold || !hasKey || !slices.Contains(livenessgap.Silences, g.Kind) || m.HasTag(watchTag) {
+	if problem != "" || !hasMissing || !hasThreshold || !hasKey || !slices.Contains(gaptype.All, g.Kind) || m.HasTag(watchTag) {
 		return nil
 	}
-	if l.ignored.Match(detector.Name(key)) && g.Kind != livenessgap.MassMissing {
+	if l.ignored.Match(detector.Name(key)) && g.Kind != gaptype.Outage {
 		return nil
 	}
 	level := &detector.Level{
 		Gap: detector.Gap{
-			IncidentID: storable(g.Incident), Type: detector.GapType(g.Kind), Open: g.Open, LastSeen: g.LastSeen, Missing: missing, Threshold: threshold,
+			IncidentID: storable(g.Incident), Type: g.Kind, Open: g.Open, LastSeen: g.LastSeen, Missing: missing, Threshold: threshold,
 			Severity: storable(g.Severity), Reason: storable(g.Reason), Unit: storable(g.Unit), Actions: g.Actions, Size: int(g.Count),
 		},
 		Key: key, Niche: g.Niche, At: m.Time(),

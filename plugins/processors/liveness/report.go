@@ -6,6 +6,7 @@ import (
 
 	"github.com/influxdata/telegraf"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
@@ -24,7 +25,7 @@ func (l *Liveness) report(acc telegraf.Accumulator, b *bus, findings []detector.
 			l.changes.Add(f.Change, func() string { return l.buses.Describe(b, f.Key) })
 		}
 		if f.Gap != nil {
-			tags["gap_type"] = string(f.Gap.Type)
+			tags["gap_type"] = f.Gap.Type
 			acc.AddFields(livenessgap.Name, l.gapFields(b, f), tags, e.at)
 		}
 	}
@@ -149,10 +150,10 @@ func (l *Liveness) gapFields(b *bus, f *detector.Finding) map[string]any {
 		// Which tags name it a reader of the metric cannot know.
 		fields["component"] = detector.Name(f.Key)
 	}
-	if g.Type == detector.HeartbeatFlapping {
+	if g.Type == gaptype.Flapping {
 		fields["flap_window_s"] = g.FlapWindow.Seconds()
 	}
-	if g.Type == detector.HeartbeatOutage {
+	if g.Type == gaptype.Outage {
 		fields["members"] = l.encode(g.Members)
 		fields["member_count"] = g.Size
 	}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 // Level is the level of a gap as another detector of the same bus reported it.
@@ -40,7 +42,7 @@ func (d *Detector) Adopt(l *Level) []Finding {
 
 // keys are the components that are silent.
 func (l *Level) keys() []string {
-	if l.Type == HeartbeatOutage {
+	if l.Type == gaptype.Outage {
 		return l.Members
 	}
 	return []string{l.Key}
@@ -50,10 +52,10 @@ func (l *Level) keys() []string {
 // still go on.
 func (d *Detector) awaitFailure(key string, l *Level) bool {
 	c, known := d.components[key]
-	if known && (c.incident == l.IncidentID || c.flapping() && (l.Type == HeartbeatFlapping || c.flaps.incident == l.IncidentID)) {
+	if known && (c.incident == l.IncidentID || c.flapping() && (l.Type == gaptype.Flapping || c.flaps.incident == l.IncidentID)) {
 		return true // it is open here
 	}
-	if known && l.Type == HeartbeatFlapping && !c.onlyAdopted() && d.clock.now >= d.config.FlapWindow {
+	if known && l.Type == gaptype.Flapping && !c.onlyAdopted() && d.clock.now >= d.config.FlapWindow {
 		return true // whether it flaps is known here
 	}
 	if known && d.wasBack(c, l) {
@@ -62,7 +64,7 @@ func (d *Detector) awaitFailure(key string, l *Level) bool {
 	before, waits := d.levels[key]
 	switch {
 	case waits && before.LastSeen > l.LastSeen:
-		return before.Type == HeartbeatOutage || l.Type == HeartbeatOutage // of an outage it is not known who was seen when
+		return before.Type == gaptype.Outage || l.Type == gaptype.Outage // of an outage it is not known who was seen when
 	case waits || d.config.MaxComponents == 0 || len(d.levels) < d.config.MaxComponents:
 		d.levels[key] = l
 	}
@@ -75,9 +77,9 @@ func (d *Detector) awaitFailure(key string, l *Level) bool {
 // wasBack reports whether a component was heard after the failure that a level is of.
 func (d *Detector) wasBack(c *component, l *Level) bool {
 	switch {
-	case c.beats == 0 || l.Type == HeartbeatFlapping: // which goes on when it is back
+	case c.beats == 0 || l.Type == gaptype.Flapping: // which goes on when it is back
 		return false
-	case l.Type == HeartbeatOutage: // when its members were heard last it does not say
+	case l.Type == gaptype.Outage: // when its members were heard last it does not say
 		return c.alive() && d.sinceTick(l) <= 0
 	}
 	return c.lastSeen > l.LastSeen
@@ -99,7 +101,7 @@ func (d *Detector) sinceTick(l *Level) time.Duration {
 // is the end of that failure.
 func (d *Detector) outdateLevel(b *Beat) {
 	l, waits := d.levels[b.Key]
-	if !waits || b.Beats <= 0 || l.Type == HeartbeatFlapping || (l.Type == HeartbeatOutage || b.LastSeen <= l.LastSeen) && d.sinceTick(l) > 0 {
+	if !waits || b.Beats <= 0 || l.Type == gaptype.Flapping || (l.Type == gaptype.Outage || b.LastSeen <= l.LastSeen) && d.sinceTick(l) > 0 {
 		return
 	}
 	delete(d.levels, b.Key)
@@ -108,7 +110,7 @@ func (d *Detector) outdateLevel(b *Beat) {
 
 // closeLevel closes a gap that another detector left open, unless one of its components is still silent, or may be.
 func (d *Detector) closeLevel(l *Level) {
-	if l.Type == HeartbeatFlapping || d.outageWith(l.IncidentID) != nil || l.Size > len(l.Members) {
+	if l.Type == gaptype.Flapping || d.outageWith(l.IncidentID) != nil || l.Size > len(l.Members) {
 		return
 	}
 	for _, key := range l.keys() {
@@ -157,7 +159,7 @@ func (d *Detector) addAdopted() {
 		case known && c.phase != unseen:
 		case last > d.clock.now:
 			continue // its last beats are still to come
-		case known && (l.LastSeen == 0 || l.Type == HeartbeatOutage):
+		case known && (l.LastSeen == 0 || l.Type == gaptype.Outage):
 			if c.incident == "" {
 				c.last = min(c.last, last)
 				d.await(c, d.nextChange(c))
@@ -168,7 +170,7 @@ func (d *Detector) addAdopted() {
 				continue
 			}
 		}
-		if l.Type == HeartbeatFlapping {
+		if l.Type == gaptype.Flapping {
 			c.flaps = &flaps{incident: l.IncidentID, since: d.clock.now}
 			delete(d.levels, key)
 			d.await(c, d.nextChange(c))
@@ -220,7 +222,7 @@ func (d *Detector) isFailure(c *component, l *Level) bool {
 	switch {
 	case c.beats == 0 || c.onlyAdopted():
 		return true
-	case l.Type != HeartbeatOutage:
+	case l.Type != gaptype.Outage:
 		return c.lastSeen >= l.LastSeen
 	}
 	// The members of an outage fall silent within a window; when that was is known of the one that it is named after.

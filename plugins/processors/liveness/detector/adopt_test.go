@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 // midnight is the time of the wall clock when the input's clock shows zero.
@@ -137,7 +139,7 @@ func TestAdoptedIsAsIfItRanOn(t *testing.T) {
 		due := make(map[int][]*Level)
 		for _, l := range stream {
 			at := begins
-			if l.Type != HeartbeatOutage && rapid.IntRange(0, 3).Draw(t, "waits") == 0 {
+			if l.Type != gaptype.Outage && rapid.IntRange(0, 3).Draw(t, "waits") == 0 {
 				at = rapid.IntRange(begins, life.end-5).Draw(t, "comes")
 			}
 			due[at] = append(due[at], l)
@@ -145,7 +147,7 @@ func TestAdoptedIsAsIfItRanOn(t *testing.T) {
 		closed := make(map[string]bool)
 		take := func(found []Finding) {
 			for _, f := range found {
-				if f.Gap != nil && f.Gap.Type == HeartbeatMissing && f.Change != Report {
+				if f.Gap != nil && f.Gap.Type == gaptype.Missing && f.Change != Report {
 					require.False(plain{t}, f.Gap.Open && closed[f.Gap.IncidentID], "opened after it was closed: %s", f.Key)
 					closed[f.Gap.IncidentID] = !f.Gap.Open
 				}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 const second = time.Second
@@ -76,7 +78,7 @@ func TestLifeAndDeath(t *testing.T) {
 	opened := *found[1].Gap
 	require.Equal(t, Gap{
 		IncidentID: opened.IncidentID,
-		Type:       HeartbeatMissing,
+		Type:       gaptype.Missing,
 		Open:       true,
 		LastSeen:   1e9 + 11,
 		Missing:    31 * second,
@@ -139,14 +141,14 @@ func TestLevelsAreRepeatedUntilClosed(t *testing.T) {
 }
 
 func TestIncidentIDNamesTheFailureAlone(t *testing.T) {
-	require.Equal(t, incidentID(HeartbeatMissing, "a", 1795446803.8781514, 1), incidentID(HeartbeatMissing, "a", 1795446803.8781514, 1))
+	require.Equal(t, incidentID(gaptype.Missing, "a", 1795446803.8781514, 1), incidentID(gaptype.Missing, "a", 1795446803.8781514, 1))
 	seen := make(map[string]bool)
 	for _, id := range []string{
-		incidentID(HeartbeatMissing, "a", 1795446803.8781514, 1),
-		incidentID(HeartbeatMissing, "a", 1795446803.8781516, 1),
-		incidentID(HeartbeatMissing, "a", 1795446803, 1),
-		incidentID(HeartbeatMissing, "a1", 795446803, 1),
-		incidentID(HeartbeatMissing, "b", 1795446803.8781514, 1),
+		incidentID(gaptype.Missing, "a", 1795446803.8781514, 1),
+		incidentID(gaptype.Missing, "a", 1795446803.8781516, 1),
+		incidentID(gaptype.Missing, "a", 1795446803, 1),
+		incidentID(gaptype.Missing, "a1", 795446803, 1),
+		incidentID(gaptype.Missing, "b", 1795446803.8781514, 1),
 		incidentID("heartbeat_flapping", "a", 1795446803.8781514, 1),
 	} {
 		require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, id)
@@ -154,7 +156,7 @@ func TestIncidentIDNamesTheFailureAlone(t *testing.T) {
 		seen[id] = true
 	}
 	// Another version of this program must say the same; this is also what Python's uuid5 makes of it.
-	require.Equal(t, "014e8079-7939-5027-bda8-173e9ecf6b64", incidentID(HeartbeatMissing, "a", 1001, 1))
+	require.Equal(t, "014e8079-7939-5027-bda8-173e9ecf6b64", incidentID(gaptype.Missing, "a", 1001, 1))
 }
 
 func TestKillInOrderOfAppearance(t *testing.T) {

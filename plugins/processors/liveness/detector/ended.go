@@ -3,6 +3,8 @@ package detector
 import (
 	"slices"
 	"time"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 // maxEnded bounds how many gaps that were closed of late are repeated.
@@ -51,7 +53,7 @@ func (d *Detector) reportEnded() {
 // reportEndedOf repeats what was closed of a component, for the last time: the next gap of it is about to be opened.
 func (d *Detector) reportEndedOf(key string) {
 	d.ended = slices.DeleteFunc(d.ended, func(e EndedGap) bool {
-		its := e.Key == key && e.Gap.Type != HeartbeatOutage
+		its := e.Key == key && e.Gap.Type != gaptype.Outage
 		if its && e.tick != d.ticks {
 			d.findings = append(d.findings, e.finding())
 		}

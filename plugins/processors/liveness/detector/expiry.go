@@ -3,6 +3,8 @@ package detector
 import (
 	"slices"
 	"time"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 // never is later than every time.
@@ -88,12 +90,12 @@ func (d *Detector) change(c *component) {
 			d.add(c, WentAway, nil)
 			return
 		}
-		d.add(c, WentSilent, d.openGap(c, HeartbeatMissing))
+		d.add(c, WentSilent, d.openGap(c, gaptype.Missing))
 	case c.phase == up && silence > c.lateAfter():
 		c.enter(late, now)
 		d.add(c, StateChanged, nil)
 	case c.phase == unseen:
-		d.add(c, NeverSeen, d.openGap(c, HeartbeatNeverSeen))
+		d.add(c, NeverSeen, d.openGap(c, gaptype.NeverSeen))
 	default:
 		d.retire(c)
 	}
@@ -106,7 +108,7 @@ func (d *Detector) retire(c *component) { d.remove(c, WasRetired) }
 func (d *Detector) remove(c *component, change Change) {
 	gap := d.closeGap(c, d.silence(c))
 	if c.flapping() {
-		gap = d.gap(c, HeartbeatFlapping, c.flaps.incident, false, d.silence(c))
+		gap = d.gap(c, gaptype.Flapping, c.flaps.incident, false, d.silence(c))
 	}
 	d.clearUnjudged(c)
 	c.enter(retired, d.clock.now)

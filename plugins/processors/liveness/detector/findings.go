@@ -1,6 +1,10 @@
 package detector
 
-import "time"
+import (
+	"time"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
+)
 
 // Change says why a finding was made.
 type Change int
@@ -65,7 +69,7 @@ func (d *Detector) report(gone bool) {
 		var gap *Gap
 		switch {
 		case c.flapping():
-			gap = d.gap(c, HeartbeatFlapping, c.flaps.incident, true, d.silence(c))
+			gap = d.gap(c, gaptype.Flapping, c.flaps.incident, true, d.silence(c))
 		case c.incident != "" && d.outageOf(c.key) == nil:
 			gap = d.gap(c, c.gapType(), c.incident, true, d.silence(c))
 		}

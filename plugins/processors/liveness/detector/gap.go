@@ -8,23 +8,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-)
 
-// GapType says what is missing.
-type GapType string
-
-// The types of gaps.
-const (
-	HeartbeatMissing   GapType = "heartbeat_missing"      // heard, then silent
-	HeartbeatNeverSeen GapType = "heartbeat_never_seen"   // expected, not heard in time
-	HeartbeatOutage    GapType = "heartbeat_mass_missing" // many silent at once
-	HeartbeatFlapping  GapType = "heartbeat_flapping"     // silent and back, again and again
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 // Gap is the level of one incident: open, and for how long, or closed.
 type Gap struct {
 	IncidentID string        `json:"incident"`
-	Type       GapType       `json:"type"`
+	Type       string        `json:"type"`
 	Open       bool          `json:"open,omitempty"`
 	LastSeen   float64       `json:"last_seen,omitempty"` // epoch seconds of the last beat by the clock of who sent it; 0: never
 	Missing    time.Duration `json:"missing,omitempty"`   // observed silence since then
@@ -35,7 +26,7 @@ type Gap struct {
 	Reason     string        `json:"reason,omitempty"`      // for a person
 	Members    []string      `json:"members"`               // names; of an outage only, and not more than maxMembers of them
 	Size       int           `json:"size,omitempty"`        // number of members
-	FlapWindow time.Duration `json:"flap_window,omitempty"` // of HeartbeatFlapping: it ends after such a time without a silence
+	FlapWindow time.Duration `json:"flap_window,omitempty"` // of gaptype.Flapping: it ends after such a time without a silence
 	Adopted    bool          `json:"-"`                     // another detector opened it
 }
 
@@ -48,13 +39,13 @@ type flaps struct {
 
 // openGap opens a gap for a component that has just fallen silent, or has not appeared in time. It returns nil if
 // the component has none of its own: it is flapping already, part of an outage, or its silence is no gap.
-func (d *Detector) openGap(c *component, kind GapType) *Gap {
+func (d *Detector) openGap(c *component, kind string) *Gap {
 	if !d.isAwaited(c) {
 		return nil
 	}
 	c.gaps++
 	flapping := false
-	if kind == HeartbeatMissing {
+	if kind == gaptype.Missing {
 		if c.failedAt != c.lastSeen {
 			c.failures, c.failedAt = 0, c.lastSeen
 		}
@@ -72,7 +63,7 @@ func (d *Detector) openGap(c *component, kind GapType) *Gap {
 	}
 	level := d.takeLevel(c)
 	switch outage := (level == nil || d.silence(c) < after(c.threshold, d.config.OutageWindow)) && d.isOutage(); {
-	case level != nil && level.Type == HeartbeatOutage:
+	case level != nil && level.Type == gaptype.Outage:
 		d.joinAdopted(c, level)
 		return nil
 	case level != nil:
@@ -85,7 +76,7 @@ func (d *Detector) openGap(c *component, kind GapType) *Gap {
 		return nil
 	}
 	if flapping {
-		kind = HeartbeatFlapping
+		kind = gaptype.Flapping
 		c.flaps.times = nil
 	}
 	d.reportEndedOf(c.key)
@@ -113,11 +104,11 @@ func (d *Detector) closeGap(c *component, missing time.Duration) *Gap {
 }
 
 // gapType is the type of a gap of its own.
-func (c *component) gapType() GapType {
+func (c *component) gapType() string {
 	if c.phase == unseen {
-		return HeartbeatNeverSeen
+		return gaptype.NeverSeen
 	}
-	return HeartbeatMissing
+	return gaptype.Missing
 }
 
 // endFlapping closes the flapping incident of a component that has been stable for a whole window. It returns nil if
@@ -126,13 +117,13 @@ func (d *Detector) endFlapping(c *component) *Gap {
 	if !c.flapping() || !c.alive() || d.clock.now-c.flaps.since <= d.config.FlapWindow {
 		return nil
 	}
-	gap := d.gap(c, HeartbeatFlapping, c.flaps.incident, false, d.silence(c))
+	gap := d.gap(c, gaptype.Flapping, c.flaps.incident, false, d.silence(c))
 	c.flaps = nil
 	return gap
 }
 
 // gap is the level of a component's own incident; missing is how long it has been silent.
-func (d *Detector) gap(c *component, kind GapType, id string, open bool, missing time.Duration) *Gap {
+func (d *Detector) gap(c *component, kind string, id string, open bool, missing time.Duration) *Gap {
 	g := &Gap{
 		IncidentID: id,
 		Type:       kind,
@@ -146,10 +137,10 @@ func (d *Detector) gap(c *component, kind GapType, id string, open bool, missing
 	}
 	name := Name(c.key)
 	switch kind {
-	case HeartbeatNeverSeen:
+	case gaptype.NeverSeen:
 		g.Threshold = d.config.ExpectWithin
 		g.Reason = fmt.Sprintf("no heartbeat from %q yet, expected within %g s", name, g.Threshold.Seconds())
-	case HeartbeatFlapping:
+	case gaptype.Flapping:
 		g.FlapWindow = d.config.FlapWindow
 		g.Reason = fmt.Sprintf("the heartbeat of %q comes and goes, %d gaps within %g s", name, d.config.FlapCount, d.config.FlapWindow.Seconds())
 	default:
@@ -163,16 +154,16 @@ var incidentSpace = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("incident.chembus"))
 
 // incidentOf is the id of a failure of a component. A component that is expected on several buses and appears on none of
 // them fails once on each.
-func (d *Detector) incidentOf(kind GapType, c *component) string {
+func (d *Detector) incidentOf(kind string, c *component) string {
 	key := c.key
-	if kind == HeartbeatNeverSeen && d.expected[c.key] {
+	if kind == gaptype.NeverSeen && d.expected[c.key] {
 		key = d.bus + "\x00" + key
 	}
 	return d.incidentID(kind, key, c.lastSeen, c.failures)
 }
 
 // incidentID is the id of a failure of what has a key.
-func (d *Detector) incidentID(kind GapType, key string, lastSeen float64, failure uint32) string {
+func (d *Detector) incidentID(kind, key string, lastSeen float64, failure uint32) string {
 	if d.config.Scope != "" {
 		key = d.config.Scope + "\x00" + key
 	}
@@ -182,9 +173,9 @@ func (d *Detector) incidentID(kind GapType, key string, lastSeen float64, failur
 // incidentID depends on nothing but the failure itself, so that a restarted monitor and a second one on another host
 // give the same failure the same id. A component that sends the same ts again and again has a number for each of its
 // failures: that of those since the ts was another.
-func incidentID(kind GapType, key string, lastSeen float64, failure uint32) string {
-	name := string(kind) + "\x00" + key
-	if kind != HeartbeatNeverSeen {
+func incidentID(kind, key string, lastSeen float64, failure uint32) string {
+	name := kind + "\x00" + key
+	if kind != gaptype.NeverSeen {
 		name += "\x00" + strconv.FormatFloat(lastSeen, 'g', -1, 64)
 		if failure > 1 {
 			name += "\x00" + strconv.FormatUint(uint64(failure), 10)

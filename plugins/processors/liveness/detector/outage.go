@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 // maxMembers is how many members of an outage are named, and maxMembersLength the length of all these names, in
@@ -53,7 +55,7 @@ func (d *Detector) joinOutage(c *component) {
 	}
 	if o == nil {
 		o = &outage{
-			id:      d.incidentID(HeartbeatOutage, c.key, c.lastSeen, c.failures),
+			id:      d.incidentID(gaptype.Outage, c.key, c.lastSeen, c.failures),
 			opened:  d.clock.now,
 			members: make(map[string]bool),
 		}
@@ -138,7 +140,7 @@ func (d *Detector) longestSilent(keys map[string]bool) *component {
 func (d *Detector) outageGap(o *outage, open bool) *Gap {
 	g := &Gap{
 		IncidentID: o.id,
-		Type:       HeartbeatOutage,
+		Type:       gaptype.Outage,
 		Open:       open,
 		LastSeen:   o.lastSeen,
 		Missing:    d.clock.now - o.since,

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 // plain is a test without the method Helper, which would take a quarter of the time.
@@ -79,7 +81,7 @@ func (r *reader) Take(findings []Finding, now time.Duration) {
 			continue
 		}
 		open, key := r.own, f.Key
-		if g.Type == HeartbeatOutage {
+		if g.Type == gaptype.Outage {
 			open, key = r.outages, g.IncidentID
 		}
 		was := open[key]
@@ -103,7 +105,7 @@ func (r *reader) Take(findings []Finding, now time.Duration) {
 			require.Subset(t, was.Members, g.Members, "a member that joins is not reported")
 		}
 		open[key] = g
-		if g.Type != HeartbeatOutage {
+		if g.Type != gaptype.Outage {
 			require.Empty(t, r.members[key], "has an incident and is a member of one")
 			continue
 		}

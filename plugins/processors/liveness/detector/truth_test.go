@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 // truth is what is true in a world, worked out from what was heard in the plainest way.
@@ -179,14 +181,14 @@ func (tr *truth) compare(in input) {
 		}
 		recent := slices.DeleteFunc(slices.Clone(z.silences), func(at time.Duration) bool { return tr.now-at >= tr.w.FlapWindow })
 		require.False(t, f.Gap.Open && f.Key == "quiet", "its silence says nothing")
-		switch flapping := f.Gap.Type == HeartbeatFlapping; {
+		switch flapping := f.Gap.Type == gaptype.Flapping; {
 		case flapping && f.Gap.Open:
 			require.GreaterOrEqual(t, len(recent), tr.w.FlapCount, "%q is not flapping", f.Key)
 		case flapping && f.Change != WasRetired:
 			require.False(t, z.silent || z.killed)
 			require.Greater(t, tr.now-z.back, tr.w.FlapWindow, "%q is not stable", f.Key)
 			z.silences = nil
-		case f.Gap.Type == HeartbeatMissing && f.Gap.Open:
+		case f.Gap.Type == gaptype.Missing && f.Gap.Open:
 			require.Less(t, len(recent), tr.w.FlapCount, "%q is flapping", f.Key)
 		}
 	}
@@ -208,7 +210,7 @@ func (tr *truth) compare(in input) {
 		case tr.w.Adaptive == nil:
 			require.False(t, z.silent)
 			if g := tr.own[name]; g != nil {
-				require.Equal(t, HeartbeatFlapping, g.Type, "%q is back", name)
+				require.Equal(t, gaptype.Flapping, g.Type, "%q is back", name)
 			}
 			require.Empty(t, tr.members[name], "%q is back", name)
 		}
@@ -216,7 +218,7 @@ func (tr *truth) compare(in input) {
 		if (z.silent || z.killed) && !slices.Contains(tr.w.Expected, name) && !gathering {
 			require.LessOrEqual(t, silence, tr.w.rules[name].RetireAfter, "%q is not retired", name)
 		}
-		if g := tr.own[name]; g != nil && g.Type == HeartbeatFlapping && !z.silent && !z.killed {
+		if g := tr.own[name]; g != nil && g.Type == gaptype.Flapping && !z.silent && !z.killed {
 			require.LessOrEqual(t, tr.now-z.back, tr.w.FlapWindow, "%q has been stable since %v", name, z.back)
 		}
 	}
