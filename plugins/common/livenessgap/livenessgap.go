@@ -12,6 +12,9 @@ import (
 // Name is the name of the metric.
 const Name = "liveness_gap"
 
+// DefaultActions are recommended where nothing else is.
+var DefaultActions = []string{"Check that the process of the component runs", "Look at the last lines of its log"}
+
 // Level is what a metric says of an incident. Texts and numbers that it lacks are empty and 0.
 type Level struct {
 	Incident   string

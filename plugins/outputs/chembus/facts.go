@@ -5,6 +5,7 @@ import (
 	"time"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 )
 
 const (
@@ -13,9 +14,6 @@ const (
 	// detectionMethod is how all of them were found.
 	detectionMethod = "heartbeat_silence"
 )
-
-// defaultActions are recommended where the metric recommends nothing.
-var defaultActions = []string{"Check that the process of the component runs", "Look at the last lines of its log"}
 
 // message returns what goes out on the bus.
 func (c *ChemBus) message(g *gap, now time.Time) bus.Message {
@@ -70,7 +68,7 @@ func (c *ChemBus) facts(g *gap) facts {
 		Niche: g.Niche, Actions: g.Actions, Severity: g.Severity, Threshold: bus.Float(max(g.Threshold, 0)), Unit: g.Unit,
 	}
 	if len(f.Actions) == 0 {
-		f.Actions = defaultActions
+		f.Actions = livenessgap.DefaultActions
 	}
 	if g.component != g.zooid {
 		f.Component = g.component

@@ -12,6 +12,7 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
@@ -208,5 +209,5 @@ func (o *RuleOptions) actions(override *Override) []string {
 	case len(o.Actions) > 0:
 		return o.Actions
 	}
-	return []string{"Check that the process of the component runs", "Look at the last lines of its log"}
+	return livenessgap.DefaultActions
 }
