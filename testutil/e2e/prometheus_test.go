@@ -49,6 +49,7 @@ func TestPrometheus(t *testing.T) {
 	require.Positive(t, p.of("chembus_bus_probe_rtt_s", ""))
 	require.Positive(t, p.of("chembus_bus_messages", ""))
 	require.EqualValues(t, 0, p.of("chembus_bus_rejected_json", ""))
+	require.EqualValues(t, 0, p.of("chembus_bus_unjudged", ""), "the drop-in passes chembus_bus through the processor")
 
 	rules, err := os.ReadFile(filepath.Join(root, "cmd", "telegraf-chembus", "dashboards", "alerts.yml"))
 	require.NoError(t, err)
