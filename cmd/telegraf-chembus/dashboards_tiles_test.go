@@ -47,6 +47,8 @@ func TestDashboardsShowTiles(t *testing.T) {
 		{"Alive", bus(0.0), grafana.Tile{Text: "0", Color: "red"}},
 		{"Not alive", bus(0.0), grafana.Tile{Text: "0", Color: "green"}},
 		{"Not alive", bus(2.0), grafana.Tile{Text: "2", Color: "red"}},
+		{"Not judged", bus(0.0), grafana.Tile{Text: "0", Color: "green"}},
+		{"Not judged", bus(2.0), grafana.Tile{Text: "2", Color: "yellow"}},
 		{"Open gaps", bus(0.0), grafana.Tile{Text: "0", Color: "green"}},
 		{"Open gaps", append(bus(3.0), bus(0.0)...), grafana.Tile{Text: "3", Color: "red"}},
 		{"Open gaps", bus(3.0), grafana.Tile{Text: "3", Color: "red"}},

@@ -48,6 +48,7 @@ func TestDashboardsOfTwoBuses(t *testing.T) {
 		require.EqualValues(t, 4, state["never "+here], "%s: choosing a host does not hide who was never seen", name)
 		require.EqualValues(t, 3, v.sum("stat Alive"), name)
 		require.EqualValues(t, 3, v.sum("stat Not alive"), name)
+		require.EqualValues(t, 3, v.sum("stat Not judged"), "%s: one on one bus, two on the other", name)
 		require.EqualValues(t, 3, v.sum("stat Open gaps"), name)
 		require.Len(t, v.seen["stat Bus"], 2, name)
 		gaps := v.byBus("table Open gaps")
@@ -168,8 +169,8 @@ func twoBuses(end time.Time) string {
 		if at.Sub(begin) == time.Minute {
 			gap(here, "early,niche=a", "heartbeat_never_seen", false, `,members="[\"early\",\"b\"]",member_count=2i`)
 		}
-		for _, bus := range []string{here, there} {
-			fmt.Fprintf(&lines, "chembus_bus,%s observable=true,zooids=5i,blind_s=1,probe_rtt_s=0.001,messages=%di,heartbeats=%di,duplicates=%di", bus, n*60, n*50, n*10)
+		for i, bus := range []string{here, there} {
+			fmt.Fprintf(&lines, "chembus_bus,%s observable=true,zooids=5i,unjudged=%di,blind_s=1,probe_rtt_s=0.001,messages=%di,heartbeats=%di,duplicates=%di", bus, i+1, n*60, n*50, n*10)
 			for _, reason := range strings.Fields("topic frames oversize json no_zooid bad_name max_zooids bad_signal bounds max_series") {
 				fmt.Fprintf(&lines, ",rejected_%s=%di", reason, n)
 			}
