@@ -44,6 +44,22 @@ func TestPageSaysWhatIsNotKnown(t *testing.T) {
 	require.Zero(t, b.Value(browser.Green))
 }
 
+// TestPageSaysWhatCannotBeJudged has components whose heartbeats were due in holes.
+func TestPageSaysWhatCannotBeJudged(t *testing.T) {
+	const verdict, problem = `document.getElementById("verdict").className`, `document.getElementById("problem").textContent`
+	p := serve(t, nil)
+	p.writeNow("up")
+	b := browser.Open(t, p.url("/"))
+	b.Wait("verdict up", verdict)
+	holes := heard(true, time.Now())
+	holes.AddField("unjudged", int64(1))
+	p.write(holes)
+	b.Wait("all components; 1 cannot be judged", problem)
+	b.Wait("verdict late", verdict)
+	p.write(heard(true, time.Now()))
+	b.Wait("verdict up", verdict)
+}
+
 // TestPageSaysHowOldItIs has a report that is some seconds old.
 func TestPageSaysHowOldItIs(t *testing.T) {
 	p := serve(t, nil)

@@ -37,7 +37,7 @@ func (r *reader) Read(m telegraf.Metric, s *status.Status, now time.Time) (probl
 			s.Beat(status.Beat{Key: k, At: m.Time(), Beats: int64(number(m, "beats")), Starts: int64(number(m, "starts"))}, now)
 		}
 	case "chembus_bus":
-		b := status.Bus{Source: r.source(m), At: m.Time()}
+		b := status.Bus{Source: r.source(m), At: m.Time(), Unjudged: int64(number(m, "unjudged"))}
 		if observable, ok := m.GetField("observable"); ok {
 			v, isBool := observable.(bool)
 			if !isBool {

@@ -89,7 +89,12 @@ export class Model {
     const outputs = this.summary.outputs ?? [];
     const mute = outputs.filter((output) => output.known && !output.publishing).length;
     const of = outputs.length > 1 ? ` by ${mute} of ${outputs.length} outputs` : '';
-    return { look, headline, text: [text, mute ? `gaps cannot be published${of}` : ''].filter(Boolean).join('; ') };
+    const unjudged = this.summary.buses.reduce((sum, bus) => sum + (bus.unjudged ?? 0), 0);
+    return {
+      look: unjudged && look === 'up' ? 'late' : look,
+      headline,
+      text: [text, unjudged && `${unjudged} cannot be judged`, mute && `gaps cannot be published${of}`].filter(Boolean).join('; '),
+    };
   }
 
   #whole() {

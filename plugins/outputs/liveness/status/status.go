@@ -66,6 +66,7 @@ type Bus struct {
 	At         time.Time
 	Observable *bool // nil: it cannot be known yet
 	Suspended  bool  // for a maintenance
+	Unjudged   int64 // components that cannot be judged at present
 }
 
 // Status is what is known. It is not safe for concurrent use.

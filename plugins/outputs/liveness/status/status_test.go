@@ -39,8 +39,13 @@ func (s *scene) report(name string, state State) {
 
 // heard says that the bus can be heard.
 func (s *scene) heard() {
+	s.unjudged(0)
+}
+
+// unjudged says that the bus can be heard, and how many of its components cannot be judged.
+func (s *scene) unjudged(n int64) {
 	observable := true
-	s.Status.Bus(Bus{Source: Source{Bus: bus}, At: s.now, Observable: &observable}, s.now)
+	s.Status.Bus(Bus{Source: Source{Bus: bus}, At: s.now, Observable: &observable, Unjudged: n}, s.now)
 }
 
 func (s *scene) gap(incident string, open bool) {
@@ -68,6 +73,21 @@ func TestNothingIsKnownBeforeTheFirstReport(t *testing.T) {
 	v = s.View(s.now)
 	require.False(t, v.Known)
 	require.Equal(t, "no component was reported yet", v.Problem)
+}
+
+func TestUnjudgedIsShownWhileItIsReported(t *testing.T) {
+	s := newScene(t)
+	s.unjudged(2)
+	require.Zero(t, s.View(s.now).Buses[0].Unjudged, "no component was reported")
+	s.report("a", Up)
+	require.EqualValues(t, 2, s.View(s.now).Buses[0].Unjudged)
+	s.wait(31 * time.Second)
+	s.report("a", Up)
+	require.Zero(t, s.View(s.now).Buses[0].Unjudged, "the bus was not reported of late")
+	s.unjudged(1)
+	require.EqualValues(t, 1, s.View(s.now).Buses[0].Unjudged)
+	s.heard()
+	require.Zero(t, s.View(s.now).Buses[0].Unjudged)
 }
 
 func TestReportedIsShown(t *testing.T) {

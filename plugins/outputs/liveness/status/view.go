@@ -34,8 +34,9 @@ type Summary struct {
 type BusRow struct {
 	Source
 	Known    bool    `json:"known"`
-	Problem  string  `json:"problem,omitempty"` // why it is not known
-	Reported float64 `json:"reported"`          // epoch seconds of the last report of a component; 0: never
+	Problem  string  `json:"problem,omitempty"`  // why it is not known
+	Reported float64 `json:"reported"`           // epoch seconds of the last report of a component; 0: never
+	Unjudged int64   `json:"unjudged,omitempty"` // components that cannot be judged at present
 }
 
 // Row is a component.
@@ -81,7 +82,11 @@ func (s *Status) View(now time.Time) *View {
 	for k, from := range s.sources {
 		problem := from.problem(now, s.config.StaleAfter)
 		current[k] = problem == ""
-		v.Buses = append(v.Buses, BusRow{Source: from.Source, Known: problem == "", Problem: problem, Reported: epoch(from.reported)})
+		row := BusRow{Source: from.Source, Known: problem == "", Problem: problem, Reported: epoch(from.reported)}
+		if row.Known && now.Sub(from.bus.At) <= s.config.StaleAfter {
+			row.Unjudged = from.bus.Unjudged
+		}
+		v.Buses = append(v.Buses, row)
 	}
 	slices.SortFunc(v.Buses, func(a, b BusRow) int {
 		return cmp.Or(cmp.Compare(a.Watch, b.Watch), cmp.Compare(a.Bus, b.Bus))
