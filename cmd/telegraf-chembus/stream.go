@@ -147,7 +147,14 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started f
 	prompts := make(chan struct{}, 1)
 	go func() {
 		defer stop()
-		for lines := bufio.NewScanner(stdin); lines.Scan(); {
+		for lines := bufio.NewReader(stdin); ; {
+			_, err := lines.ReadSlice('\n')
+			switch {
+			case errors.Is(err, bufio.ErrBufferFull): // the line goes on
+				continue
+			case err != nil:
+				return
+			}
 			select {
 			case prompts <- struct{}{}:
 			default: // a prompt is already waiting

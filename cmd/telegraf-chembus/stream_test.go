@@ -52,6 +52,33 @@ func TestStreamWritesAllMetricsInOrder(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
+// TestLongLineIsAPrompt writes a line to an input that is longer than any buffer.
+func TestLongLineIsAPrompt(t *testing.T) {
+	stdin, asking := io.Pipe()
+	input := &promptedInput{asked: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() { ended <- runInput(input, stdin, io.Discard, func() {}, testutil.Logger{}) }()
+	go func() { _, _ = io.WriteString(asking, strings.Repeat("x", 1<<20)+"\n") }()
+	select {
+	case <-input.asked:
+	case err := <-ended:
+		require.Fail(t, "it has ended", err)
+	}
+	require.NoError(t, asking.Close())
+	require.NoError(t, <-ended)
+}
+
+// promptedInput tells of each gather.
+type promptedInput struct {
+	fakePlugin
+	asked chan struct{}
+}
+
+func (p *promptedInput) Gather(telegraf.Accumulator) error {
+	p.asked <- struct{}{}
+	return nil
+}
+
 func TestProcessorSkipsInvalidLines(t *testing.T) {
 	log := &testutil.CaptureLogger{}
 	processor := &fakeProcessor{fakePlugin{Log: log}}
