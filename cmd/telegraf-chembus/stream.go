@@ -21,6 +21,12 @@ import (
 // maxWaiting is how many bytes can wait to be written before adding a metric blocks.
 const maxWaiting = 256 << 10
 
+// unreadLimit is how long after the end of stdin an input waits for stdout to be read. Telegraf sends SIGTERM after 5 s.
+const unreadLimit = 3 * time.Second
+
+// errUnread says that the input has ended before its metrics were read.
+var errUnread = fmt.Errorf("stdout was not read within %v of the end of stdin; what waited to be written is lost", unreadLimit)
+
 // stream writes the metrics of a plugin to stdout, in line protocol. It makes a line of each metric at once: what is
 // added can be used again.
 type stream struct {
@@ -174,7 +180,18 @@ func runInput(input telegraf.Input, stdin io.Reader, stdout io.Writer, started f
 		}
 		s.Close()
 	}()
-	return <-s.written
+	select {
+	case err := <-s.written:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-s.written:
+		return err
+	case <-time.After(unreadLimit):
+		s.Close() // so that nobody waits for room
+		return errUnread
+	}
 }
 
 // runProcessor starts a processor, calls started, and runs it on the metrics from stdin until stdin ends.

@@ -52,6 +52,37 @@ func TestStreamWritesAllMetricsInOrder(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
+// TestInputEndsThoughStdoutIsNotRead closes stdin while more metrics wait than stdout takes: the input must neither wait
+// for Telegraf, which may stand still, nor be killed by it.
+func TestInputEndsThoughStdoutIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stdin, asking := io.Pipe()
+		unread, stdout := io.Pipe()
+		defer unread.Close()
+		input := &floodingService{floodingInput: floodingInput{metrics: manyMetrics}}
+		ended := make(chan error)
+		go func() { ended <- runInput(input, stdin, stdout, func() {}, testutil.Logger{}) }()
+		_, err := io.WriteString(asking, "\n")
+		require.NoError(t, err)
+		synctest.Wait()
+		closed := time.Now()
+		require.NoError(t, asking.Close())
+		require.ErrorContains(t, <-ended, "stdout was not read")
+		require.Less(t, time.Since(closed), 5*time.Second)
+		synctest.Wait()
+		require.True(t, input.stopped)
+	})
+}
+
+// floodingService is such an input that has to be stopped.
+type floodingService struct {
+	floodingInput
+	stopped bool
+}
+
+func (*floodingService) Start(telegraf.Accumulator) error { return nil }
+func (f *floodingService) Stop()                          { f.stopped = true }
+
 // TestLongLineIsAPrompt writes a line to an input that is longer than any buffer.
 func TestLongLineIsAPrompt(t *testing.T) {
 	stdin, asking := io.Pipe()
