@@ -66,12 +66,13 @@ func waitFor(in *chembus.ChemBus, names []string, timeout time.Duration) error {
 	}
 	connection, err := bus.NewSubscriber(context, endpoint, keys, waitSizeFactor*int64(in.MaxMessageSize), in.HeartbeatTopic)
 	if err != nil {
-		return errors.Join(err, context.Term())
+		return errors.Join(err, bus.Term(context))
 	}
 	missing, err := receiveBeats(connection, in, names, deadline)
 	connected := connection.Up()
 	connection.Close(0)
-	switch err := errors.Join(err, context.Term()); {
+	_ = bus.Term(context) // what it may say is of no interest behind the rest
+	switch {
 	case err != nil:
 		return err
 	case len(missing) > 0:

@@ -2,6 +2,7 @@ package chembus
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 
 // RetryAfter is the pause before connections that failed are opened again.
 const RetryAfter = time.Second
+
+// termLimit bounds the wait for a context that is closed. It is longer than any connection lingers.
+const termLimit = 2500 * time.Millisecond
 
 // Connections are what a Loop keeps open. All methods are called by its goroutine.
 type Connections interface {
@@ -85,9 +89,22 @@ func (l *Loop) Stop(pending func() bool) error {
 	close(l.done)
 	l.Wake()
 	l.wg.Wait()
-	err := errors.Join(l.poller.Close(), l.Context.Term())
+	err := errors.Join(l.poller.Close(), Term(l.Context))
 	l.Context = nil
 	return err
+}
+
+// Term closes a context whose sockets were closed. It waits for what they still send, but not while libzmq's own thread waits
+// for a name server, which can take half a minute and cannot be interrupted.
+func Term(ctx *zmq.Context) error {
+	closed := make(chan error, 1)
+	go func() { closed <- ctx.Term() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(termLimit):
+		return fmt.Errorf("libzmq did not end within %v, probably since a name server does not answer", termLimit)
+	}
 }
 
 // Wake ends the wait in Poll. It may be called from any goroutine, also after Stop.

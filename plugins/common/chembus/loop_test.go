@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	zmq "github.com/pebbe/zmq4"
 	"github.com/stretchr/testify/require"
 )
 
@@ -73,4 +74,23 @@ func TestLoopStepsUntilNothingIsPending(t *testing.T) {
 	c.loop.Wake() // without effect
 	require.NoError(t, c.loop.Init(), "a plugin can be started again")
 	require.NoError(t, c.loop.Stop(nil))
+}
+
+// TestStopDoesNotWaitForLibzmq stops a loop whose context cannot be closed, as while libzmq waits for a name server.
+func TestStopDoesNotWaitForLibzmq(t *testing.T) {
+	c, _ := startLoop(t)
+	open, err := c.loop.Context.NewSocket(zmq.SUB)
+	require.NoError(t, err)
+	c.opened <- nil
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.loop.Stop(nil) }()
+	require.Eventually(t, c.loop.Stopping, patience, time.Millisecond)
+	c.step <- nil
+	select {
+	case err := <-stopped:
+		require.ErrorContains(t, err, "name server")
+	case <-time.After(patience):
+		require.Fail(t, "it waits")
+	}
+	require.NoError(t, open.Close())
 }
