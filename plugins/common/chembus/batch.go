@@ -160,6 +160,7 @@ func (b *Batch) receive(from *Connection, room, limit int) error {
 	if n < 0 {
 		return err
 	}
+	from.heard = true
 	return nil
 }
 

@@ -21,6 +21,8 @@ type Connection struct {
 	endpoint  string
 	socket    *zmq.Socket
 	events    *zmq.Socket // what happens to the link
+	connected bool        // by TCP; both sides may not speak ZMTP yet
+	heard     bool        // something was received since the last Update
 	up        bool
 	since     time.Time // when the link was made last
 	losses    uint64
@@ -94,7 +96,7 @@ func (c *Connection) start(ctx *zmq.Context, keys *Keys) error {
 		return err
 	}
 	monitor := "inproc://monitor-" + uuid.NewString()
-	if err := c.socket.Monitor(monitor, zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED|zmq.EVENT_CONNECT_RETRIED); err != nil {
+	if err := c.socket.Monitor(monitor, zmq.EVENT_CONNECTED|zmq.EVENT_HANDSHAKE_SUCCEEDED|zmq.EVENT_DISCONNECTED|zmq.EVENT_CONNECT_RETRIED); err != nil {
 		return fmt.Errorf("monitoring a ZeroMQ socket: %w", err)
 	}
 	var err error
@@ -152,12 +154,19 @@ func (c *Connection) NextUpdate() time.Time {
 }
 
 func (c *Connection) followLink(now time.Time) {
+	// A bus that speaks ZMTP 2.0 or older, as libzmq 3 does, has no handshake that libzmq tells of.
+	if c.heard && c.connected && !c.up {
+		c.up, c.since = true, now
+	}
+	c.heard = false
 	for {
 		event, _, _, err := c.events.RecvEvent(zmq.DONTWAIT)
 		if err != nil {
 			return
 		}
 		switch event {
+		case zmq.EVENT_CONNECTED:
+			c.connected = true
 		case zmq.EVENT_HANDSHAKE_SUCCEEDED:
 			c.up, c.since, c.abandoned = true, now, time.Time{}
 		case zmq.EVENT_DISCONNECTED:
@@ -171,7 +180,7 @@ func (c *Connection) followLink(now time.Time) {
 			if !c.up || now.Sub(c.since) < stableAfter {
 				c.pause = repeatInterval
 			}
-			c.up, c.abandoned = false, now
+			c.connected, c.up, c.abandoned = false, false, now
 		case zmq.EVENT_CONNECT_RETRIED: // follows at once where ZeroMQ tries again
 			c.abandoned = time.Time{}
 		}
@@ -227,6 +236,7 @@ func (c *Connection) Receive() (topic, payload []byte, frames int, err error) {
 		if err != nil {
 			return nil, nil, frames, err
 		}
+		c.heard = true
 		switch frames {
 		case 0:
 			topic = frame
