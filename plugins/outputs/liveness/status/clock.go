@@ -30,6 +30,7 @@ func (s *Status) setBack(by time.Duration) {
 		set(&c.report.At, &c.since, &c.lastBeat)
 		c.history.restore(c.history.newest-int64(by.Round(c.history.cell)/c.history.cell), c.history.bytes())
 	}
+	set(&s.room.searched)
 	for _, from := range s.sources {
 		set(&from.reported, &from.bus.At)
 	}

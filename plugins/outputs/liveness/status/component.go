@@ -22,7 +22,7 @@ func (s *Status) component(k Key, now time.Time) *component {
 	if c := s.components[k]; c != nil {
 		return c
 	}
-	if len(s.components) >= s.config.MaxComponents && !s.makeRoom(k, now) {
+	if len(s.components) >= s.config.MaxComponents && !s.makeRoom(k.unnamed(), now) {
 		s.dropped++
 		return nil
 	}
@@ -34,24 +34,6 @@ func (s *Status) add(k Key) *component {
 	c := &component{key: k, nameless: k.unnamed(), history: newHistory(s.config.History)}
 	s.components[k] = c
 	return c
-}
-
-// makeRoom removes a component that has no name, or that was not reported of late.
-func (s *Status) makeRoom(k Key, now time.Time) bool {
-	nameless := k.unnamed()
-	var oldest *component
-	for _, c := range s.components {
-		if c.unnamed() && !nameless || now.Sub(c.report.At) > s.config.StaleAfter {
-			if oldest == nil || c.report.At.Before(oldest.report.At) {
-				oldest = c
-			}
-		}
-	}
-	if oldest == nil {
-		return false
-	}
-	delete(s.components, oldest.key)
-	return true
 }
 
 // retire removes a component.

@@ -1,7 +1,7 @@
 // Package status knows what the metrics of processors.liveness and inputs.chembus say at present, and what they said
 // over the last hours. It is plain Go: times are passed in, and what it holds is bounded.
 //
-//   - status.go: what is taken in; component.go, source.go, gap.go and output.go hold it
+//   - status.go: what is taken in; component.go, source.go, gap.go and output.go hold it; room.go: if there is too much
 //   - history.go: what a component did over the last hours
 //   - clock.go: what happens if the clock is set back
 //   - event.go: the log of what changed
@@ -78,6 +78,7 @@ type Status struct {
 	gaps       map[string]*gap // that are open, by incident
 	outputs    map[string]Output
 	events     events
+	room       room
 	dropped    uint64 // metrics of what there was no room for
 }
 

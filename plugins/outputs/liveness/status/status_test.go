@@ -358,6 +358,49 @@ func TestEverythingIsBounded(t *testing.T) {
 	require.Equal(t, Up, s.row("another").State, "one that is not reported any more makes room")
 }
 
+// TestUnnamedMakesRoomForUnnamed has one of them reported on and on, and the others not.
+func TestUnnamedMakesRoomForUnnamed(t *testing.T) {
+	s := newScene(t)
+	for i := range 100 {
+		s.report(fmt.Sprintf("zooid_%d", i), Up)
+		s.wait(time.Millisecond)
+	}
+	s.report("zooid_100", Up)
+	require.EqualValues(t, 1, s.Dropped())
+	s.wait(31 * time.Second)
+	s.report("zooid_0", Up)
+	for i := range 99 {
+		s.report(fmt.Sprintf("zooid_%d", 200+i), Up)
+	}
+	require.EqualValues(t, 1, s.Dropped())
+	require.Equal(t, Up, s.row("zooid_0").State)
+	s.report("named", Up)
+	require.Equal(t, Up, s.row("named").State)
+}
+
+// TestRoomIsNotSearchedForEachMetric has many new components and no room: to look at all components for each would take
+// longer than their reports are apart.
+func TestRoomIsNotSearchedForEachMetric(t *testing.T) {
+	s := newScene(t)
+	for i := range 100 {
+		s.report(fmt.Sprintf("old_%d", i), Up)
+	}
+	s.wait(30 * time.Second)
+	s.report("old_0", Up)
+	s.report("new_0", Up)
+	s.wait(searchInterval / 2) // now they are stale
+	s.report("new_1", Up)
+	require.EqualValues(t, 2, s.Dropped())
+	s.wait(searchInterval / 2)
+	for i := range 100 {
+		s.report(fmt.Sprintf("new_%d", i), Up)
+	}
+	require.EqualValues(t, 3, s.Dropped(), "one search finds all that can be spared, which is all but old_0")
+	require.Equal(t, Up, s.row("new_98").State)
+	s.report("old_0", Up)
+	require.Len(t, s.View(s.now).Components, 100)
+}
+
 // TestExtremeTimesAndNumbers must not panic.
 func TestExtremeTimesAndNumbers(t *testing.T) {
 	for _, now := range []time.Time{start, time.Unix(0, 0), time.Unix(-1e6, 0), time.Unix(9e9, 0)} {
