@@ -104,6 +104,21 @@ func TestPageSaysWhetherGapsCanBePublished(t *testing.T) {
 		b.Value(`getComputedStyle(document.querySelector("#delivery li")).color`))
 }
 
+// TestPageSaysThatThereAreMoreGaps has more gaps open than the page lists.
+func TestPageSaysThatThereAreMoreGaps(t *testing.T) {
+	const said = `document.getElementById("no-gaps").checkVisibility() && document.getElementById("no-gaps").textContent`
+	p := serve(t, nil)
+	p.writeNow("silent")
+	for i := range maxShownGaps + 2 {
+		p.write(gap("audio_io", fmt.Sprint(i), true, time.Now()))
+	}
+	b := browser.Open(t, p.url("/"))
+	b.Wait("2 more are open.", said)
+	require.InDelta(t, maxShownGaps, b.Value(`document.querySelectorAll("#gaps li").length`), 0)
+	p.write(gap("audio_io", "0", false, time.Now()), gap("audio_io", "1", false, time.Now()))
+	b.Wait(false, said)
+}
+
 // TestPageSaysThatTheServerIsGone stops the plugin.
 func TestPageSaysThatTheServerIsGone(t *testing.T) {
 	p := serve(t, nil)
