@@ -95,8 +95,11 @@ func TestMoreThanCanBeRead(t *testing.T) {
 	fields := eventually(t, c, observable(c))
 	require.GreaterOrEqual(t, fields["holes"], int64(2))
 	require.True(t, holds(func() bool { return says(c, "messages for heartbeats") && says(c, "were dropped") }))
-	publish(t, p, "HEARTBEAT", beatNow("audio_io"))
-	require.True(t, holds(func() bool { n, _ := beatsOf(acc, "audio_io"); return n == 1 }))
+	require.True(t, holds(func() bool {
+		publish(t, p, "HEARTBEAT", beatNow("audio_io")) // again and again: what is left of the flood may come before it
+		n, _ := beatsOf(acc, "audio_io")
+		return n > 0
+	}))
 }
 
 // TestLagOfOneHostIsNeverNegative sends as fast as it can, so that beats are sent while others are received.
