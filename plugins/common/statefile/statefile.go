@@ -54,8 +54,8 @@ func Path(configured, name string, log telegraf.Logger) (string, bool) {
 	}
 	probe, err := os.CreateTemp(filepath.Dir(path), ".probe")
 	if err != nil {
-		log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s",
-			defaultDirectory)
+		log.Warnf("Nothing is remembered across a restart: no state_file is set, and there is no $STATE_DIRECTORY and no writable %s. "+
+			"Create that folder for the user that runs Telegraf, or set state_file", defaultDirectory)
 		return "", false
 	}
 	_ = probe.Close()
@@ -233,8 +233,8 @@ func Restore[State any](f *File, log telegraf.Logger, use func(*State) error) {
 	}
 	aside := f.path + ".damaged"
 	if moveErr := os.Rename(f.path, aside); moveErr != nil {
-		log.Errorf("Starting without the saved state, because the state file %q cannot be used, and it will be overwritten, "+
-			"because it cannot be renamed: %v", f.path, errors.Join(err, moveErr))
+		log.Errorf("Starting without the saved state, because the state file %q cannot be used: %v. "+
+			"It will be overwritten, because it cannot be renamed: %v", f.path, err, moveErr)
 		return
 	}
 	log.Errorf("Starting without the saved state, because the state file %q cannot be used: %v. It was renamed to %q", f.path, err, aside)

@@ -33,7 +33,7 @@ func (l *lossLog) Update(losses, refusals, dropped uint64, now time.Time) {
 	if n := refusals - l.refusals; n > 0 && l.cutLimit.Allow(now) {
 		l.log.Warnf("The connection for %s to the bus at %q was cut (%d times), probably by a message of more than %d bytes, 64 times "+
 			"max_message_size, which ZeroMQ refuses so. Messages forwarded until it was back were missed; %s. "+
-			"Find the component that publishes so large messages", l.what, l.endpoint, n, l.socketSize, l.effect)
+			"Find the component that publishes such large messages", l.what, l.endpoint, n, l.socketSize, l.effect)
 		l.refusals, l.losses = refusals, losses
 	}
 	if now.Sub(l.since) > lossWindow {

@@ -202,7 +202,8 @@ func (r *receiver) everyInterval(now time.Time) error {
 
 	if expired {
 		c.Log.Warnf("Maintenance of the bus at %q has lasted for max_suspension (%v), so missing heartbeats are reported again. "+
-			"If it is over, publish %q and remove %q; if it goes on, publish %q again, or remove the file and make it anew",
+			"If it is over, publish resume_topic, %q, and remove maintenance_file, %q; if it goes on, publish suspend_topic, %q, again, "+
+			"or remove the file and make it anew",
 			c.subscribeEndpoint, time.Duration(c.MaxSuspension), c.ResumeTopic, c.MaintenanceFile, c.SuspendTopic)
 	}
 	r.busLog.Update(view, now)

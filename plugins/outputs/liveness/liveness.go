@@ -166,7 +166,8 @@ func (l *Liveness) Write(metrics []telegraf.Metric) error {
 	for _, m := range metrics {
 		if problem := l.reader.Read(m, l.status, now); problem != "" {
 			if n := l.malformed.Count(now); n > 0 {
-				l.Log.Warnf("%d metrics are not shown; the last, %q, %s", n, m.Name(), problem)
+				l.Log.Warnf("%d metrics are not shown; the last, %q, %s. See which plugin changes it before it comes here, "+
+					"and whether identity is that of processors.liveness", n, m.Name(), problem)
 			}
 		}
 	}

@@ -46,7 +46,8 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 	for i := range heard {
 		l.report(acc, b, b.detector.Beat(&heard[i]), e)
 	}
-	l.Log.Warnf("The bus %q was not heard since the start, and %q is the only other one: it is taken to be the same bus under another name",
+	l.Log.Warnf("The bus %q was not heard since the start, and %q is the only other one: it is taken to be the same bus under another name. "+
+		"If it is not, this is undone once the former one is heard",
 		former.name(), b.name())
 }
 

@@ -50,7 +50,7 @@ func TestRenamedBusInherits(t *testing.T) {
 	require.Contains(t, found, "new/silent heartbeat_missing true", "the same incident, repeated")
 	require.NotContains(t, found, "new/lives heartbeat_missing true")
 	require.Contains(t, logged(r.log), `W! The bus "old tcp://127.0.0.1:5559" was not heard since the start, and "new tcp://127.0.0.1:5559" `+
-		`is the only other one: it is taken to be the same bus under another name`)
+		`is the only other one: it is taken to be the same bus under another name. If it is not, this is undone once the former one is heard`)
 	require.Contains(t, r.hear("new", 2, 33, 33, "dies", "silent"), "new/silent heartbeat_missing false")
 	require.Len(t, r.buses.all, 1)
 }

@@ -80,7 +80,7 @@ func (l *Liveness) takeOver(acc telegraf.Accumulator, first *event) {
 	}
 	if l.earlyDropped > 0 {
 		l.Log.Warnf("%d metrics that came before the first tick were dropped, for only %d are kept; their components are judged "+
-			"from the next heartbeat on", l.earlyDropped, maxEarly)
+			"from the next heartbeat on. See what delays chembus_tick", l.earlyDropped, maxEarly)
 	}
 	l.early, l.earlyDropped = nil, 0
 }
@@ -140,7 +140,8 @@ func (l *Liveness) restore(s *savedState) error {
 	// Those that were heard last go first: they are kept if there is not room for all, or if two are one today.
 	slices.SortStableFunc(s.Buses, func(a, b savedBus) int { return b.Heard.Compare(a.Heard) })
 	if len(s.Buses) > l.MaxBuses {
-		l.Log.Warnf("What was known of the buses that were not heard for longest is dropped: %d buses are known, and max_buses is only %d now",
+		l.Log.Warnf("What was known of the buses that were not heard for longest is dropped: %d buses are known, and max_buses is only %d now. "+
+			"Raise max_buses to keep them all",
 			len(s.Buses), l.MaxBuses)
 	}
 	for i := range s.Buses {
@@ -261,8 +262,8 @@ func (l *Liveness) loadState(file *statefile.File) {
 func (l *Liveness) setAside(file *statefile.File, err error) {
 	aside, moveErr := file.SetAside()
 	if moveErr != nil {
-		l.Log.Errorf("Starting without the saved state, and nothing is saved, because the state file %q cannot be used, and cannot be renamed: %v",
-			l.statePath, errors.Join(err, moveErr))
+		l.Log.Errorf("Starting without the saved state, and nothing is saved, because the state file %q cannot be used: %v. "+
+			"It cannot be renamed either: %v. Check the permissions of its folder, or remove the file", l.statePath, err, moveErr)
 		return
 	}
 	l.Log.Errorf("Starting without the saved state, because the state file %q cannot be used: %v. It was renamed to %q", l.statePath, err, aside)

@@ -97,7 +97,8 @@ func (w *Watch) key(m telegraf.Metric, log telegraf.Logger) string {
 	if !ok {
 		if !w.namelessLogged {
 			w.namelessLogged = true
-			log.Warnf("Metrics such as %q are not judged by the watch %q, since they lack a tag that identity = [\"%s\"] names",
+			log.Warnf("Metrics such as %q are not judged by the watch %q, since they lack a tag that identity = [\"%s\"] names. "+
+				"Name the tags that their input sets",
 				m.Name(), w.Name, strings.Join(w.Identity, `", "`))
 		}
 		return ""
