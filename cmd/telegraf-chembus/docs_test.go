@@ -3,17 +3,22 @@ package main
 import (
 	"errors"
 	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/influxdata/toml"
-	"github.com/influxdata/toml/ast"
+	tomlast "github.com/influxdata/toml/ast"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kloros/telegraf-chembus/testutil/markdown"
@@ -36,21 +41,21 @@ func TestSampleHasAllOptions(t *testing.T) {
 		plugin := r.create()
 		root, err := toml.Parse([]byte(switchedOff.ReplaceAllString(plugin.SampleConfig(), "  ")))
 		require.NoError(t, err, "%s: an option may be named twice", r.id())
-		tables := root.Fields[r.section].(*ast.Table).Fields[r.plugin].([]*ast.Table)
+		tables := root.Fields[r.section].(*tomlast.Table).Fields[r.plugin].([]*tomlast.Table)
 		require.Len(t, tables, 1)
 		requireAllOptions(t, reflect.TypeOf(plugin).Elem(), tables, r.id())
 	}
 }
 
 // requireAllOptions compares the options of a plugin, or of its nested tables of one name, with those in a file.
-func requireAllOptions(t *testing.T, plugin reflect.Type, tables []*ast.Table, name string) {
+func requireAllOptions(t *testing.T, plugin reflect.Type, tables []*tomlast.Table, name string) {
 	t.Helper()
 	written := map[string]bool{}
-	nested := map[string][]*ast.Table{}
+	nested := map[string][]*tomlast.Table{}
 	for _, table := range tables {
 		for option, node := range table.Fields {
 			written[option] = true
-			if list, ok := node.([]*ast.Table); ok {
+			if list, ok := node.([]*tomlast.Table); ok {
 				nested[option] = append(nested[option], list...)
 			}
 		}
@@ -103,4 +108,67 @@ func TestCommandsInDocs(t *testing.T) {
 	}
 	require.Contains(t, checked, "sample")
 	require.Contains(t, checked, "check")
+}
+
+// theirs are log lines of Telegraf that the troubleshooting guide quotes.
+var theirs = []string{"executable file not found in $PATH", "undefined but requested", "E! [outputs.execd] stderr: W!", "file already closed"}
+
+// TestTroubleshootingQuotesTheLog looks up each log line in bold in the code. "…" stands for what the code fills in.
+func TestTroubleshootingQuotesTheLog(t *testing.T) {
+	guide, err := os.ReadFile("TROUBLESHOOTING.md")
+	require.NoError(t, err)
+	texts := textsInCode(t, "../../cmd/telegraf-chembus", "../../plugins")
+	quotes := 0
+	for _, bold := range regexp.MustCompile(`(?s)\*\*(.*?)\*\*`).FindAllStringSubmatch(string(guide), -1) {
+		for _, span := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(bold[1], -1) {
+			quote := strings.Join(strings.Fields(span[1]), " ")
+			if !strings.Contains(quote, " ") || strings.HasPrefix(quote, "telegraf-chembus ") || slices.Contains(theirs, quote) {
+				continue
+			}
+			quotes++
+			pattern := regexp.MustCompile(strings.ReplaceAll(regexp.QuoteMeta(quote), "…", ".*"))
+			require.True(t, slices.ContainsFunc(texts, pattern.MatchString), "no code logs %q", quote)
+		}
+	}
+	require.Greater(t, quotes, 15)
+}
+
+// textsInCode returns the texts in the Go files of some folders that are no tests, each sum of texts as one.
+func textsInCode(t *testing.T, folders ...string) (texts []string) {
+	t.Helper()
+	visit := func(node ast.Node) bool {
+		expression, _ := node.(ast.Expr)
+		text, ok := textOf(expression)
+		if ok {
+			texts = append(texts, text)
+		}
+		return !ok
+	}
+	for _, folder := range folders {
+		require.NoError(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err == nil {
+				ast.Inspect(file, visit)
+			}
+			return err
+		}))
+	}
+	return texts
+}
+
+// textOf returns what a text, or a sum of texts, says.
+func textOf(e ast.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		return text, err == nil && e.Kind == token.STRING
+	case *ast.BinaryExpr:
+		left, ok := textOf(e.X)
+		right, also := textOf(e.Y)
+		return left + right, ok && also && e.Op == token.ADD
+	}
+	return "", false
 }
