@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	zmq "github.com/pebbe/zmq4"
-
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 	"github.com/kloros/telegraf-chembus/plugins/inputs/chembus"
 )
@@ -60,18 +58,18 @@ func waitFor(in *chembus.ChemBus, names []string, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	context, err := zmq.NewContext()
-	if err != nil {
-		return fmt.Errorf("creating a ZeroMQ context: %w", err)
+	loop := new(bus.Loop)
+	if err := loop.Init(); err != nil {
+		return fmt.Errorf("preparing to connect: %w", err)
 	}
-	connection, err := bus.NewSubscriber(context, endpoint, keys, waitSizeFactor*int64(in.MaxMessageSize), in.HeartbeatTopic)
+	connection, err := bus.NewSubscriber(loop.Context, endpoint, keys, waitSizeFactor*int64(in.MaxMessageSize), in.HeartbeatTopic)
 	if err != nil {
-		return errors.Join(err, bus.Term(context))
+		return errors.Join(err, loop.Stop(nil))
 	}
-	missing, err := receiveBeats(connection, in, names, deadline)
+	missing, err := receiveBeats(loop, connection, in, names, deadline)
 	connected := connection.Up()
 	connection.Close(0)
-	_ = bus.Term(context) // what it may say is of no interest behind the rest
+	_ = loop.Stop(nil) // what it may say is of no interest behind the rest
 	switch {
 	case err != nil:
 		return err
@@ -82,13 +80,14 @@ func waitFor(in *chembus.ChemBus, names []string, timeout time.Duration) error {
 }
 
 // receiveBeats returns the names that were not heard by the deadline, in order.
-func receiveBeats(from *bus.Connection, in *chembus.ChemBus, names []string, deadline time.Time) ([]string, error) {
+func receiveBeats(loop *bus.Loop, from *bus.Connection, in *chembus.ChemBus, names []string, deadline time.Time) ([]string, error) {
 	missing := make(map[string]struct{})
 	for _, name := range names {
 		missing[name] = struct{}{}
 	}
-	poller := zmq.NewPoller()
-	from.AddTo(poller)
+	if err := loop.Watch(from); err != nil {
+		return nil, err
+	}
 	for now := time.Now(); now.Before(deadline); now = time.Now() {
 		if err := from.Update(now); err != nil {
 			return nil, err
@@ -112,8 +111,7 @@ func receiveBeats(from *bus.Connection, in *chembus.ChemBus, names []string, dea
 		if next := from.NextUpdate(); !next.IsZero() && next.Before(until) {
 			until = next
 		}
-		// Poll counts in whole milliseconds.
-		if _, err := poller.Poll(max(until.Sub(now)+time.Millisecond-1, 0)); err != nil && !bus.Again(err) {
+		if err := loop.Poll(until.Sub(now)); err != nil {
 			return nil, fmt.Errorf("waiting for heartbeats: %w", err)
 		}
 	}

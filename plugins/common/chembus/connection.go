@@ -109,12 +109,6 @@ func (c *Connection) start(ctx *zmq.Context, keys *Keys) error {
 	return connectSocket(c.socket, c.endpoint)
 }
 
-// AddTo lets a poller wait for whatever comes: a message, a listener, a change of the link. Call Update then.
-func (c *Connection) AddTo(poller *zmq.Poller) {
-	poller.Add(c.socket, zmq.POLLIN)
-	poller.Add(c.events, zmq.POLLIN)
-}
-
 // Update takes in what happened to the link and, for a publisher, who began or ceased to listen. It connects again
 // where ZeroMQ has given up. An error is one of the socket, which has to be opened anew.
 func (c *Connection) Update(now time.Time) error {

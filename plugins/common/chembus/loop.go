@@ -89,14 +89,14 @@ func (l *Loop) Stop(pending func() bool) error {
 	close(l.done)
 	l.Wake()
 	l.wg.Wait()
-	err := errors.Join(l.poller.Close(), Term(l.Context))
+	err := errors.Join(l.poller.Close(), term(l.Context))
 	l.Context = nil
 	return err
 }
 
-// Term closes a context whose sockets were closed. It waits for what they still send, but not while libzmq's own thread waits
+// term closes a context whose sockets were closed. It waits for what they still send, but not while libzmq's own thread waits
 // for a name server, which can take half a minute and cannot be interrupted.
-func Term(ctx *zmq.Context) error {
+func term(ctx *zmq.Context) error {
 	closed := make(chan error, 1)
 	go func() { closed <- ctx.Term() }()
 	select {
@@ -112,7 +112,8 @@ func (l *Loop) Wake() {
 	l.poller.Wake()
 }
 
-// Watch lets Poll wait for these connections, and for no others.
+// Watch lets Poll wait for whatever comes by these connections, and by no others: a message, a listener, a change of the
+// link. Call Update then.
 func (l *Loop) Watch(connections ...*Connection) error {
 	var sockets []*zmq.Socket
 	for _, c := range connections {

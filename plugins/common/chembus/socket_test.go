@@ -67,11 +67,10 @@ func connectPublisher(t *testing.T, bus *colony.Bus) *colony.Publisher {
 
 func receive(t *testing.T, c *Connection) (topic, payload []byte, frames int) {
 	t.Helper()
+	p := newTestPoller(t)
+	require.NoError(t, p.Watch(c.socket, c.events))
 	for deadline := time.Now().Add(patience); ; {
-		poller := zmq.NewPoller()
-		c.AddTo(poller)
-		_, err := poller.Poll(time.Until(deadline))
-		require.NoError(t, err)
+		require.NoError(t, p.Wait(time.Until(deadline)))
 		require.NoError(t, c.Update(time.Now()))
 		topic, payload, frames, err := c.Receive()
 		if err == nil {
