@@ -374,7 +374,7 @@ func (c *collector) Take() report {
 	}
 	r := report{
 		beats: c.reported[:len(due)],
-		stops: c.stops.Take(c.zooids.known),
+		stops: c.stops.Take(),
 		kill:  c.killDue, killed: c.killed, killedAt: c.killedAt,
 		tick: c.tickDue || c.killDue || extra, observed: c.clock.observed, at: c.clock.last,
 		resumed: c.resumed, suspended: c.suspended,

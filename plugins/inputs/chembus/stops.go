@@ -19,10 +19,6 @@ const stopTable = "stop"
 // maxStops bounds the announced stops that wait for Telegraf.
 const maxStops = 10_000
 
-// stopGrace is how long after a component announced its stop a beat can still be one that was on its way. The detector
-// has the same in killGrace.
-const stopGrace = 5 * time.Second
-
 // StopTopic is the configuration of messages by which components announce that they stop.
 type StopTopic struct {
 	Topic     string `toml:"topic"`      // a glob
@@ -160,16 +156,12 @@ func (s *stops) Due() bool {
 	return len(s.waiting) > 0
 }
 
-// Take returns what waits, in the order in which it came. Beats are reported before stops. So a stop is left out if a
-// beat of its component came more than stopGrace after it: the component runs again.
-func (s *stops) Take(zooids map[string]*zooid) []stop {
+// Take returns what waits, in the order in which it came.
+func (s *stops) Take() []stop {
 	if len(s.waiting) == 0 {
 		return nil
 	}
 	taken := slices.SortedFunc(maps.Values(s.waiting), func(a, b stop) int { return a.at.Compare(b.at) })
 	clear(s.waiting)
-	return slices.DeleteFunc(taken, func(s stop) bool {
-		z, known := zooids[s.zooid]
-		return known && z.arrived.Sub(s.at) > stopGrace
-	})
+	return taken
 }

@@ -122,17 +122,6 @@ func TestStopThatIsReadAfterATick(t *testing.T) {
 	require.GreaterOrEqual(t, stops[0].observed, ticked.observed, "else the processor takes it for a copy")
 }
 
-// TestStopOfAComponentThatRunsAgain has Telegraf stall while a component is restarted.
-func TestStopOfAComponentThatRunsAgain(t *testing.T) {
-	for resumed, expected := range map[float64]bool{5: true, 7: false} { // 5: a beat that was on its way
-		s := testCollector{newCollector(stopPlugin(t), testProbe, epoch)}
-		s.beat(1, "voice_tts", wall(1))
-		s.signal(2, "VOICE.TTS.SHUTDOWN", "{}")
-		s.beat(resumed+0.001, "voice_tts", wall(resumed))
-		require.Equal(t, expected, len(s.Take().stops) == 2, "it would end monitoring of what runs")
-	}
-}
-
 func TestStopsThatWaitAreBounded(t *testing.T) {
 	s := testCollector{newCollector(stopPlugin(t), testProbe, epoch)}
 	for n := range maxStops {

@@ -249,15 +249,10 @@ func (d *Detector) Kill(run int64, observed time.Duration) []Finding {
 	if d.killed.isCopy(run, observed) {
 		return nil
 	}
-	killedAt := d.clock.At(observed)
-	d.killed = &EndSignal{At: killedAt, Run: run, Reading: observed}
+	d.killed = &EndSignal{At: d.clock.At(observed), Run: run, Reading: observed}
 	for _, c := range d.order {
-		if run != 0 && c.restarts == d.clock.restarts && c.reading > observed+killGrace {
-			continue // its last beat came after the signal, though the clock may have stood still since
-		}
-		// The last beats may have been on their way when the signal came. A component that has not appeared yet is not
-		// expected to any more.
-		if c.alive() && c.last <= killedAt+killGrace || c.phase == unseen && c.incident == "" {
+		// A component that has not appeared yet is not expected to any more.
+		if d.ends(c, d.killed) || c.phase == unseen && c.incident == "" {
 			d.clearUnjudged(c)
 			c.enter(killed, d.clock.now)
 			d.await(c, d.nextChange(c))
@@ -279,13 +274,22 @@ func (d *Detector) Stop(key string, run int64, observed time.Duration) []Finding
 		return nil
 	}
 	d.stops[key] = &EndSignal{At: d.clock.At(observed), Run: run, Reading: observed}
-	if c.alive() {
+	if d.ends(c, d.stops[key]) {
 		d.clearUnjudged(c)
 		c.enter(stopped, d.clock.now)
 		d.await(c, d.nextChange(c))
 		d.add(c, WasStopped, nil)
 	}
 	return d.findings
+}
+
+// ends reports whether a kill signal, or an announced stop, ends a component that is alive. Its last beats may have been on
+// their way then. If one came later it runs again, though the clock may have stood still since.
+func (d *Detector) ends(c *component, end *EndSignal) bool {
+	if end.Run != 0 && c.restarts == d.clock.restarts && c.reading > end.Reading+killGrace {
+		return false
+	}
+	return c.alive() && c.last <= end.At+killGrace
 }
 
 // beforeEnd reports whether a beat can be one that was on its way when a kill signal came, or when the component

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -38,6 +39,24 @@ func TestStreamThatStartsAfterAnAnnouncedStop(t *testing.T) {
 	b := beatOf("a", second)
 	b.Starts = 1
 	require.Equal(t, Up, d.Beat(b)[0].Status.State, "it was started again")
+}
+
+// TestStopOfAComponentThatRunsAgain has Telegraf stall while a component stops and is started again: the input reports beats
+// before stops.
+func TestStopOfAComponentThatRunsAgain(t *testing.T) {
+	for last, ends := range map[time.Duration]bool{6 * second: true, 8 * second: false} { // 6: a beat that was on its way
+		d := New(&config, "")
+		for _, observed := range []time.Duration{0, second} {
+			d.Tick(7, observed)
+			b := beatOf("a", observed)
+			b.Run = 7
+			d.Beat(b)
+		}
+		b := beatOf("a", last)
+		b.Run = 7
+		d.Beat(b)
+		require.Equal(t, ends, len(d.Stop("a", 7, 2*second)) == 1, "it would end the monitoring of what runs")
+	}
 }
 
 func TestStopOfASilentOneKeepsItsGap(t *testing.T) {

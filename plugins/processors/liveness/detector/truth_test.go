@@ -67,8 +67,9 @@ func (tr *truth) Take(in input, findings []Finding) {
 	case in.kill:
 		tr.kill(tr.past[in.observed])
 	case in.stop != "":
-		if z := tr.zooids[in.stop]; z != nil && z.seen && !z.silent && (!z.killed || z.stopped) {
-			z.killed, z.stopped, z.stopAt = true, true, tr.past[in.observed]
+		at := tr.past[in.observed]
+		if z := tr.zooids[in.stop]; z != nil && z.seen && !z.silent && (!z.killed || z.stopped) && z.last <= at+killGrace {
+			z.killed, z.stopped, z.stopAt = true, true, at
 		}
 	default:
 		tr.ticked = true
