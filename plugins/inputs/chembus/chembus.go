@@ -21,8 +21,8 @@ import (
 const (
 	// minPendingBytes is the smallest pending_bytes_limit.
 	minPendingBytes config.Size = 1 << 20
-	// furtherShare is which share of it is for signals and announced stops, if there are any.
-	furtherShare = 4
+	// signalsShare is which share of it is for signals and announced stops, if there are any.
+	signalsShare = 4
 )
 
 //go:embed sample.conf
@@ -122,11 +122,11 @@ func (c *ChemBus) Init() error {
 	if c.MaxMessageSize < 1<<10 || c.MaxMessageSize > 1<<20 {
 		return &option.Error{Name: "max_message_size", Problem: fmt.Sprintf("%d bytes is out of range", c.MaxMessageSize), Allowed: "use 1KiB to 1MiB"}
 	}
-	if least := max(minPendingBytes, 2*furtherShare*c.MaxMessageSize); c.PendingBytesLimit < least {
+	if least := max(minPendingBytes, 2*signalsShare*c.MaxMessageSize); c.PendingBytesLimit < least {
 		return &option.Error{
 			Name:    "pending_bytes_limit",
 			Problem: fmt.Sprintf("%d bytes is too few", c.PendingBytesLimit),
-			Allowed: fmt.Sprintf("use at least %d, %d times max_message_size, or 1MiB if that is more", least, 2*furtherShare),
+			Allowed: fmt.Sprintf("use at least %d, %d times max_message_size, or 1MiB if that is more", least, 2*signalsShare),
 		}
 	}
 	return nil

@@ -121,10 +121,10 @@ func (c *collector) Receive(m bus.Frames, now time.Time) bus.Reject {
 	return c.count(m, c.accept(m, now))
 }
 
-// ReceiveFurther takes one message of the other connection, that of signals and announced stops. It is no evidence: it
-// says nothing about the connection of the heartbeats.
-func (c *collector) ReceiveFurther(m bus.Frames, now time.Time) bus.Reject {
-	return c.count(m, c.acceptFurther(m, now))
+// ReceiveSignal takes one message of the connection of the signals, announced stops among them. It is no evidence:
+// it says nothing about the connection of the heartbeats.
+func (c *collector) ReceiveSignal(m bus.Frames, now time.Time) bus.Reject {
+	return c.count(m, c.acceptSignal(m, now))
 }
 
 func (c *collector) count(m bus.Frames, reject bus.Reject) bus.Reject {
@@ -186,26 +186,26 @@ func (c *collector) accept(m bus.Frames, now time.Time) bus.Reject {
 		return c.maintenanceSignal(string(topic), payload, now, func() { c.maintenance.Announce(now) })
 	case c.resumeTopic != "" && string(topic) == c.resumeTopic:
 		return c.maintenanceSignal(string(topic), payload, now, c.maintenance.Resume)
-	case !c.isFurther(string(topic)): // else it begins like one of these topics, and comes on the other connection, too
+	case !c.isSignal(string(topic)): // else it begins like one of these topics, and comes by the other connection, too
 		return bus.RejectTopic
 	}
 	return ""
 }
 
-// isFurther reports whether a topic belongs to the other connection.
-func (c *collector) isFurther(topic string) bool {
+// isSignal reports whether a topic belongs to the connection of the signals.
+func (c *collector) isSignal(topic string) bool {
 	_, subscribed := c.stops.Matching(topic)
 	return subscribed || c.signals.topics[topic]
 }
 
-func (c *collector) acceptFurther(m bus.Frames, now time.Time) bus.Reject {
+func (c *collector) acceptSignal(m bus.Frames, now time.Time) bus.Reject {
 	if reject := c.malformed(m); reject != "" {
 		return reject
 	}
 	topic := string(m.Topic)
 	switch topic {
 	case c.heartbeatTopic, c.killTopic, c.suspendTopic, c.resumeTopic:
-		return "" // begins like one of these topics, and comes on the other connection, too
+		return "" // begins like one of the signals, and comes by the connection of the heartbeats, too
 	}
 	if c.signals.topics[topic] {
 		reject, copied := c.signals.Receive(topic, m.Payload, now)

@@ -6,38 +6,38 @@ const (
 	// readSize bounds what is read before more is received, in bytes. Of usual messages that is more than waits in a
 	// socket, so that a flood of them makes the bus wait, as ever, rather than fill the queue; of large ones it is little.
 	readSize = 1 << 20
-	// settle is how long what came on the further connection waits at least before it is read: beats that were sent
-	// before an announced stop come by another connection.
+	// settle is how long what came on the connection of the signals waits at least before it is read: beats that were
+	// sent before an announced stop come by that of the heartbeats.
 	settle = 20 * time.Millisecond
 	// overtaken is how much later a beat must have come to be read after it.
 	overtaken = time.Second
 )
 
-// hearings returns the connections on which something is heard, the further one first: what is received on it is read
-// after what was received on the other until then.
+// hearings returns the connections on which something is heard, that of the signals first: what is received on it is
+// read after what was received on the other until then.
 func (r *receiver) hearings() []*hearing {
-	if r.further == nil {
+	if r.signals == nil {
 		return []*hearing{r.beats}
 	}
-	return []*hearing{r.further, r.beats}
+	return []*hearing{r.signals, r.beats}
 }
 
 // ready reports whether there is something to receive or read at once.
 func (r *receiver) ready(now time.Time) bool {
-	return !r.beats.empty() || r.further != nil && (r.further.more || r.next(now) != nil)
+	return !r.beats.empty() || r.signals != nil && (r.signals.more || r.next(now) != nil)
 }
 
 // next returns of which connection something is to be read; nil for none. Beats come first, so that no flood of signals
-// delays them. What came on the further connection waits for all beats that came before it, and for those that came less
-// than overtaken after it.
+// delays them. What came on the connection of the signals waits for all beats that came before it, and for those that came
+// less than overtaken after it.
 func (r *receiver) next(now time.Time) *hearing {
 	beats := r.beats.queue.Head()
-	if r.further != nil {
-		further := r.further.queue.Head()
+	if r.signals != nil {
+		signal := r.signals.queue.Head()
 		switch {
-		case further == nil:
-		case beats == nil && now.Sub(further.Arrived) >= settle, beats != nil && beats.Arrived.Sub(further.Arrived) >= overtaken:
-			return r.further
+		case signal == nil:
+		case beats == nil && now.Sub(signal.Arrived) >= settle, beats != nil && beats.Arrived.Sub(signal.Arrived) >= overtaken:
+			return r.signals
 		}
 	}
 	if beats == nil {
@@ -61,9 +61,9 @@ func (r *receiver) read(now time.Time) {
 	if r.beats.dropped > 0 {
 		s.Dropped(r.beats.dropped)
 	}
-	if r.further != nil {
-		c.signalsDisconnects, _ = r.further.totals()
-		s.signals.dropped += uint64(r.further.dropped)
+	if r.signals != nil {
+		c.signalsDisconnects, _ = r.signals.totals()
+		s.signals.dropped += uint64(r.signals.dropped)
 	}
 	probes, messages := s.counts.probes, 0
 	for size := 0; size < readSize; {
@@ -71,7 +71,7 @@ func (r *receiver) read(now time.Time) {
 		if h == nil {
 			break
 		}
-		batch, receive := h.queue.Head(), s.ReceiveFurther
+		batch, receive := h.queue.Head(), s.ReceiveSignal
 		if h == r.beats {
 			receive = s.Receive
 			messages += batch.Len()

@@ -32,7 +32,7 @@ type receiver struct {
 	// Heartbeats have a connection of their own, with what must keep its order with them: the kill signal, maintenance
 	// and the probe. So no message on a topic that is freely configured can cut it.
 	beats        *hearing
-	further      *hearing        // signals and announced stops; nil: there are none
+	signals      *hearing        // signals and announced stops; nil: there are none
 	out          *bus.Connection // nil: nothing is published
 	received     int             // messages, in the last step
 	receivedAt   time.Time       // when there were some last
@@ -56,13 +56,13 @@ func newReceiver(c *ChemBus, probeTopic string) *receiver {
 		nextInterval: c.collector.start,
 	}
 	limit := int(c.PendingBytesLimit)
-	further := slices.Clone(c.Signals)
+	topics := slices.Clone(c.Signals)
 	for _, block := range c.Stops {
-		further = append(further, block.prefix)
+		topics = append(topics, block.prefix)
 	}
-	if len(further) > 0 {
-		r.further = newHearing(c, "signals", "heartbeats are not affected", limit/furtherShare, further...)
-		limit -= limit / furtherShare
+	if len(topics) > 0 {
+		r.signals = newHearing(c, "signals", "heartbeats are not affected", limit/signalsShare, topics...)
+		limit -= limit / signalsShare
 	}
 	r.beats = newHearing(c, "heartbeats", "that time is not counted as silence", limit,
 		c.HeartbeatTopic, c.KillTopic, c.SuspendTopic, c.ResumeTopic, probeTopic)
@@ -173,8 +173,8 @@ func (r *receiver) wait(now time.Time) time.Duration {
 			next = due
 		}
 	}
-	if r.further != nil && r.further.queue.Head() != nil {
-		if due := r.further.queue.Head().Arrived.Add(settle); due.Before(next) {
+	if r.signals != nil && r.signals.queue.Head() != nil {
+		if due := r.signals.queue.Head().Arrived.Add(settle); due.Before(next) {
 			next = due
 		}
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 )
 
-// publisher returns a connection to the bus whose heartbeats the plugin, the only subscriber, hears, and further topics.
+// publisher returns a connection to the bus whose heartbeats the plugin, the only subscriber, hears, and of other topics.
 func publisher(t *testing.T, b *colony.Bus, topics ...string) *colony.Publisher {
 	t.Helper()
 	p, err := colony.NewPublisher(b.XSub())

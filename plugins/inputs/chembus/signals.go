@@ -43,7 +43,7 @@ func (s signal) size() int {
 	return size
 }
 
-// signals turns the further topics of the bus into what is to be reported of them. Like the collector, of
+// signals turns messages of the option signals into what is to be reported of them. Like the collector, of
 // which it is a part, it knows neither sockets nor Telegraf.
 type signals struct {
 	topics         map[string]bool

@@ -25,8 +25,8 @@ func signalCollector(topics ...string) testCollector {
 
 // signal delivers a message of a topic so many seconds after the start, by the connection on which it comes.
 func (s testCollector) signal(when float64, topic, payload string) bus.Reject {
-	if s.isFurther(topic) {
-		return s.ReceiveFurther(frames(topic, payload), at(when))
+	if s.isSignal(topic) {
+		return s.ReceiveSignal(frames(topic, payload), at(when))
 	}
 	return s.Receive(frames(topic, payload), at(when))
 }
