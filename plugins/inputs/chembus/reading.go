@@ -6,9 +6,9 @@ const (
 	// readSize bounds what is read before more is received, in bytes. Of usual messages that is more than waits in a
 	// socket, so that a flood of them makes the bus wait, as ever, rather than fill the queue; of large ones it is little.
 	readSize = 1 << 20
-	// settle is how long what came on the connection of the signals waits at least before it is read: beats that were
+	// signalsWait is how long what came on the connection of the signals waits at least before it is read: beats that were
 	// sent before an announced stop come by that of the heartbeats.
-	settle = 20 * time.Millisecond
+	signalsWait = 20 * time.Millisecond
 	// overtaken is how much later a beat must have come to be read after it.
 	overtaken = time.Second
 )
@@ -36,7 +36,7 @@ func (r *receiver) next(now time.Time) *hearing {
 		signal := r.signals.queue.Head()
 		switch {
 		case signal == nil:
-		case beats == nil && now.Sub(signal.Arrived) >= settle, beats != nil && beats.Arrived.Sub(signal.Arrived) >= overtaken:
+		case beats == nil && now.Sub(signal.Arrived) >= signalsWait, beats != nil && beats.Arrived.Sub(signal.Arrived) >= overtaken:
 			return r.signals
 		}
 	}

@@ -174,7 +174,7 @@ func (r *receiver) wait(now time.Time) time.Duration {
 		}
 	}
 	if r.signals != nil && r.signals.queue.Head() != nil {
-		if due := r.signals.queue.Head().Arrived.Add(settle); due.Before(next) {
+		if due := r.signals.queue.Head().Arrived.Add(signalsWait); due.Before(next) {
 			next = due
 		}
 	}
