@@ -129,6 +129,14 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 			"[[processors.liveness]]\nadopt = true\n[[outputs.chembus]]\n",
 			`f.conf:2: option "adopt": is set beside [[outputs.chembus]]: gaps of other processors would end in this one and not be published; ` +
 				`set it for a central processor only, whose file has no [[outputs.chembus]]`},
+		{"gaps on the topic of the kill signal", "output",
+			"[[inputs.chembus]]\n[[outputs.chembus]]\nsignal = \"governance.kill\"\n",
+			`f.conf:3: option "signal": "governance.kill" is the kill_topic of [[inputs.chembus]]; ` +
+				`use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`},
+		{"gaps on the topic of the heartbeats", "output",
+			"[[inputs.chembus]]\nheartbeat_topic = \"BEAT\"\n[[outputs.chembus]]\nsignal = \"BEAT\"\n",
+			`f.conf:4: option "signal": "BEAT" is the heartbeat_topic of [[inputs.chembus]]; ` +
+				`use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`},
 		{"option of an announced stop", "input",
 			"[[inputs.chembus]]\n[[inputs.chembus.stop]]\ntopic = \"A\"\nzooid = \"a\"\n[[inputs.chembus.stop]]\ntopic = \"B\"\nzooids = \"b\"\n",
 			`f.conf:7: unknown option "zooids" in [[inputs.chembus.stop]]; did you mean "zooid"? telegraf-chembus sample shows all options`},

@@ -32,8 +32,11 @@ func conflict(plugin telegraf.PluginDescriber, others []telegraf.PluginDescriber
 				err = conflictWithOutput(p)
 			}
 		case *output.ChemBus:
-			if l, ok := other.(*liveness.Liveness); ok {
-				err = conflictWithState(p, l, "processors.liveness")
+			switch o := other.(type) {
+			case *liveness.Liveness:
+				err = conflictWithState(p, o, "processors.liveness")
+			case *input.ChemBus:
+				err = conflictWithTopics(p, o)
 			}
 		case *page.Liveness:
 			switch o := other.(type) {
@@ -104,6 +107,23 @@ func conflictWithOutput(l *liveness.Liveness) error {
 		Name: "adopt", Problem: "is set beside [[outputs.chembus]]: gaps of other processors would end in this one and not be published",
 		Allowed: "set it for a central processor only, whose file has no [[outputs.chembus]]",
 	}
+}
+
+// conflictWithTopics checks that gaps are not published where they mean something else: a gap on the topic of the heartbeats
+// would be one of the component that it is about, and on the one of the kill signal it would stop the colony.
+func conflictWithTopics(out *output.ChemBus, in *input.ChemBus) error {
+	for _, topic := range []struct{ option, name string }{
+		{"heartbeat_topic", in.HeartbeatTopic}, {"kill_topic", in.KillTopic},
+		{"suspend_topic", in.SuspendTopic}, {"resume_topic", in.ResumeTopic},
+	} {
+		if out.Signal == topic.name {
+			return &option.Error{
+				Name: "signal", Problem: fmt.Sprintf("%q is the %s of [[inputs.chembus]]", out.Signal, topic.option),
+				Allowed: `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`,
+			}
+		}
+	}
+	return nil
 }
 
 // conflictWithAnnouncement checks the threshold that applies to the input's own heartbeats.
