@@ -16,7 +16,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 )
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // output collects what the command writes, and can be read meanwhile.
 type output struct {

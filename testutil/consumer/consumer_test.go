@@ -14,7 +14,7 @@ import (
 
 const (
 	topic    = "CAPABILITY_GAP"
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 )
 
 // clock is a clock that a test advances.

@@ -14,7 +14,7 @@ import (
 
 const (
 	// patience is what a condition gets on a machine that is busy with something else.
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 	poll     = time.Millisecond
 )
 

@@ -21,7 +21,7 @@ import (
 const (
 	topic = "CAPABILITY_GAP"
 	// patience is what a condition gets on a machine that is busy with something else.
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 	// forever is longer than any test runs: what it delays shows as a failure.
 	forever = time.Hour
 )
