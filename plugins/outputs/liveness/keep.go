@@ -40,9 +40,14 @@ func (l *Liveness) keep() {
 			l.save()
 			return
 		case <-time.After(pause):
-			pause = max(saveInterval, time.Duration(l.save())*time.Second/savedPerSecond)
+			pause = pauseAfter(l.save())
 		}
 	}
+}
+
+// pauseAfter is how long after a save of so many bytes the next one is.
+func pauseAfter(saved int) time.Duration {
+	return max(saveInterval, time.Duration(saved)*time.Second/savedPerSecond)
 }
 
 // save writes the state, and returns how many bytes that was.

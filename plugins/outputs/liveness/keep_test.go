@@ -66,3 +66,8 @@ func TestStateFileIsOfOnePlugin(t *testing.T) {
 	require.NoError(t, second.Init())
 	require.ErrorContains(t, second.Connect(), "in use by another process")
 }
+
+func TestLargeStatesAreSavedLessOften(t *testing.T) {
+	require.Equal(t, saveInterval, pauseAfter(0))
+	require.Equal(t, 10*time.Minute, pauseAfter(600*savedPerSecond))
+}

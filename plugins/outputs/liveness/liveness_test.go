@@ -1,15 +1,18 @@
 package liveness
 
 import (
+	"bufio"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +124,45 @@ func TestHostileTextsAreEscaped(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(body), &answer))
 	require.Len(t, answer.Components, 2)
 	require.Equal(t, "<script>alert(1)</script>\x00�", answer.Components[0].Name)
+}
+
+// TestListsAreBounded has a gap with more actions, and longer ones, than are kept.
+func TestListsAreBounded(t *testing.T) {
+	p := serve(t, nil)
+	m := gap("audio_io", "one", true, time.Now())
+	actions, err := json.Marshal(slices.Repeat([]string{strings.Repeat("x", 2*longestText)}, 2*mostListed))
+	require.NoError(t, err)
+	m.AddField("actions", string(actions))
+	p.write(m)
+	gaps := p.show().view.Gaps
+	require.Len(t, gaps[0].Actions, mostListed)
+	require.Len(t, gaps[0].Actions[0], longestText)
+}
+
+// TestConnectionsAreBounded has all connections in use that there may be.
+func TestConnectionsAreBounded(t *testing.T) {
+	p := serve(t, nil)
+	ask := func(connection net.Conn, wait time.Duration) error {
+		require.NoError(t, connection.SetDeadline(time.Now().Add(wait)))
+		_, err := bufio.NewReader(connection).ReadString('\n')
+		return err
+	}
+	var connections []net.Conn
+	for range maxConnections + 1 {
+		connection, err := net.Dial("tcp", p.listener.Addr().String())
+		require.NoError(t, err)
+		defer connection.Close()
+		connections = append(connections, connection)
+		_, err = connection.Write([]byte("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+		require.NoError(t, err)
+		if len(connections) <= maxConnections {
+			require.NoError(t, ask(connection, time.Minute))
+		}
+	}
+	last := connections[maxConnections]
+	require.ErrorIs(t, ask(last, 200*time.Millisecond), os.ErrDeadlineExceeded)
+	require.NoError(t, connections[0].Close())
+	require.NoError(t, ask(last, time.Minute))
 }
 
 func TestMalformedMetricsAreLoggedOnce(t *testing.T) {

@@ -293,6 +293,21 @@ func TestLateAndUnnamedAreNoEvents(t *testing.T) {
 	require.Equal(t, []uint64{2, 1}, []uint64{events[0].Number, events[1].Number})
 }
 
+// TestAvailabilityWithinACell has less time than a cell of the history is long.
+func TestAvailabilityWithinACell(t *testing.T) {
+	s := newScene(t)
+	for range 6 {
+		s.report("a", Up)
+		s.wait(10 * time.Second)
+	}
+	for range 18 {
+		s.report("a", Silent)
+		s.wait(10 * time.Second)
+	}
+	s.report("a", Silent)
+	require.InDelta(t, 0.25, *s.row("a").Availability, 1e-6)
+}
+
 func TestHistoryAndAvailability(t *testing.T) {
 	s := newScene(t)
 	s.now = time.Unix(0, 0).Add(24 * 365 * 50 * time.Hour)
