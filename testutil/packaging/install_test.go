@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/testutil/markdown"
 )
 
 // The version that is built, as git describe says it, and as the package has it.
@@ -41,9 +43,11 @@ func installFirst(t *testing.T, deb string) {
 	for _, file := range []string{"edge.conf", "central.conf", "streams.sh"} {
 		requireContent(t, filepath.Join(fleet, file), filepath.Join(root, "cmd", "telegraf-chembus", "fleet", file))
 	}
-	for _, file := range []string{"README.md", "alerts.yml", "flux.json", "influxql.json", "prometheus.json"} {
+	for _, file := range []string{"alerts.yml", "flux.json", "influxql.json", "prometheus.json"} {
 		requireContent(t, filepath.Join(dashboards, file), filepath.Join(root, "cmd", "telegraf-chembus", "dashboards", file))
 	}
+	requireNoDeadLinks(t, filepath.Join(filepath.Dir(dashboards), "README.md"))
+	requireNoDeadLinks(t, filepath.Join(dashboards, "README.md"))
 	requireContent(t, "/usr/share/bash-completion/completions/telegraf-chembus", filepath.Join(root, ".packaging", "telegraf-chembus.bash"))
 	require.FileExists(t, "/usr/share/man/man1/telegraf-chembus.1.gz")
 	requireOwnedByTelegraf(t, state, 0o700)
@@ -147,6 +151,20 @@ func requireContent(t *testing.T, file, like string) {
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(content), file)
+}
+
+// requireNoDeadLinks requires that a document links to nothing that is not there, unless it is on the web.
+func requireNoDeadLinks(t *testing.T, file string) {
+	t.Helper()
+	document, err := markdown.Read(file)
+	require.NoError(t, err)
+	require.NotEmpty(t, document.Links)
+	for _, link := range document.Links {
+		path, _, _ := strings.Cut(link, "#")
+		if !strings.HasPrefix(link, "https://") && path != "" {
+			require.FileExists(t, filepath.Join(filepath.Dir(file), path), "%s links to %q", file, link)
+		}
+	}
 }
 
 // telegrafUser returns the numbers of the user that Telegraf runs as.
