@@ -78,7 +78,7 @@ func newSignals(c *ChemBus) *signals {
 // checkSignals checks the option of that name.
 func (c *ChemBus) checkSignals() error {
 	for i, topic := range c.Signals {
-		problem, allowed := "", "leave it out; its messages are metrics of their own"
+		problem, allowed := "", "leave it out; it is read in any case"
 		switch {
 		case topic == "":
 			problem, allowed = "holds an empty topic", "name whole topics, or use [] for none"

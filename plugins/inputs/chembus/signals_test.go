@@ -47,8 +47,8 @@ func epochOf(seconds float64) float64 {
 func TestSignalsOptionRefuses(t *testing.T) {
 	for expected, topics := range map[string][]string{
 		`option "signals": holds an empty topic; name whole topics, or use [] for none`:                                      {""},
-		`option "signals": "HEARTBEAT" is the heartbeat_topic; leave it out; its messages are metrics of their own`:          {"A", "HEARTBEAT"},
-		`option "signals": "governance.kill" is the kill_topic; leave it out; its messages are metrics of their own`:         {"governance.kill"},
+		`option "signals": "HEARTBEAT" is the heartbeat_topic; leave it out; it is read in any case`:                         {"A", "HEARTBEAT"},
+		`option "signals": "governance.kill" is the kill_topic; leave it out; it is read in any case`:                        {"governance.kill"},
 		`option "signals": "A" is named twice; name each topic once`:                                                         {"A", "B", "A"},
 		`option "signals": "a\nb" is no usable topic; use up to 256 bytes of printable UTF-8 that do not end in a backslash`: {"a\nb"},
 	} {
