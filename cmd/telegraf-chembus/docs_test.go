@@ -172,3 +172,50 @@ func textOf(e ast.Expr) (string, bool) {
 	}
 	return "", false
 }
+
+// TestMetricsInDocs requires that the READMEs of the plugins name all fields and tags of the metrics in the examples.
+func TestMetricsInDocs(t *testing.T) {
+	documented := map[string]string{} // what is written about a metric
+	for _, r := range roles {
+		_, text, found := strings.Cut(readme(t, r.section, r.plugin), "\n## Metrics\n")
+		if !found {
+			continue // the page has none
+		}
+		text, _, _ = strings.Cut(text, "\n## ")
+		for _, item := range strings.Split(text, "\n- ")[1:] {
+			documented[regexp.MustCompile(`^\w+`).FindString(item)] += item
+		}
+	}
+	documented["liveness_gap"] += documented["liveness"] // as it says
+	files, err := markdown.Files("../..")
+	require.NoError(t, err)
+	examples := map[string]int{}
+	for _, file := range files {
+		document, err := markdown.Read(file)
+		require.NoError(t, err)
+		for _, block := range document.Blocks {
+			for line := range strings.Lines(block.Text) {
+				if !regexp.MustCompile(`^(liveness|liveness_gap|chembus_\w+),`).MatchString(line) {
+					continue
+				}
+				m, err := newLineReader(strings.NewReader(line)).Next()
+				require.NoError(t, err, "%s: %s", file, line)
+				examples[m.Name()]++
+				names := slices.Concat(slices.Collect(maps.Keys(m.Tags())), slices.Collect(maps.Keys(m.Fields())))
+				for _, name := range names {
+					family := regexp.MustCompile(`^(rejected|facts|text)_.*`).FindStringSubmatch(name)
+					switch {
+					case name == "host" || name == "endpoint":
+					case family != nil:
+						require.Regexp(t, `\b`+family[1]+`_(REASON|KEY)\b`, documented[m.Name()], "%s has %s", file, name)
+					default:
+						require.Regexp(t, `\b`+name+`\b`, documented[m.Name()], "%s has %s", file, name)
+					}
+				}
+			}
+		}
+	}
+	for _, name := range []string{"liveness", "liveness_gap", "chembus_heartbeat", "chembus_tick", "chembus_bus", "chembus_signal"} {
+		require.Contains(t, examples, name)
+	}
+}

@@ -1,5 +1,5 @@
 // Package markdown reads from a Markdown file what tests of the documentation check: its links, the anchors of
-// its headings, and the commands in it.
+// its headings, its blocks of code, and the commands in it.
 package markdown
 
 import (
@@ -22,8 +22,12 @@ type Document struct {
 	Links    []string        // destinations of links and images, as written
 	Broken   []string        // references to links that are not defined
 	Anchors  map[string]bool // of its headings
+	Blocks   []Block         // of code, with fences
 	Commands []string        // command lines in shell blocks, one a line, and the content of code spans
 }
+
+// Block is a block of code.
+type Block struct{ Language, Text string }
 
 // Files returns all Markdown files below a folder. Of the hidden folders it looks into .github only.
 func Files(folder string) ([]string, error) {
@@ -82,10 +86,12 @@ func (d *Document) add(node ast.Node, source []byte) {
 	case *ast.Paragraph:
 		d.Broken = append(d.Broken, reference.FindAllString(inline(n, source), -1)...)
 	case *ast.FencedCodeBlock:
-		if string(n.Language(source)) != "shell" {
+		block := Block{string(n.Language(source)), string(n.Lines().Value(source))}
+		d.Blocks = append(d.Blocks, block)
+		if block.Language != "shell" {
 			return
 		}
-		lines := strings.ReplaceAll(string(n.Lines().Value(source)), "\\\n", " ")
+		lines := strings.ReplaceAll(block.Text, "\\\n", " ")
 		for line := range strings.Lines(lines) {
 			for _, command := range words.Split(line, -1) {
 				command = strings.TrimPrefix(strings.Join(strings.Fields(command), " "), "sudo ")

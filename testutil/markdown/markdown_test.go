@@ -20,6 +20,7 @@ func TestRead(t *testing.T) {
 		Links:    []string{"b.md#x", "c.png", "https://example.org"},
 		Broken:   []string{"[a third][missing]"},
 		Anchors:  map[string]bool{"a-name-and-größe": true, "twice": true, "twice-1": true},
+		Blocks:   []Block{{"shell", "sudo one \\\n  -flag > file && two | three\n"}, {"toml", "[no](link)\n"}},
 		Commands: []string{"name", "make all", "in a table", "one -flag", "file", "two", "three"},
 	}, d)
 }

@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	"encoding/json"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/influxdata/toml"
 	"github.com/stretchr/testify/require"
 )
 
@@ -59,6 +61,25 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	require.Greater(t, local, 10, "links that were followed")
+}
+
+// TestBlocks requires that each example in JSON or TOML is some.
+func TestBlocks(t *testing.T) {
+	checked := map[string]int{}
+	for file, d := range documents(t) {
+		for _, block := range d.Blocks {
+			checked[block.Language]++
+			switch block.Language {
+			case "json":
+				require.True(t, json.Valid([]byte(block.Text)), "%s has this block:\n%s", file, block.Text)
+			case "toml":
+				_, err := toml.Parse([]byte(block.Text))
+				require.NoError(t, err, "%s has this block:\n%s", file, block.Text)
+			}
+		}
+	}
+	require.Greater(t, checked["json"], 2)
+	require.Greater(t, checked["toml"], 20)
 }
 
 // TestMakeTargets looks up every target and variable of each "make …" in the documentation, and requires that
