@@ -121,6 +121,20 @@ func TestRenamedBusThatIsHeardAfterAll(t *testing.T) {
 	require.Len(t, r.buses.all, 2)
 }
 
+// TestRenamedBusThatIsHeardAfterAllSinceAKill has the processor be killed: when its components were heard last it knows less
+// exactly.
+func TestRenamedBusThatIsHeardAfterAllSinceAKill(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.hear("old", 1, 0, 3, "lives", "dies", "silent")
+	require.NotEmpty(t, r.hear("old", 1, 4, 9, "lives", "dies"), "saved at once, and nothing of the others")
+	r.Kill()
+	r = start(t, file)
+	require.Contains(t, r.hear("new", 2, 0, 40, "lives"), "new/dies heartbeat_missing true")
+	require.Contains(t, r.hear("old", 3, 0, 1, "lives", "dies"), "new/dies heartbeat_missing false", "it was not silent")
+	require.NotContains(t, fmt.Sprint(r.hear("new", 2, 41, 50, "lives")), "true")
+}
+
 func TestSecondBusIsNotTheRenamedOne(t *testing.T) {
 	r := renamedHost(t, stateFile(t))
 	for at := range 40 {
