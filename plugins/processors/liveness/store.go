@@ -259,7 +259,7 @@ func (s *store) component(b *bus, key string) {
 
 // ended writes a gap, if it was closed.
 func (s *store) ended(b *bus, gap *detector.Gap) {
-	if gap == nil || gap.Open || b.removed {
+	if gap == nil || gap.Open {
 		return
 	}
 	for _, e := range slices.Backward(b.detector.Ended()) {
