@@ -50,10 +50,11 @@ func (d *Detector) reportEnded() {
 	d.ended = slices.DeleteFunc(d.ended, func(e EndedGap) bool { return e.tick != d.ticks && e.Until <= now })
 }
 
-// reportEndedOf repeats what was closed of a component, for the last time: the next gap of it is about to be opened.
-func (d *Detector) reportEndedOf(key string) {
+// reportEndedOf repeats what was closed of a component, or of outages that are named after it, for the last time: the next
+// such gap is about to be opened.
+func (d *Detector) reportEndedOf(key string, outages bool) {
 	d.ended = slices.DeleteFunc(d.ended, func(e EndedGap) bool {
-		its := e.Key == key && e.Gap.Type != gaptype.Outage
+		its := e.Key == key && outages == (e.Gap.Type == gaptype.Outage)
 		if its && e.tick != d.ticks {
 			d.findings = append(d.findings, e.finding())
 		}
