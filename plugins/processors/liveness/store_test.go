@@ -298,3 +298,20 @@ func TestEndSurvivesAKill(t *testing.T) {
 	}
 	require.Len(t, reports, 2)
 }
+
+// TestEndOfAFormerGapAndAKill kills the processor when a component is silent again, and the end of its last gap was repeated
+// once. It is not repeated any more: at a report it would take the place of the open gap in a database.
+func TestEndOfAFormerGapAndAKill(t *testing.T) {
+	file := stateFile(t)
+	long := func(l *Liveness) { l.ReportInterval = config.Duration(20 * time.Second) }
+	r := start(t, file, long)
+	r.Live(0, 0, "a")
+	r.Live(1, 6)
+	r.Beat("a", 6.5)
+	found := r.Live(7, 12)
+	require.Regexp(t, "^a .* true$", found[len(found)-1])
+	again := start(t, copyOf(t, file), long)
+	found = again.Live(13, 60)
+	require.Contains(t, fmt.Sprint(found), " true")
+	require.NotContains(t, fmt.Sprint(found), " false")
+}

@@ -62,6 +62,15 @@ func (d *Detector) reportEndedOf(key string, outages bool) {
 	})
 }
 
+// isFollowed reports whether the next gap of the component, or outage that is named after it, is open.
+func (d *Detector) isFollowed(e EndedGap) bool {
+	if e.Gap.Type == gaptype.Outage {
+		return slices.ContainsFunc(d.outages, func(o *outage) bool { return o.reported && o.key == e.Key })
+	}
+	c, known := d.components[e.Key]
+	return known && (c.flapping() || c.incident != "" && d.outageOf(e.Key) == nil)
+}
+
 func (e *EndedGap) finding() Finding {
 	gap := e.Gap
 	return Finding{Key: e.Key, Niche: e.Niche, Change: Report, Gap: &gap}

@@ -167,6 +167,7 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 	for i := range s.Components {
 		d.restore(&s.Components[i])
 	}
+	d.ended = slices.DeleteFunc(d.ended, d.isFollowed) // a state that was saved bit by bit can still have them
 	for _, key := range slices.Sorted(maps.Keys(d.expected)) {
 		d.addUnseen(key)
 	}
