@@ -15,8 +15,9 @@ import (
 const (
 	// extraTickInterval is the shortest time between two ticks that follow beats, by the observation clock.
 	extraTickInterval = 100 * time.Millisecond
-	// catchUp is how long after a stall of the bus that counts as observed no tick is due. What was sent in the stall comes then, a few messages at
-	// a time: with a tick after the first of them, the components of the others would look silent.
+	// catchUp is how long after a stall of the bus that counts as observed no tick is due, a quarter of tick_interval at most.
+	// What was sent in the stall comes then, a few messages at a time: with a tick after the first of them, the components
+	// of the others would look silent.
 	catchUp = 250 * time.Millisecond
 	// maxKeptReport is for how many beats the memory of a report is kept for the next one.
 	maxKeptReport = 1000
@@ -54,6 +55,7 @@ type collector struct {
 	interval         uint64  // number of the present tick interval
 	nextTick         time.Time
 	caughtUp         time.Time // no tick before; zero: there was no stall
+	tickFor          time.Time // the evidence for which a tick is held back; zero: none is
 	tickDue          bool
 	taken            time.Duration // what the observation clock showed at the last Take
 	ticked           time.Duration // and at the last tick
@@ -147,13 +149,22 @@ func (c *collector) Evidence(now time.Time) {
 	before := c.clock.observed
 	c.clock.Evidence(now)
 	if c.clock.observed-before > c.tickInterval*3/2 { // between two probes little more than one passes
-		c.caughtUp = now.Add(catchUp)
+		c.caughtUp = now.Add(min(catchUp, c.tickInterval/4))
 	}
-	if !now.Before(c.nextTick) && !now.Before(c.caughtUp) {
-		c.tickDue = true
-		missed := now.Sub(c.nextTick) / c.tickInterval
-		c.nextTick = c.nextTick.Add((missed + 1) * c.tickInterval)
+	if !now.Before(c.nextTick) {
+		c.tickFor = now
+		c.releaseTick(now)
 	}
+}
+
+// releaseTick makes the tick due that is held back, but not just after a stall.
+func (c *collector) releaseTick(now time.Time) {
+	if c.tickFor.IsZero() || now.Before(c.caughtUp) {
+		return
+	}
+	missed := c.tickFor.Sub(c.nextTick) / c.tickInterval
+	c.tickFor, c.tickDue = time.Time{}, true
+	c.nextTick = c.nextTick.Add((missed + 1) * c.tickInterval)
 }
 
 // malformed returns why a message is none whatever its topic.
@@ -257,12 +268,14 @@ func (c *collector) announcement(topic string, payload []byte, now time.Time) (m
 	return m, copied, ""
 }
 
-// Marker takes whether the file that marks maintenance exists, and is to be called in each tick interval. It reports
-// whether a maintenance has lasted for as long as it may.
-func (c *collector) Marker(exists bool, now time.Time) (expired bool) {
-	c.maintenance.Mark(exists, now)
+// EveryInterval is to be called in each tick interval. It takes whether the file that marks maintenance exists, and reports
+// whether a maintenance has lasted for as long as it may. It also releases a tick that was held back after a stall, since the
+// next evidence may come so late that it looks like the end of another one.
+func (c *collector) EveryInterval(marked bool, now time.Time) (expired bool) {
+	c.maintenance.Mark(marked, now)
 	expired = c.maintenance.Expire(now)
 	c.followMaintenance(now)
+	c.releaseTick(now)
 	return expired
 }
 

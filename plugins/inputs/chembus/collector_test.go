@@ -122,6 +122,29 @@ func TestNoTickJustAfterAStall(t *testing.T) {
 	require.Equal(t, []float64{1.1, 2.1, 4.96, 5.1, 5.2}, ticks)
 }
 
+// TestTickAfterAStallIsOnlyHeldBack has nothing come after a stall, or something only after so long that it looks like
+// another stall. A tick follows with the next interval.
+func TestTickAfterAStallIsOnlyHeldBack(t *testing.T) {
+	s := newTestCollector()
+	var ticks, observed []float64
+	take := func(now float64) {
+		if r := s.Take(); r.tick {
+			ticks, observed = append(ticks, now), append(observed, r.observed.Seconds())
+		}
+	}
+	s.beat(0, "z", wall(0))
+	for now := 1.0; now <= 12; now++ {
+		if int(now)%2 == 0 && now < 10 {
+			s.beat(now-0.1, "z", wall(now-0.1))
+			take(now - 0.1)
+		}
+		s.EveryInterval(false, at(now))
+		take(now)
+	}
+	require.Equal(t, []float64{3, 5, 7, 9}, ticks)
+	require.InDeltaSlice(t, []float64{1.9, 3.9, 5.9, 7.9}, observed, 1e-6)
+}
+
 // TestTicksFollowBeats has many zooids beat, each every 10 s, so that nothing is held back.
 func TestTicksFollowBeats(t *testing.T) {
 	s := newTestCollector()

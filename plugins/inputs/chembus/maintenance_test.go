@@ -86,7 +86,7 @@ func TestClockStandsStillBetweenTheSignals(t *testing.T) {
 	require.True(t, s.maintenance.Active())
 	for now := 3.0; now < 60; now++ {
 		s.Evidence(at(now))
-		require.False(t, s.Marker(false, at(now)))
+		require.False(t, s.EveryInterval(false, at(now)))
 	}
 	require.Equal(t, secs(2), s.clock.observed)
 	require.Empty(t, s.signal(60, "MAINTENANCE_RESUME", sentAt(60)))
@@ -116,17 +116,17 @@ func TestTicksSayWhenTheLastMaintenanceWasOver(t *testing.T) {
 	s.Evidence(at(30))
 	require.Equal(t, time.Duration(-1), s.Take().resumed, "it is not over")
 	s.signal(60, "MAINTENANCE_RESUME", sentAt(60))
-	s.Marker(false, at(61))
+	s.EveryInterval(false, at(61))
 	s.signal(62, "MAINTENANCE_RESUME", sentAt(62))
 	r := s.Take()
 	require.Equal(t, []time.Duration{secs(2), secs(58)}, []time.Duration{r.resumed, r.suspended}, "not of a second resume signal")
 
 	s.Evidence(at(63))
 	require.Equal(t, secs(3), s.clock.observed)
-	s.Marker(true, at(63))
-	s.Marker(true, at(162))
+	s.EveryInterval(true, at(63))
+	s.EveryInterval(true, at(162))
 	require.Equal(t, secs(2), s.Take().resumed)
-	require.True(t, s.Marker(true, at(163)))
+	require.True(t, s.EveryInterval(true, at(163)))
 	r = s.Take()
 	require.Equal(t, []time.Duration{secs(3), secs(100)}, []time.Duration{r.resumed, r.suspended})
 }

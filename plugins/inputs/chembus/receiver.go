@@ -186,10 +186,12 @@ func (r *receiver) everyInterval(now time.Time) error {
 	c := r.plugin
 	marked := r.marker.Exists(now)
 	c.mu.Lock()
-	expired := c.collector.Marker(marked, now)
+	expired := c.collector.EveryInterval(marked, now)
 	if r.probeTopic == "" && r.beats.connection.Up() && r.beats.empty() {
 		// Without a probe being connected has to pass for evidence. It would be ahead of what is not read yet.
 		c.collector.Evidence(now)
+	}
+	if c.collector.Due() {
 		c.due.Signal()
 	}
 	clock := c.collector.clock

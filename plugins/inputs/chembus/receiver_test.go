@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -357,6 +358,26 @@ func TestStalledTelegrafOnARealBus(t *testing.T) {
 			break
 		}
 	}
+}
+
+// Without a probe that comes back all evidence is beats, and each can come so late after the one before that it looks like
+// the end of a stall. Ticks come nevertheless: without them the processor finds no gap.
+func TestTicksOfABusThatIsHeardRarely(t *testing.T) {
+	t.Parallel()
+	b := startBus(t)
+	c := onBus(b)
+	c.PublishEndpoint = "ipc://" + filepath.Join(t.TempDir(), "nobody")
+	c.TickInterval = config.Duration(50 * time.Millisecond)
+	acc := start(t, c)
+	p := publisher(t, b)
+	const enough = 5
+	require.True(t, holds(func() bool {
+		time.Sleep(2 * time.Duration(c.TickInterval))
+		publish(t, p, "HEARTBEAT", beatNow("z"))
+		return len(acc.named("chembus_tick")) >= enough
+	}))
+	ticks := acc.named("chembus_tick")
+	require.Greater(t, ticks[enough-1].Fields()["observed_s"], ticks[enough-2].Fields()["observed_s"])
 }
 
 // While a socket cannot be opened the plugin says so and tries again.
