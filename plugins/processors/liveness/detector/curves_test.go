@@ -48,6 +48,19 @@ func TestCurves(t *testing.T) {
 	}
 }
 
+// decades are the ticks of a logarithmic axis. There is room for the number of every second one.
+type decades struct{}
+
+func (decades) Ticks(least, most float64) []plot.Tick {
+	ticks := plot.LogTicks{Prec: -1}.Ticks(least, most)
+	for i, t := range ticks {
+		if t.Label != "" && int(math.Round(math.Log10(t.Value)))%2 != 0 {
+			ticks[i].Label = " " // without any it would have no line in the grid
+		}
+	}
+	return ticks
+}
+
 // drawCurves writes a picture with one plot for each trace.
 func drawCurves(t *testing.T, subjects []subject, results [][][]quality) {
 	const columns = 4
@@ -67,7 +80,7 @@ func drawCurves(t *testing.T, subjects []subject, results [][][]quality) {
 			} else {
 				p.Title.Text = traces[i].name
 				p.X.Label.Text, p.Y.Label.Text = "mistakes a year", "T_D, s"
-				p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+				p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{}
 				p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = fewest, 1e5, 0, 70
 				p.Add(plotter.NewGrid())
 			}
