@@ -82,7 +82,6 @@ type fleet struct {
 
 type fleetHost struct {
 	name   string
-	bus    *colony.Bus
 	colony *colony.Colony
 	agent  *telegraf.Telegraf
 }
@@ -194,7 +193,7 @@ func (f *fleet) startHost(name string) error {
 	}
 	agent, err := f.start("edge.conf", name, fleetAgent, edgeOptions, nil,
 		"FLEET_HOST="+name, "KLR_CHEM_XSUB="+bus.XSub(), "KLR_CHEM_XPUB="+bus.XPub())
-	f.hosts = append(f.hosts, &fleetHost{name: name, bus: bus, colony: c, agent: agent})
+	f.hosts = append(f.hosts, &fleetHost{name: name, colony: c, agent: agent})
 	f.screen.printf("started %s: a bus with %d components, and a Telegraf", name, fleetSize)
 	return err
 }

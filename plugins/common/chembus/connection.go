@@ -73,7 +73,7 @@ func NewPublisher(ctx *zmq.Context, endpoint string, keys *Keys, topics ...strin
 	if err != nil {
 		return nil, err
 	}
-	c.Listeners = NewSubscriptions(topics...)
+	c.Listeners = newSubscriptions(topics...)
 	return c, nil
 }
 

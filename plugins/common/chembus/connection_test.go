@@ -268,7 +268,7 @@ func TestLongSubscriptionMutesNobody(t *testing.T) {
 	require.Eventually(t, covered, patience, poll)
 	// One of more than about 105 KiB ends the bus itself when it is taken back.
 	long := "long" + strings.Repeat("q", 70<<10)
-	c.Listeners = NewSubscriptions("S", long)
+	c.Listeners = newSubscriptions("S", long)
 	newSubscriber(t, ctx, bus.XPub(), 1000, long)
 	require.Eventually(t, func() bool {
 		require.NoError(t, c.Update(time.Now()))

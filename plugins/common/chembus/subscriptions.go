@@ -19,8 +19,8 @@ type Subscriptions struct {
 	prefixes map[string]struct{}
 }
 
-// NewSubscriptions watches for subscriptions that cover the topics.
-func NewSubscriptions(topics ...string) *Subscriptions {
+// newSubscriptions watches for subscriptions that cover the topics.
+func newSubscriptions(topics ...string) *Subscriptions {
 	return &Subscriptions{topics: topics, prefixes: make(map[string]struct{})}
 }
 

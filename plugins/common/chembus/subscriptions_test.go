@@ -8,7 +8,7 @@ import (
 )
 
 func TestSubscriptionsFollowWhoListens(t *testing.T) {
-	s := NewSubscriptions("CAPABILITY_GAP", "probe.1")
+	s := newSubscriptions("CAPABILITY_GAP", "probe.1")
 	require.False(t, s.Covers("CAPABILITY_GAP"))
 
 	s.Apply([]byte("\x01CAPABILITY"))
@@ -28,7 +28,7 @@ func TestSubscriptionsFollowWhoListens(t *testing.T) {
 
 func TestOwnPrefixesDoNotCount(t *testing.T) {
 	const own = "CAPABILITY_GA"
-	s := NewSubscriptions("CAPABILITY_GAP")
+	s := newSubscriptions("CAPABILITY_GAP")
 	s.Apply([]byte("\x01" + own))
 	require.True(t, s.Covers("CAPABILITY_GAP"))
 	require.False(t, s.Covers("CAPABILITY_GAP", own))
@@ -41,7 +41,7 @@ func TestOwnPrefixesDoNotCount(t *testing.T) {
 }
 
 func TestSubscriptionsRememberOnlyWhatMatters(t *testing.T) {
-	s := NewSubscriptions("CAPABILITY_GAP")
+	s := newSubscriptions("CAPABILITY_GAP")
 	for n := range 1000 {
 		s.Apply(fmt.Appendf(nil, "\x01TOPIC_%d", n))
 		s.Apply(fmt.Appendf(nil, "\x01CAPABILITY_GAP_%d", n))
@@ -54,7 +54,7 @@ func TestSubscriptionsRememberOnlyWhatMatters(t *testing.T) {
 
 func TestSubscriptionsCountAFamily(t *testing.T) {
 	const one, two = "probe.6ba7b810-9dad-11d1-80b4-00c04fd430c8", "probe.6ba7b811-9dad-11d1-80b4-00c04fd430c8"
-	s := NewSubscriptions(one)
+	s := newSubscriptions(one)
 	s.Family = "probe."
 	s.Apply([]byte("\x01"))
 	require.True(t, s.Covers(one))

@@ -8,10 +8,10 @@ import (
 	"github.com/influxdata/telegraf"
 )
 
-// Interval is the shortest time between two lines that a RateLimit lets pass.
-const Interval = time.Minute
+// interval is the shortest time between two lines that a RateLimit lets pass.
+const interval = time.Minute
 
-// RateLimit lets one line pass in each Interval. The zero value lets the next one pass.
+// RateLimit lets one line pass in each interval. The zero value lets the next one pass.
 type RateLimit struct {
 	passed time.Time
 	count  int
@@ -19,7 +19,7 @@ type RateLimit struct {
 
 // Allow reports whether a line may be written now. If so it counts as written.
 func (l *RateLimit) Allow(now time.Time) bool {
-	if !l.passed.IsZero() && now.Sub(l.passed) < Interval {
+	if !l.passed.IsZero() && now.Sub(l.passed) < interval {
 		return false
 	}
 	l.passed = now

@@ -34,7 +34,7 @@ func useFile(path string) {
 		os.Exit(1)
 	}
 	var log testutil.CaptureLogger
-	Restore(f, &log, func(m *memory) error {
+	restore(f, &log, func(m *memory) error {
 		fmt.Print(m.Names)
 		return nil
 	})

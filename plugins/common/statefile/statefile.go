@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -63,27 +62,16 @@ func Path(configured, name string, log telegraf.Logger) (string, bool) {
 	return path, true
 }
 
-// Read reads the state in a file that may be another process's, and leaves the file and its lock alone. It
-// returns when the state was saved. The error is fs.ErrNotExist if there is none yet.
-func Read(path string, state any) (saved time.Time, err error) {
-	// Opened once, so that content and time are of the same file: it is replaced at each save.
-	file, err := os.Open(path)
+// read reads the state in a file. The error is fs.ErrNotExist if there is none yet.
+func read(path string, state any) error {
+	content, err := os.ReadFile(path)
 	if err != nil {
-		return time.Time{}, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return time.Time{}, err
-	}
-	content, err := io.ReadAll(file)
-	if err != nil {
-		return time.Time{}, err
+		return err
 	}
 	if err := json.Unmarshal(content, state); err != nil {
-		return time.Time{}, fmt.Errorf("reading the state: %w", err)
+		return fmt.Errorf("reading the state: %w", err)
 	}
-	return info.ModTime(), nil
+	return nil
 }
 
 // File is a locked state file.
@@ -94,11 +82,11 @@ type File struct {
 }
 
 // Load opens the state file of a plugin in its place (see Path), where it may have had a former name (empty: it had none),
-// and hands what it holds to use (see Restore). It is nil if nothing is kept.
+// and hands what it holds to use (see restore). It is nil if nothing is kept.
 func Load[State any](configured, name, former string, log telegraf.Logger, use func(*State) error) (*File, error) {
 	file, err := openIn(configured, name, former, log)
 	if file != nil {
-		Restore(file, log, use)
+		restore(file, log, use)
 	}
 	return file, err
 }
@@ -217,11 +205,11 @@ func (f *File) clean(before time.Time) {
 	}
 }
 
-// Restore reads the state and hands it to use; nothing happens if there is none yet. A file that cannot be read, or
+// restore reads the state and hands it to use; nothing happens if there is none yet. A file that cannot be read, or
 // whose state use refuses, is renamed so that it can be looked at; the log says so, and the plugin starts without.
-func Restore[State any](f *File, log telegraf.Logger, use func(*State) error) {
+func restore[State any](f *File, log telegraf.Logger, use func(*State) error) {
 	var state State
-	_, err := Read(f.path, &state)
+	err := read(f.path, &state)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

@@ -27,9 +27,9 @@ func open(t *testing.T) (*File, string) {
 	return f, path
 }
 
-// restored returns the state that Restore hands over; found is false if there is none.
+// restored returns the state that restore hands over; found is false if there is none.
 func restored(f *File) (state memory, found bool) {
-	Restore(f, &testutil.CaptureLogger{}, func(m *memory) error {
+	restore(f, &testutil.CaptureLogger{}, func(m *memory) error {
 		state, found = *m, true
 		return nil
 	})
@@ -67,19 +67,16 @@ func TestSaveAndLoad(t *testing.T) {
 	_, found := restored(f)
 	require.False(t, found, "there is none yet")
 	var got memory
-	_, err := Read(path, &got)
+	err := read(path, &got)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 
-	before := time.Now().Add(-time.Minute)
 	for _, want := range []memory{{[]string{"a", "b"}}, {[]string{"c"}}} {
 		require.NoError(t, f.Save(want))
 		got, found = restored(f)
 		require.True(t, found)
 		require.Equal(t, want, got)
 	}
-	saved, err := Read(path, &got)
-	require.NoError(t, err, "whoever holds the lock")
-	require.WithinRange(t, saved, before, time.Now().Add(time.Minute))
+	require.NoError(t, read(path, &got), "whoever holds the lock")
 	require.Equal(t, []string{"state.json", "state.json.lock"}, filesIn(t, path), "no temporary file is left")
 }
 
@@ -175,7 +172,7 @@ func TestStateOfNoUseIsSetAside(t *testing.T) {
 		f, path := open(t)
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		var log testutil.CaptureLogger
-		Restore(f, &log, func(*memory) error { return test.refusal })
+		restore(f, &log, func(*memory) error { return test.refusal })
 		require.Len(t, log.Errors(), 1)
 		require.Contains(t, log.Errors()[0], "Starting without the saved state")
 		require.Contains(t, log.Errors()[0], test.says)
@@ -193,9 +190,9 @@ func TestStateThatCannotBeSetAside(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(`{`), 0o600))
 	require.NoError(t, os.Mkdir(path+".damaged", 0o700))
 	var log testutil.CaptureLogger
-	Restore(f, &log, func(*memory) error { return nil })
+	restore(f, &log, func(*memory) error { return nil })
 	require.Len(t, log.Errors(), 1)
-	require.Contains(t, log.Errors()[0], "it will be overwritten")
+	require.Contains(t, log.Errors()[0], "It will be overwritten")
 }
 
 // former writes a state file of a former name beside another.
@@ -217,7 +214,7 @@ func TestFileOfAFormerNameIsTakenOver(t *testing.T) {
 
 	// Whoever reads it by its former name sees each save.
 	require.NoError(t, f.Save(memory{[]string{"new"}}))
-	_, err = Read(former, &state)
+	err = read(former, &state)
 	require.NoError(t, err)
 	require.Equal(t, memory{[]string{"new"}}, state)
 	target, err := os.Readlink(former)
@@ -243,7 +240,7 @@ func TestNothingIsTakenOver(t *testing.T) {
 	require.False(t, taken, "the present one goes before")
 	state, _ := restored(f)
 	require.Equal(t, memory{[]string{"present"}}, state)
-	_, err = Read(former, &state)
+	err = read(former, &state)
 	require.NoError(t, err)
 	require.Equal(t, memory{[]string{"former"}}, state, "it is left alone")
 }
