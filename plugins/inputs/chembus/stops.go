@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/influxdata/telegraf/filter"
-
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
+	"github.com/kloros/telegraf-chembus/plugins/common/glob"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 )
 
@@ -25,7 +24,7 @@ type StopTopic struct {
 	Zooid     string `toml:"zooid"`      // the component that stops
 	ZooidFact string `toml:"zooid_fact"` // or the fact that names it
 
-	filter filter.Filter
+	globs  glob.Globs
 	prefix string
 }
 
@@ -42,8 +41,8 @@ func (s *StopTopic) init(number int) error {
 			`use one such as "VOICE.*.SHUTDOWN"`)
 	}
 	var err error
-	if s.filter, err = filter.Compile([]string{s.Topic}); err != nil {
-		return wrong("topic", fmt.Sprintf("%q is no glob: %v", s.Topic, err), `use one such as "VOICE.*.SHUTDOWN"`)
+	if s.globs, err = glob.Compile(s.Topic); err != nil {
+		return wrong("topic", err.Error(), `use one such as "VOICE.*.SHUTDOWN"`)
 	}
 	switch {
 	case s.Zooid == "" && s.ZooidFact == "":
@@ -59,25 +58,16 @@ func (s *StopTopic) init(number int) error {
 
 // literalPrefix returns what whatever matches a glob begins with. Telegraf takes a text without any of the first three
 // for no glob.
-func literalPrefix(glob string) string {
-	if !strings.ContainsAny(glob, "*?[") {
-		return glob
+func literalPrefix(pattern string) string {
+	if !strings.ContainsAny(pattern, "*?[") {
+		return pattern
 	}
-	return glob[:strings.IndexAny(glob, `*?[]{}\`)]
+	return pattern[:strings.IndexAny(pattern, `*?[]{}\`)]
 }
 
-// Match reports whether the topic is one of those. The library behind Telegraf's filters panics on some texts where
-// braces in a glob do not pair; such a glob does not match them.
-func (s *StopTopic) Match(topic string) (matched bool) {
-	if !strings.HasPrefix(topic, s.prefix) {
-		return false
-	}
-	defer func() {
-		if recover() != nil {
-			matched = false
-		}
-	}()
-	return s.filter.Match(topic)
+// Match reports whether the topic is one of those.
+func (s *StopTopic) Match(topic string) bool {
+	return strings.HasPrefix(topic, s.prefix) && s.globs.Match(topic)
 }
 
 // zooidOf returns the component that a message of the topic names.

@@ -12,6 +12,7 @@ import (
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/processors"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/glob"
 	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
@@ -45,7 +46,7 @@ type Liveness struct {
 	Watches   []*Watch        `toml:"watch"`
 	Log       telegraf.Logger `toml:"-"`
 
-	ignored  globs
+	ignored  glob.Globs
 	rules    ruleSet
 	expected expectations
 	buses    *buses // nil before Init

@@ -6,6 +6,7 @@ import (
 
 	"github.com/influxdata/telegraf/config"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/glob"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
@@ -111,8 +112,8 @@ func (o *RuleOptions) checkDurations() error {
 	return nil
 }
 
-func (o *RuleOptions) compileIgnore() (globs, error) {
-	ignored, err := compileGlobs(o.Ignore)
+func (o *RuleOptions) compileIgnore() (glob.Globs, error) {
+	ignored, err := glob.Compile(o.Ignore...)
 	if err != nil {
 		return ignored, &option.Error{Name: "ignore", Problem: err.Error(), Allowed: `use globs such as ["test_*"]`}
 	}
@@ -120,7 +121,7 @@ func (o *RuleOptions) compileIgnore() (globs, error) {
 }
 
 // detectorConfig is what a detector goes by, as far as these options say; they must have been checked.
-func (o *RuleOptions) detectorConfig(ignored globs, rules ruleSet) *detector.Config {
+func (o *RuleOptions) detectorConfig(ignored glob.Globs, rules ruleSet) *detector.Config {
 	c := &detector.Config{
 		ReportInterval: time.Duration(o.ReportInterval),
 		Rule:           rules.For,
@@ -131,7 +132,7 @@ func (o *RuleOptions) detectorConfig(ignored globs, rules ruleSet) *detector.Con
 		FlapWindow:     time.Duration(o.FlapWindow),
 		MaxComponents:  o.MaxComponents,
 	}
-	if ignored.filter != nil {
+	if !ignored.Empty() {
 		c.Ignored = func(key string) bool { return ignored.Match(detector.Name(key)) }
 	}
 	if o.Adaptive {

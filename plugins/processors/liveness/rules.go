@@ -12,6 +12,7 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/glob"
 	"github.com/kloros/telegraf-chembus/plugins/common/livenessgap"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
@@ -42,7 +43,7 @@ type unnamedRule struct {
 }
 
 type compiledOverride struct {
-	zooid, niche globs // none: any
+	zooid, niche glob.Globs // none: any
 	rules        rulePair
 }
 
@@ -60,7 +61,7 @@ func (s ruleSet) For(key, niche string) *detector.Rule {
 	name := detector.Name(key)
 	rules := s.otherwise
 	for _, o := range s.overrides {
-		if (o.zooid.filter == nil || o.zooid.Match(name)) && (o.niche.filter == nil || o.niche.Match(niche)) {
+		if (o.zooid.Empty() || o.zooid.Match(name)) && (o.niche.Empty() || o.niche.Match(niche)) {
 			rules = o.rules
 			break
 		}
@@ -98,8 +99,8 @@ func (o *RuleOptions) compileRules(overrides []*Override, unnamed *unnamedRule, 
 			}
 		}
 		var c compiledOverride
-		if c.zooid, err = compileGlobs(override.Zooid); err == nil {
-			c.niche, err = compileGlobs(override.Niche)
+		if c.zooid, err = glob.Compile(override.Zooid...); err == nil {
+			c.niche, err = glob.Compile(override.Niche...)
 		}
 		if err != nil {
 			return set, &option.Error{

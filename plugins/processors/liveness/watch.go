@@ -10,6 +10,7 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 
+	"github.com/kloros/telegraf-chembus/plugins/common/glob"
 	"github.com/kloros/telegraf-chembus/plugins/common/option"
 	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
@@ -34,9 +35,9 @@ type Watch struct {
 	Overrides []*WatchOverride `toml:"override"`
 
 	hasDefaults bool
-	measured    globs
-	ticking     globs
-	ignored     globs
+	measured    glob.Globs
+	ticking     glob.Globs
+	ignored     glob.Globs
 	rules       ruleSet
 	expected    []string // keys
 
@@ -180,10 +181,10 @@ func (w *Watch) compileMetrics() error {
 		}
 	}
 	var err error
-	if w.measured, err = compileGlobs(w.Measurement); err != nil {
+	if w.measured, err = glob.Compile(w.Measurement...); err != nil {
 		return &option.Error{Name: "measurement", Problem: err.Error(), Allowed: `use globs such as ["cpu", "disk*"]`}
 	}
-	if w.ticking, err = compileGlobs(w.Tick); err != nil {
+	if w.ticking, err = glob.Compile(w.Tick...); err != nil {
 		return &option.Error{Name: "tick", Problem: err.Error(), Allowed: `use globs such as ["internal_agent"]`}
 	}
 	return nil

@@ -1,43 +1,10 @@
 package liveness
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/influxdata/telegraf/filter"
 )
-
-// globs match the names of components or niches.
-type globs struct {
-	filter filter.Filter // nil: there are none
-}
-
-func compileGlobs(patterns []string) (globs, error) {
-	for _, pattern := range patterns {
-		if _, err := filter.Compile([]string{pattern}); err != nil {
-			return globs{}, fmt.Errorf("%q is no glob: %w", pattern, err)
-		}
-	}
-	f, err := filter.Compile(patterns)
-	return globs{f}, err
-}
-
-// Match reports whether one of the globs matches the name. The library behind Telegraf's filters panics
-// on some names where braces in a glob do not pair; such a glob does not match them. Names come from the
-// bus, and none may end the process.
-func (g globs) Match(name string) (matched bool) {
-	if g.filter == nil {
-		return false
-	}
-	defer func() {
-		if recover() != nil {
-			matched = false
-		}
-	}()
-	return g.filter.Match(name)
-}
 
 // covers reports whether whatever matches one of the later globs matches one of the earlier for sure. No
 // globs match everything.
