@@ -248,6 +248,9 @@ func (l *Liveness) busOf(acc telegraf.Accumulator, key []byte, complete bool, e 
 			l.report(acc, evicted, evicted.detector.Remove(c.Key, false), e)
 		}
 		l.forgetExpectations(evicted)
+		if evicted == l.renamed.former || evicted == l.renamed.heir {
+			l.renamed = renamed{}
+		}
 	}
 	return b
 }

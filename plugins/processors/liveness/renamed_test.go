@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -119,6 +120,48 @@ func TestRenamedBusThatIsHeardAfterAll(t *testing.T) {
 	require.Contains(t, r.hear("old", 3, 2, 10, "lives", "dies"), "old/silent heartbeat_missing true")
 	require.NotContains(t, fmt.Sprint(r.hear("new", 2, 33, 40, "lives", "only here")), "true")
 	require.Len(t, r.buses.all, 2)
+}
+
+// TestRenamedBusThatIsHeardAfterAllSinceAKill has the processor be killed: when its components were heard last it knows less
+// exactly.
+func TestRenamedBusThatIsHeardAfterAllSinceAKill(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.hear("old", 1, 0, 3, "lives", "dies", "silent")
+	require.NotEmpty(t, r.hear("old", 1, 4, 9, "lives", "dies"), "saved at once, and nothing of the others")
+	r.Kill()
+	r = start(t, file)
+	require.Contains(t, r.hear("new", 2, 0, 40, "lives"), "new/dies heartbeat_missing true")
+	require.Contains(t, r.hear("old", 3, 0, 1, "lives", "dies"), "new/dies heartbeat_missing false", "it was not silent")
+	require.NotContains(t, fmt.Sprint(r.hear("new", 2, 41, 50, "lives")), "true")
+}
+
+// TestFormerBusThatMadeRoom has the only bus that was known make room for the second of two new ones.
+func TestFormerBusThatMadeRoom(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.hear("old", 1, 0, 9, "lives")
+	r.Stop()
+	r = start(t, file, func(l *Liveness) { l.MaxBuses = 2 })
+	add := func(host string, second int) {
+		m := newMetric(tickMeasurement, host, "", 2, float64(second))
+		m.SetTime(time.Unix(25*3600+int64(second), 0))
+		r.at = m.Time()
+		r.acc.ClearMetrics()
+		require.NoError(t, r.Add(m, &r.acc))
+	}
+	for second := range 50 {
+		add("one", second)
+		if second > 20 {
+			add("two", second)
+		}
+	}
+	require.Len(t, r.buses.all, 2)
+	require.False(t, r.buses.all[0].detector.IsSeen("lives"), "neither of them is the former one")
+	r.Kill()
+	state, _, err := readState(file)
+	require.NoError(t, err)
+	require.Len(t, state.Buses, 2)
 }
 
 func TestSecondBusIsNotTheRenamedOne(t *testing.T) {

@@ -71,3 +71,21 @@ func TestStateOfABusOptionThatIsShorterToday(t *testing.T) {
 	require.NotContains(t, found, "one heartbeat_missing true")
 	require.Contains(t, fmt.Sprint(r.log.Warnings()), `What was known of the bus "h one", its 1 components among it, is dropped: by the present option bus it is the same as "h"`)
 }
+
+// TestEvictedBusIsNotInTheState has a bus with an open outage make room: it is not known after a kill.
+func TestEvictedBusIsNotInTheState(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file, func(l *Liveness) { l.MaxBuses, l.MassCount = 1, 1 })
+	r.hear("gone", 1, 0, 0, "a", "b", "c")
+	require.Contains(t, fmt.Sprint(r.hear("gone", 1, 1, 20)), "heartbeat_mass_missing true")
+	m := newMetric(tickMeasurement, "next", "", 1, 0)
+	m.SetTime(time.Unix(25*3600, 0))
+	r.acc.ClearMetrics()
+	require.NoError(t, r.Add(m, &r.acc))
+	require.Len(t, gaps(&r.acc), 2, "both are closed")
+	state, _, err := readState(copyOf(t, file))
+	require.NoError(t, err)
+	for _, b := range state.Buses {
+		require.NotContains(t, b.Values, "gone")
+	}
+}

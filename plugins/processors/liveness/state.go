@@ -129,7 +129,7 @@ func (l *Liveness) known() []*bus {
 
 // saves reports whether what is found on a bus is saved.
 func (l *Liveness) saves(b *bus) bool {
-	return l.store != nil && (l.renamed.former == nil || l.renamed.former == b || b.watch != nil)
+	return l.store != nil && !b.removed && (l.renamed.former == nil || l.renamed.former == b || b.watch != nil)
 }
 
 // restore takes what was saved. After an error nothing is known.

@@ -103,7 +103,7 @@ func (s *store) Found(b *bus, findings []detector.Finding) {
 			s.component(b, f.Key)
 			s.ended(b, f.Gap)
 			opened = opened || f.Gap != nil && f.Gap.Open
-		case f.Change == detector.StateChanged:
+		case f.Change == detector.StateChanged && f.Status.State != detector.Up: // who was late and is not must not be late after a kill
 		case f.Joined != "":
 			s.join(b, f, len(findings)-i)
 		default:
@@ -259,7 +259,7 @@ func (s *store) component(b *bus, key string) {
 
 // ended writes a gap, if it was closed.
 func (s *store) ended(b *bus, gap *detector.Gap) {
-	if gap == nil || gap.Open || b.removed {
+	if gap == nil || gap.Open {
 		return
 	}
 	for _, e := range slices.Backward(b.detector.Ended()) {

@@ -251,6 +251,21 @@ func TestStaleRecordIsNoSilence(t *testing.T) {
 	require.Contains(t, again.Live(11, 13), "lives silent")
 }
 
+// TestLateThatCameBackIsSaved has a component be late when it is written, and come back. The processor is killed, and does not
+// find it silent.
+func TestLateThatCameBackIsSaved(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.Live(0, 5, "a", "b")
+	r.Beat("a", 5.4)
+	require.Contains(t, r.Live(6, 10, "b"), "a late")
+	require.Equal(t, []string{"a up"}, r.Beat("a", 10.3))
+	require.Contains(t, r.Live(11, 16, "a"), "b silent", "saved at once, and nothing of the other")
+	again := start(t, copyOf(t, file))
+	require.NotContains(t, append(again.Live(17, 17), again.Tick(17.9)...), "a silent")
+	require.NotContains(t, again.Live(18, 30, "a"), "a silent")
+}
+
 // TestKillOfAStaleRecord has a kill signal that no component was saved after.
 func TestKillOfAStaleRecord(t *testing.T) {
 	file := stateFile(t)
@@ -297,4 +312,21 @@ func TestEndSurvivesAKill(t *testing.T) {
 		}
 	}
 	require.Len(t, reports, 2)
+}
+
+// TestEndOfAFormerGapAndAKill kills the processor when a component is silent again, and the end of its last gap was repeated
+// once. It is not repeated any more: at a report it would take the place of the open gap in a database.
+func TestEndOfAFormerGapAndAKill(t *testing.T) {
+	file := stateFile(t)
+	long := func(l *Liveness) { l.ReportInterval = config.Duration(20 * time.Second) }
+	r := start(t, file, long)
+	r.Live(0, 0, "a")
+	r.Live(1, 6)
+	r.Beat("a", 6.5)
+	found := r.Live(7, 12)
+	require.Regexp(t, "^a .* true$", found[len(found)-1])
+	again := start(t, copyOf(t, file), long)
+	found = again.Live(13, 60)
+	require.Contains(t, fmt.Sprint(found), " true")
+	require.NotContains(t, fmt.Sprint(found), " false")
 }

@@ -299,7 +299,14 @@ func (d *Detector) beforeEnd(c *component, b *Beat, at time.Duration) bool {
 	if c.phase == stopped {
 		end = d.stops[c.key]
 	}
-	return end != nil && (at <= end.At || end.At >= at-killGrace && b.Starts == 0)
+	if end == nil {
+		return false
+	}
+	after := at - end.At
+	if end.Run != 0 && end.Run == b.Run {
+		after = b.Observed - end.Reading // the detector's clock may have stood still since
+	}
+	return after <= 0 || after <= killGrace && b.Starts == 0
 }
 
 // meet takes the first beat of a component; c is nil unless it was expected.

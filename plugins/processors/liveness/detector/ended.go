@@ -50,15 +50,25 @@ func (d *Detector) reportEnded() {
 	d.ended = slices.DeleteFunc(d.ended, func(e EndedGap) bool { return e.tick != d.ticks && e.Until <= now })
 }
 
-// reportEndedOf repeats what was closed of a component, for the last time: the next gap of it is about to be opened.
-func (d *Detector) reportEndedOf(key string) {
+// reportEndedOf repeats what was closed of a component, or of outages that are named after it, for the last time: the next
+// such gap is about to be opened.
+func (d *Detector) reportEndedOf(key string, outages bool) {
 	d.ended = slices.DeleteFunc(d.ended, func(e EndedGap) bool {
-		its := e.Key == key && e.Gap.Type != gaptype.Outage
+		its := e.Key == key && outages == (e.Gap.Type == gaptype.Outage)
 		if its && e.tick != d.ticks {
 			d.findings = append(d.findings, e.finding())
 		}
 		return its
 	})
+}
+
+// isFollowed reports whether the next gap of the component, or outage that is named after it, is open.
+func (d *Detector) isFollowed(e EndedGap) bool {
+	if e.Gap.Type == gaptype.Outage {
+		return slices.ContainsFunc(d.outages, func(o *outage) bool { return o.reported && o.key == e.Key })
+	}
+	c, known := d.components[e.Key]
+	return known && (c.flapping() || c.incident != "" && d.outageOf(e.Key) == nil)
 }
 
 func (e *EndedGap) finding() Finding {

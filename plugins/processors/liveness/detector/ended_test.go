@@ -1,10 +1,13 @@
 package detector
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/plugins/common/gaptype"
 )
 
 // closedIn returns the ids of the gaps that are closed in findings.
@@ -73,6 +76,37 @@ func TestEndComesBeforeTheNextGap(t *testing.T) {
 	require.Equal(t, ended, closedIn(found[:1]))
 	require.True(t, found[1].Gap.Open)
 	require.Empty(t, closedIn(observe(d, 9*second, 60*second)), "and not afterwards")
+}
+
+// TestEndComesBeforeTheNextOutage has the next outage be named after the same component before the end of the last one was
+// repeated twice.
+func TestEndComesBeforeTheNextOutage(t *testing.T) {
+	c := configOf(Rule{Threshold: 3 * second, LateAfter: 3 * second})
+	c.ReportInterval = 20 * second
+	c.OutageCount, c.OutageWindow = 1, 2*second
+	d := New(&c, "")
+	keys := []string{"a", "b", "c"}
+	beat := func(at time.Duration) (found []Finding) {
+		for _, key := range keys {
+			found = append(found, d.Beat(beatOf(key, at))...)
+		}
+		return found
+	}
+	d.Tick(0, 0)
+	beat(0)
+	observe(d, 0, 8*second)
+	ended := closedIn(beat(8 * second))
+	require.Len(t, ended, 2, "the first that was silent and the others")
+	var found []string
+	for at := 9 * second; at <= 14*second; at += second {
+		for _, f := range d.Tick(0, at) {
+			if f.Gap != nil && f.Gap.Type == gaptype.Outage {
+				found = append(found, fmt.Sprintf("%s open=%t first=%t", f.Key, f.Gap.Open, f.Gap.IncidentID == ended[1]))
+			}
+		}
+	}
+	require.Equal(t, []string{"b open=false first=true", "b open=true first=false"}, found)
+	require.Empty(t, closedIn(observe(d, 14*second, 60*second)), "and not afterwards")
 }
 
 // TestConstantTimestamp has a component that sends the same ts with each beat. Each of its failures is an incident of

@@ -79,7 +79,7 @@ func (d *Detector) openGap(c *component, kind string) *Gap {
 		kind = gaptype.Flapping
 		c.flaps.times = nil
 	}
-	d.reportEndedOf(c.key)
+	d.reportEndedOf(c.key, false)
 	id := d.incidentOf(kind, c)
 	if flapping {
 		c.flaps.incident = id

@@ -112,6 +112,7 @@ func (d *Detector) openOutage() (opened bool) {
 	}
 	o.reported = true
 	o.nameAfter(d.longestSilent(o.members), d.config)
+	d.reportEndedOf(o.key, true)
 	d.addOutage(o, WentSilent, true)
 	for key := range o.members {
 		c := d.components[key]

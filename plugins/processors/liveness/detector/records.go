@@ -70,6 +70,9 @@ func (d *Detector) saved(c *component) ComponentSnapshot {
 	s := c.snapshot()
 	s.Stop = d.stops[c.key]
 	s.Member = c.incident != "" && d.outageOf(c.key) != nil
+	if c.alive() {
+		s.Uncounted = d.uncounted(c)
+	}
 	return s
 }
 
@@ -94,7 +97,9 @@ func (d *Detector) refresh(c *component, s *ComponentSnapshot) {
 	if !c.alive() && (c.phase != unseen || c.incident != "") {
 		return
 	}
-	c.last = min(c.last+s.Stale, max(c.last, d.clock.now))
+	if s.Stale > 0 {
+		c.last = min(c.last+max(s.Uncounted, 0)+s.Stale, max(c.last, d.clock.now))
+	}
 	if s.BeforeKill {
 		c.enter(killed, d.clock.now)
 	}

@@ -59,6 +59,48 @@ func TestStaleRecordsAccuseNobody(t *testing.T) {
 	})
 }
 
+// TestSilenceThatDoesNotCountInARecord saves a component when a beat of it was due in a hole. It went on to beat, and that was not
+// saved: what did not count of its silence does not count after a kill, either.
+func TestSilenceThatDoesNotCountInARecord(t *testing.T) {
+	d := New(&config, "")
+	now := time.Duration(0)
+	pass := func(until time.Duration) (silent time.Duration) {
+		for ; now < until; now += second {
+			if now == 122*second {
+				d.Holes(1, now, time.Unix(1e9, 0), 1, []Hole{{Observed: 119*second + second/2, Length: 2 * second}})
+			}
+			for _, f := range d.Tick(1, now) {
+				if f.Change == WentSilent {
+					silent = now
+				}
+			}
+		}
+		return silent
+	}
+	beat := func() {
+		b := beatOf("a", now)
+		b.Run = 1
+		d.Beat(b)
+	}
+	for range 11 {
+		pass(now + 10*second)
+		beat()
+	}
+	pass(127 * second)
+	saved, _ := d.Component("a")
+	require.Equal(t, Up, saved.State)
+	beat()
+	pass(147 * second)
+	s := d.Head()
+	saved.Stale = s.Clock.Now - 126*second
+	s.Components = append(s.Components, saved)
+	d = New(&config, "")
+	require.Empty(t, d.Restore(s))
+	d.clock.deaf = false // as if nothing could have been lost meanwhile
+	require.Zero(t, pass(165*second))
+	require.NotZero(t, pass(175*second))
+}
+
 // TestComponentsGoOn has components retire while a round over all of them goes on: none is left out.
 func TestComponentsGoOn(t *testing.T) {
 	d := crowded(0)

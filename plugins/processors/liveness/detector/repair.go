@@ -25,7 +25,7 @@ func (s *Snapshot) repair() (repaired []string) {
 			say("a component without a name was dropped")
 		case p < 0 || phase(p) == retired:
 			say("component %q was in the unknown state %q and was dropped", c.Key, c.State)
-		case c.Last-time.Hour > s.Clock.Now || !c.Rhythm.sane() || !possible(c.Last, c.Born, c.Since, c.Threshold):
+		case c.Last-time.Hour > s.Clock.Now || !c.Rhythm.sane() || !possible(c.Last, c.Born, c.Since, c.Threshold, c.Uncounted):
 			say("component %q had impossible values and was dropped", c.Key)
 		case twice:
 			say("component %q was there twice; the later one is used", c.Key)

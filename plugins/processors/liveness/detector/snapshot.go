@@ -62,6 +62,7 @@ type ComponentSnapshot struct {
 	AliveFor  time.Duration  `json:"alive_for"`
 	SilentFor time.Duration  `json:"silent_for,omitempty"`
 	Since     time.Duration  `json:"since"`
+	Uncounted time.Duration  `json:"uncounted,omitempty"` // so much of its silence did not count when this was saved
 
 	// Stale is how much the detector's clock advanced after this was saved. The component may have been heard since.
 	Stale      time.Duration `json:"-"`
@@ -167,6 +168,7 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 	for i := range s.Components {
 		d.restore(&s.Components[i])
 	}
+	d.ended = slices.DeleteFunc(d.ended, d.isFollowed) // a state that was saved bit by bit can still have them
 	for _, key := range slices.Sorted(maps.Keys(d.expected)) {
 		d.addUnseen(key)
 	}

@@ -13,14 +13,31 @@ import (
 // truth is what is true in a world, worked out from what was heard in the plainest way.
 type truth struct {
 	*reader
-	d        *Detector // that is compared with it
-	zooids   map[string]*zooid
-	now      time.Duration // observed time
-	heard    time.Duration // the input's clock
-	started  bool
-	past     map[time.Duration]time.Duration // the observed time at times of the input's clock
-	killedAt time.Duration
-	ticked   bool
+	d       *Detector // that is compared with it
+	zooids  map[string]*zooid
+	now     time.Duration // observed time
+	heard   time.Duration // the input's clock
+	started bool
+	past    map[time.Duration]time.Duration // the observed time at times of the input's clock
+	killed  ending
+	ticked  bool
+}
+
+// ending is when a component, or all, were ended on purpose.
+type ending struct {
+	at       time.Duration
+	run      int64
+	observed time.Duration // by the input's clock
+}
+
+// isBefore reports whether a beat, which was sent at a time, is one of a stream that was there before. On one clock that goes
+// by what it showed, though it may have gone on where nothing counts as observed.
+func (e ending) isBefore(in input, at time.Duration) bool {
+	after := at - e.at
+	if in.run != 0 && in.run == e.run {
+		after = in.observed - e.observed
+	}
+	return after <= 0 || after <= killGrace && in.beat.Starts == 0
 }
 
 type zooid struct {
@@ -30,13 +47,13 @@ type zooid struct {
 	silent   bool
 	killed   bool // or stopped, as it announced
 	stopped  bool
-	stopAt   time.Duration
+	stop     ending
 	silences []time.Duration
 	back     time.Duration // since the last silence
 }
 
 func newTruth(t *rapid.T, w *world) *truth {
-	tr := &truth{reader: newReader(t, w), zooids: make(map[string]*zooid), past: make(map[time.Duration]time.Duration), killedAt: -1 << 60}
+	tr := &truth{reader: newReader(t, w), zooids: make(map[string]*zooid), past: make(map[time.Duration]time.Duration), killed: ending{at: -1 << 60}}
 	for _, name := range w.Expected {
 		tr.zooids[name] = &zooid{}
 	}
@@ -65,11 +82,11 @@ func (tr *truth) Take(in input, findings []Finding) {
 	case in.beat != nil:
 		tr.beat(in)
 	case in.kill:
-		tr.kill(tr.past[in.observed])
+		tr.kill(ending{tr.past[in.observed], in.run, in.observed})
 	case in.stop != "":
 		at := tr.past[in.observed]
 		if z := tr.zooids[in.stop]; z != nil && z.seen && !z.silent && (!z.killed || z.stopped) && z.last <= at+killGrace {
-			z.killed, z.stopped, z.stopAt = true, true, at
+			z.killed, z.stopped, z.stop = true, true, ending{at, in.run, in.observed}
 		}
 	default:
 		tr.ticked = true
@@ -89,9 +106,7 @@ func (tr *truth) beat(in input) {
 		if tr.now-at > limit {
 			at = tr.now // no component is silent because it is heard for the first time
 		}
-		if z.killed = z.killed || at <= tr.killedAt+killGrace; z.killed {
-			z.killed = at <= tr.killedAt || at <= tr.killedAt+killGrace && in.beat.Starts == 0
-		}
+		z.killed = tr.killed.isBefore(in, at)
 		z.seen, z.last = true, at
 		return
 	}
@@ -99,7 +114,7 @@ func (tr *truth) beat(in input) {
 	switch {
 	case z.silent && tr.now-at > tr.threshold(in.beat.Key, most):
 		return
-	case (z.killed || z.silent) && (at <= tr.ended(z) || at <= tr.ended(z)+killGrace && in.beat.Starts == 0):
+	case (z.killed || z.silent) && tr.ended(z).isBefore(in, at):
 		z.killed, z.silent = true, false
 	default:
 		if z.silent || z.killed {
@@ -111,21 +126,21 @@ func (tr *truth) beat(in input) {
 }
 
 // ended is when a component was ended on purpose.
-func (tr *truth) ended(z *zooid) time.Duration {
+func (tr *truth) ended(z *zooid) ending {
 	if z.stopped {
-		return z.stopAt
+		return z.stop
 	}
-	return tr.killedAt
+	return tr.killed
 }
 
-func (tr *truth) kill(at time.Duration) {
-	tr.killedAt = at
+func (tr *truth) kill(at ending) {
+	tr.killed = at
 	for _, z := range tr.zooids {
 		if !z.seen {
 			z.killed = z.killed || !z.missed
 			continue
 		}
-		if !z.silent && !z.stopped && z.last <= at+killGrace {
+		if !z.silent && !z.stopped && z.last <= at.at+killGrace {
 			z.killed = true
 		}
 	}
