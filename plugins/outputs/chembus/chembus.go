@@ -65,9 +65,8 @@ type ChemBus struct {
 	deadline          time.Time // of Close; to be read when the loop is stopping
 	loop              bus.Loop
 
-	state         *statefile.File // nil: nothing is kept
-	publishing    bool            // it works, as far as is known; this and what follows belongs to the publisher
-	peers         int             // other monitors that are on the bus, or were there last
+	publisher     *publisher
+	state         *statefile.File // nil: nothing is kept; this and what follows belongs to the publisher
 	saved         totals          // last in the file
 	savedRevision uint64
 	nextSave      time.Time
@@ -115,6 +114,7 @@ func (c *ChemBus) Init() error {
 		}
 	}
 	c.outbox = newOutbox(c.MaxPending, timeout)
+	c.publisher = c.newPublisher()
 	return c.initInvestigations()
 }
 
@@ -128,12 +128,11 @@ func (c *ChemBus) Connect() error {
 		return errors.New("investigate = true needs a state file, without which investigations could be asked for twice: set state_file")
 	}
 	c.logLostInvestigations()
-	c.publishing = true
 	if err := c.loop.Init(); err != nil {
 		c.closeState()
 		return err
 	}
-	c.loop.Start(c.newPublisher(), func(err error) {
+	c.loop.Start(c.publisher, func(err error) {
 		c.Log.Errorf("Publishing to %q failed, trying again in %v: %v", c.endpoint, bus.RetryAfter, err)
 	})
 	c.Log.Infof("Publishing %q to %q", c.Signal, c.endpoint)

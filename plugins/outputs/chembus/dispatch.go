@@ -31,9 +31,15 @@ func (p *publisher) ConnectionLost() {
 	p.listenedSince = time.Time{}
 }
 
+// Missed takes that messages of other monitors, or own ones that were to come back, may be missing.
+func (p *publisher) Missed() {
+	p.peers.Missed()
+	p.said = time.Time{}
+}
+
 // Hear takes a message, in the order of the bus.
 func (p *publisher) Hear(topic string, payload []byte, now time.Time) {
-	o := p.plugin.outbox
+	o, own := p.plugin.outbox, false
 	switch topic {
 	case p.topics.signal:
 		if g := heardGap(payload); g == nil {
@@ -42,17 +48,19 @@ func (p *publisher) Hear(topic string, payload []byte, now time.Time) {
 			o.log.Add(g)
 		}
 	case p.topics.peers:
-		p.peers.Hear(payload, o, now)
+		own = p.peers.Hear(payload, o, now)
 	case p.topics.probe:
 		var facts struct {
 			Number uint64 `json:"number"`
 		}
-		if m, ok := bus.ParseMessage(string(payload)); !ok || m.DecodeFacts(&facts) != nil || facts.Number > p.probe {
-			return
+		if m, ok := bus.ParseMessage(string(payload)); ok && m.DecodeFacts(&facts) == nil && facts.Number <= p.probe {
+			o.Returned(facts.Number, now)
+			own = true
 		}
+	}
+	if own {
 		p.returned = now
 		p.peers.returned.Step(now, longestStep)
-		o.Returned(facts.Number, now)
 	}
 }
 
@@ -60,65 +68,51 @@ func (p *publisher) Hear(topic string, payload []byte, now time.Time) {
 func (p *publisher) Dispatch(now time.Time) error {
 	o := p.plugin.outbox
 	o.DropCovered()
-	due := make(map[action][]*delivery)
+	var waiting []*delivery
+	published := false
 	if !p.listenedSince.IsZero() && now.Sub(p.listenedSince) >= settle {
 		for _, d := range o.Due(now) {
-			a := p.peers.Decide(d, now)
-			due[a] = append(due[a], d)
+			if !p.peers.Allows(d, now) {
+				waiting = append(waiting, d)
+				continue
+			}
+			if err := p.publish(d, now); err != nil {
+				return err
+			}
+			published = true
 		}
 	}
-	for _, m := range append(p.peers.Talk(o.log), p.peers.Claim(due[claimFirst], now)...) {
-		if err := p.send(p.plugin.privateMessage(p.topics.peers, &m, now)); err != nil {
-			p.peers.Missed() // by the others: all that was to be said is said anew
+	for _, m := range p.peers.Talk(o.log, waiting, now) {
+		if err := p.say(p.topics.peers, &m, now); err != nil {
+			p.Missed() // by the others: all that was to be said is said anew
 			return err
 		}
 	}
-	if err := p.publish(due[publish], now); err != nil {
+	interval := idleProbe
+	if len(waiting) > 0 && !p.returned.Before(p.said) { // else the bus stands still
+		interval = waitProbe
+	}
+	// Behind the gaps: the bus keeps the order of one connection.
+	if published || p.reachable && now.Sub(p.said) >= interval {
+		p.probe++
+		return p.say(p.topics.probe, map[string]any{"number": p.probe}, now)
+	}
+	return nil
+}
+
+func (p *publisher) publish(d *delivery, now time.Time) error {
+	c := p.plugin
+	if err := p.send(c.message(&d.gap, now)); err != nil {
 		return err
 	}
-	return p.keepProbing(len(due[wait])+len(due[claimFirst]) > 0, now)
+	if c.outbox.Sent(d, p.probe+1, now); d.attempts == 1 {
+		c.Log.Infof("Published the gap %q of %q: %q, incident %q", d.Kind, d.zooid, d.Reason, d.Incident)
+	}
+	return nil
 }
 
-// publish sends gaps, and a probe behind them: the bus keeps the order of one connection.
-func (p *publisher) publish(ready []*delivery, now time.Time) error {
-	if len(ready) == 0 {
-		return nil
-	}
-	c := p.plugin
-	for _, d := range ready {
-		if err := p.send(c.message(&d.gap, now)); err != nil {
-			return err
-		}
-		c.outbox.Sent(d, p.probe+1, now)
-		if d.attempts == 1 {
-			c.Log.Infof("Published the gap %q of %q: %q, incident %q", d.Kind, d.zooid, d.Reason, d.Incident)
-		}
-	}
-	return p.sendProbe(now)
-}
-
-// keepProbing sends a probe if one is due: often while gaps wait for other monitors, else to know that publishing works.
-func (p *publisher) keepProbing(waiting bool, now time.Time) error {
-	if !waiting {
-		p.waitingSince = time.Time{}
-	} else if p.waitingSince.IsZero() { // what came back before that does not count
-		p.waitingSince = now
-		p.peers.returned.Skip(now)
-	}
-	interval := probeInterval
-	if p.returned.Before(p.probed) {
-		interval = probeLost
-	}
-	// What gaps wait for often takes less than an interval: then the other one is due for all that.
-	often := waiting && min(now.Sub(p.probed), now.Sub(p.waitingSince)) >= interval
-	if !p.reachable || !often && now.Sub(p.probed) < idleProbe {
-		return nil
-	}
-	return p.sendProbe(now)
-}
-
-func (p *publisher) sendProbe(now time.Time) error {
-	p.probe++
-	p.probed = now
-	return p.send(p.plugin.privateMessage(p.topics.probe, map[string]any{"number": p.probe}, now))
+// say sends a message that is to come back.
+func (p *publisher) say(topic string, facts any, now time.Time) error {
+	p.said = now
+	return p.send(p.plugin.privateMessage(topic, facts, now))
 }

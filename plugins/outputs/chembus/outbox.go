@@ -33,7 +33,7 @@ type outbox struct {
 // delivery is a gap on its way.
 type delivery struct {
 	gap
-	claim    claim
+	giveUp   time.Duration // when it is published whatever other monitors do, in returned time; 0: not looked at yet
 	attempts int
 	sent     time.Time // last
 	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent
@@ -127,7 +127,6 @@ func (o *outbox) Sent(d *delivery, probe uint64, now time.Time) {
 	} else {
 		o.counts.Repeated++
 	}
-	d.claim = claim{}
 	d.sent, d.probe = now, probe
 	// Twice as long each time. The shift is bounded, since it would overflow.
 	d.deadline = now.Add(min(o.ackTimeout<<min(d.attempts-1, 10), max(slowestRetry, o.ackTimeout)))

@@ -6,24 +6,23 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
 // Who publishes when two monitors find it?
 //
-// The bus hands the same messages to all monitors in the same order. A monitor that has a gap to publish sends a claim,
-// which names the incident and its components, and reads on until the claim comes back. It publishes if by then
+// The bus hands the same messages to all monitors in the same order. A monitor that has gaps to publish sends a claim, and
+// reads on until the claim comes back. It publishes all that the delivery log does not cover by then, if
 //
-//   - the delivery log does not cover the gap, and
-//   - no other monitor's claim of one of the components came before it, within claimLifetime, and
-//   - the claim took less than claimRoundTrip. The others wait for much longer, so that they have not given it up.
+//   - no other monitor's claim came before it that still holds, and
+//   - the claim was sent less than claimRoundTrip ago. The others wait for much longer, so that they have not given it up.
 //
-// If another's came first it waits until that is claimLifetime old, and begins anew. A slow claim is void, and another
-// is sent. A lost connection voids all claims, since messages are missing in the order. What a monitor has published
-// without an ack it publishes again, whatever others claim: some consumers may know it by that id. It does not learn from
-// others that consumers know it, either: a monitor can hear what no consumer does.
+// Then it says that it is done. All claims that came before that are over. Else a claim holds for claimLifetime: whoever
+// sent it may have been stopped. If another's claim came first, a monitor waits until it is over, and begins anew. A slow
+// claim is void, and another is sent. A lost connection voids the own claim, since messages are missing in the order. What a
+// monitor has published without an ack it publishes again, whatever others claim: some consumers may know it by that id. It
+// does not learn from others that consumers know it, either: a monitor can hear what no consumer does.
 //
 // The bus may stand still for any time. So all waits are in returned time, which passes while own probes come back.
 //
@@ -34,53 +33,36 @@ const (
 	claimRoundTrip = time.Second
 	claimLifetime  = 5 * time.Second
 	joinWait       = 5 * time.Second
-	longestStep    = 3 * time.Second  // between two returns of own probes
-	askAgain       = time.Second      // for the logs, until the question comes back
+	longestStep    = time.Second      // between two returns of own messages: what passes before the first counts, too
 	longestWait    = 20 * time.Second // for which a gap can be held back, such as by a monitor all of whose claims are slow
 
-	// Bounds of one message. With names of a usual length it has some kilobytes.
-	maxEntries, maxClaims, maxMembers = 100, 20, 100
+	// maxEntries bounds the lists in one message. With names of a usual length it has some kilobytes.
+	maxEntries = 100
 )
 
-// peers knows the other monitors of a bus, and what they claim. Time is passed in.
+// peers knows the other monitors of a bus, and whose turn it is to publish. Time is passed in.
 type peers struct {
-	name     string                                // of this monitor
-	number   uint64                                // of its last message
-	missed   uint64                                // number of the last one from before messages of others may have been missed
-	returned bus.SteppedTime                       // while own probes came back
-	claims   *simplelru.LRU[string, time.Duration] // until when another one claims a component, in returned time
+	name     string          // of this monitor
+	number   uint64          // of its last message
+	returned bus.SteppedTime // while own messages came back
+	claim    claim
+	claimed  time.Duration // until when another one's claim holds, in returned time
 
 	present   bool          // the others can be heard
 	others    int           // how many there are, by their subscriptions
 	before    int           // how many there were when all had answered last, perhaps in a former process
-	nextAsk   time.Duration // in returned time
-	answers   int           // logs that came since the question for them came back; -1: it has not
+	asked     uint64        // number of the question for their logs; 0: they have to be asked
+	answers   int           // logs that came since it came back; -1: it has not
 	joinUntil time.Duration // in returned time: then the answers that are missing are given up
 	answer    bool          // another one has asked
 }
 
-// peerMessage is what monitors say to each other: the facts of a ChemBus message.
-type peerMessage struct {
-	Monitor  string      `json:"monitor"`
-	Number   uint64      `json:"number"`             // counts the messages of this monitor
-	Ask      bool        `json:"ask,omitempty"`      // the others are to send their logs
-	Log      []silence   `json:"log,omitempty"`      // entries of the delivery log
-	Complete bool        `json:"complete,omitempty"` // with this the monitor has sent its whole log
-	Claims   []peerClaim `json:"claims,omitempty"`
-}
-
-// peerClaim is what a monitor is about to publish.
-type peerClaim struct {
-	Incident   string   `json:"incident"`
-	Components []string `json:"components"`
-}
-
-// claim is how far a gap has come beside other monitors. Durations are in returned time.
+// claim is that of this monitor.
 type claim struct {
-	number uint64 // of the message that claims and is on its way; 0: none
-	won    uint64 // of that which came back in time, before all others; 0: none
+	number uint64 // of the message; 0: there is none
 	sent   time.Time
-	giveUp time.Duration // when the gap is published whatever others do; 0: not looked at yet
+	back   bool // it has come back: what others had published before is known
+	first  bool // before all of others that held then
 }
 
 // slow reports whether the claim was sent too long ago. The longer of two clocks counts: one of them stands still while
@@ -89,18 +71,19 @@ func (c *claim) slow(now time.Time) bool {
 	return max(now.Sub(c.sent), now.Round(0).Sub(c.sent.Round(0))) >= claimRoundTrip
 }
 
-// action is what to do with a gap.
-type action int
+// peerMessage is what monitors say to each other: the facts of a ChemBus message.
+type peerMessage struct {
+	Monitor  string    `json:"monitor"`
+	Number   uint64    `json:"number"`             // counts the messages of this monitor
+	Ask      bool      `json:"ask,omitempty"`      // the others are to send their logs
+	Log      []silence `json:"log,omitempty"`      // entries of the delivery log
+	Complete bool      `json:"complete,omitempty"` // with this the monitor has sent its whole log
+	Claims   []string  `json:"claims,omitempty"`   // incidents that it is about to publish, the first of them
+	Done     bool      `json:"done,omitempty"`     // it has published what it had claimed
+}
 
-const (
-	wait action = iota
-	claimFirst
-	publish
-)
-
-// newPeers returns the peers of a monitor that had as many before.
-func newPeers(before int) *peers {
-	p := &peers{name: uuid.NewString(), before: before, claims: newTable[time.Duration](maxSilences)}
+func newPeers() *peers {
+	p := &peers{name: uuid.NewString()}
 	p.Missed()
 	return p
 }
@@ -114,46 +97,41 @@ func (p *peers) Follow(present bool, others int) {
 	}
 }
 
+// Missed takes that messages of others may be missing: they have to be asked, and a claim that was sent is void.
+func (p *peers) Missed() {
+	p.asked, p.answers, p.joinUntil, p.claim = 0, -1, p.returned.Elapsed+joinWait, claim{}
+}
+
 // joined reports whether this monitor knows what the others know.
 func (p *peers) joined() bool {
 	return p.answers >= max(p.others, p.before) || p.returned.Elapsed >= p.joinUntil
 }
 
-// Decide says what to do with a gap that is due.
-func (p *peers) Decide(d *delivery, now time.Time) action {
-	c, elapsed := &d.claim, p.returned.Elapsed
+// Allows reports whether a gap that is due may be published now.
+func (p *peers) Allows(d *delivery, now time.Time) bool {
 	if max(p.others, p.before) == 0 || len(d.components()) == 0 {
-		return publish
+		return true
 	}
-	c.giveUp = cmp.Or(c.giveUp, elapsed+longestWait)
-	switch {
-	case c.won > p.missed && !c.slow(now), elapsed >= c.giveUp:
-		return publish
-	case c.number > p.missed, !p.joined(), p.claimedByOther(d):
-		return wait
-	}
-	return claimFirst
+	d.giveUp = cmp.Or(d.giveUp, p.returned.Elapsed+longestWait)
+	return p.claim.back && !p.claim.slow(now) && (p.claim.first || d.attempts > 0) || p.returned.Elapsed >= d.giveUp
 }
 
-// claimedByOther reports whether another monitor is about to publish something about one of the components of a gap that
-// this one has not published yet.
-func (p *peers) claimedByOther(d *delivery) bool {
-	return d.attempts == 0 && slices.ContainsFunc(d.components(), func(component string) bool {
-		until, ok := p.claims.Peek(component)
-		return ok && p.returned.Elapsed < until
-	})
-}
-
-// Hear takes a message of a monitor, this one included, in the order of the bus.
-func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
+// Hear takes a message of a monitor, in the order of the bus. It reports whether that is this one.
+func (p *peers) Hear(payload []byte, o *outbox, now time.Time) (own bool) {
 	message, ok := bus.ParseMessage(string(payload))
 	var m peerMessage
 	if !ok || message.DecodeFacts(&m) != nil || !usableName(m.Monitor) {
-		return
+		return false
+	}
+	if m.Done {
+		p.claimed = 0
 	}
 	if m.Monitor == p.name {
-		p.hearOwn(&m, o, now)
-		return
+		p.hearOwn(&m)
+		return true
+	}
+	if len(m.Claims) > 0 {
+		p.claimed = p.returned.Elapsed + claimLifetime
 	}
 	p.answer = p.answer || m.Ask
 	if m.Complete && p.answers >= 0 {
@@ -164,82 +142,68 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) {
 			o.log.Learn(s)
 		}
 	}
-	for _, c := range m.Claims {
-		for _, component := range c.Components {
-			if usableName(component) {
-				p.claims.Add(component, p.returned.Elapsed+claimLifetime)
-			}
-		}
-	}
+	return false
 }
 
 // hearOwn takes that a message has come back.
-func (p *peers) hearOwn(m *peerMessage, o *outbox, now time.Time) {
-	if m.Number <= p.missed {
-		return
-	}
-	if m.Ask {
-		p.answers = max(p.answers, 0)
-	}
-	for _, d := range o.pending.Values() {
-		if d.claim.number != m.Number {
-			continue
-		}
-		if d.claim.number = 0; !d.claim.slow(now) && !p.claimedByOther(d) {
-			d.claim.won = m.Number
-		}
+func (p *peers) hearOwn(m *peerMessage) {
+	switch m.Number {
+	case p.asked:
+		p.answers = 0
+	case p.claim.number:
+		p.claim.back, p.claim.first = true, p.returned.Elapsed >= p.claimed
 	}
 }
 
-// Missed takes that messages of others may be missing: they have to be asked, and claims that were sent are void.
-func (p *peers) Missed() {
-	p.missed, p.nextAsk, p.answers, p.joinUntil = p.number, 0, -1, p.returned.Elapsed+joinWait
+// Talk returns what to say to the others now, when all was published that may be, and some gaps wait.
+func (p *peers) Talk(log *deliveryLog, waiting []*delivery, now time.Time) []peerMessage {
+	messages := p.wholeLog(log)
+	if p.claim.back {
+		if p.claim.first && !p.claim.slow(now) { // else it may be over for the others
+			messages = append(messages, p.message(peerMessage{Done: true}))
+		}
+		p.claim = claim{}
+	}
+	if p.claims(waiting) {
+		var m peerMessage
+		for _, d := range waiting[:min(len(waiting), maxEntries)] {
+			m.Claims = append(m.Claims, d.Incident)
+		}
+		messages = append(messages, p.message(m))
+		p.claim = claim{number: p.number, sent: now}
+	}
+	return messages
 }
 
-// Talk returns what to say to the others now, apart from claims.
-func (p *peers) Talk(log *deliveryLog) []peerMessage {
-	ask := p.present && p.others > 0 && p.answers < 0 && p.returned.Elapsed >= p.nextAsk
+// claims reports whether a claim is to be sent, since gaps wait.
+func (p *peers) claims(waiting []*delivery) bool {
+	again := func(d *delivery) bool { return d.attempts > 0 }
+	return len(waiting) > 0 && p.claim.number == 0 && p.joined() &&
+		(p.returned.Elapsed >= p.claimed || slices.ContainsFunc(waiting, again))
+}
+
+// wholeLog returns the delivery log in messages, with the question for those of the others, if somebody has asked for it or is
+// to be asked.
+func (p *peers) wholeLog(log *deliveryLog) (messages []peerMessage) {
+	ask := p.present && p.others > 0 && p.asked == 0
 	if !ask && !p.answer {
 		return nil
 	}
-	messages := p.wholeLog(log)
 	if p.answer = false; ask {
-		messages[0].Ask = true
-		p.nextAsk = p.returned.Elapsed + askAgain
+		p.asked = p.number + 1
 	}
-	return messages
-}
-
-// wholeLog returns the delivery log in messages, one at least.
-func (p *peers) wholeLog(log *deliveryLog) []peerMessage {
-	var messages []peerMessage
-	for entries := range slices.Chunk(log.silences.Values(), maxEntries) {
-		messages = append(messages, p.message())
-		messages[len(messages)-1].Log = entries
-	}
-	if len(messages) == 0 {
-		messages = append(messages, p.message())
-	}
-	messages[len(messages)-1].Complete = true
-	return messages
-}
-
-// Claim returns the messages that claim deliveries, which count as sent.
-func (p *peers) Claim(deliveries []*delivery, now time.Time) []peerMessage {
-	var messages []peerMessage
-	for some := range slices.Chunk(deliveries, maxClaims) {
-		m := p.message()
-		for _, d := range some {
-			components := d.components()
-			m.Claims = append(m.Claims, peerClaim{d.Incident, components[:min(len(components), maxMembers)]})
-			d.claim.number, d.claim.sent = m.Number, now
+	for entries := log.silences.Values(); ; {
+		n := min(len(entries), maxEntries)
+		messages = append(messages, p.message(peerMessage{Ask: ask, Log: entries[:n], Complete: n == len(entries)}))
+		if ask, entries = false, entries[n:]; len(entries) == 0 {
+			return messages
 		}
-		messages = append(messages, m)
 	}
-	return messages
 }
 
-func (p *peers) message() peerMessage {
+// message gives a message its sender and number.
+func (p *peers) message(m peerMessage) peerMessage {
 	p.number++
-	return peerMessage{Monitor: p.name, Number: p.number}
+	m.Monitor, m.Number = p.name, p.number
+	return m
 }

@@ -24,7 +24,7 @@ type peerMonitor struct {
 
 func newPeerMonitor(t *testing.T, others int) *peerMonitor {
 	t.Helper()
-	m := &peerMonitor{newTestOutbox(t, 1000), newPeers(0)}
+	m := &peerMonitor{newTestOutbox(t, 1000), newPeers()}
 	m.present, m.others = true, others
 	m.join(t)
 	return m
@@ -33,7 +33,7 @@ func newPeerMonitor(t *testing.T, others int) *peerMonitor {
 // join has all others answer.
 func (m *peerMonitor) join(t *testing.T) {
 	t.Helper()
-	m.hear(t, now, m.Talk(m.log)...)
+	m.hear(t, now, m.Talk(m.log, nil, now)...)
 	for i := range m.others {
 		m.hear(t, now, peerMessage{Monitor: fmt.Sprint("other ", i), Complete: true})
 	}
@@ -50,18 +50,41 @@ func (m *peerMonitor) hear(t *testing.T, at time.Time, messages ...peerMessage) 
 	}
 }
 
-// decide returns what to do with each gap that is due.
-func (m *peerMonitor) decide(at time.Time) map[string]action {
-	all := make(map[string]action)
+// turn publishes what may be published, and returns that and what is said to the others.
+func (m *peerMonitor) turn(at time.Time) (published []string, said []peerMessage) {
+	var waiting []*delivery
 	for _, d := range m.Due(at) {
-		all[d.Incident] = m.Decide(d, at)
+		if !m.Allows(d, at) {
+			waiting = append(waiting, d)
+			continue
+		}
+		m.Sent(d, 1, at)
+		published = append(published, d.Incident)
 	}
-	return all
+	return published, m.Talk(m.log, waiting, at)
 }
 
-// claim claims all that is due.
-func (m *peerMonitor) claim(at time.Time) []peerMessage {
-	return m.peers.Claim(m.Due(at), at)
+// publishes requires that this is published now.
+func (m *peerMonitor) publishes(t *testing.T, at time.Time, incidents ...string) (said []peerMessage) {
+	t.Helper()
+	published, said := m.turn(at)
+	require.Equal(t, incidents, published)
+	return said
+}
+
+// waits requires that nothing is published or claimed now.
+func (m *peerMonitor) waits(t *testing.T, at time.Time) {
+	t.Helper()
+	require.Empty(t, m.publishes(t, at))
+}
+
+// claims requires that these incidents are claimed now.
+func (m *peerMonitor) claims(t *testing.T, at time.Time, incidents ...string) []peerMessage {
+	t.Helper()
+	said := m.publishes(t, at)
+	require.Len(t, said, 1)
+	require.Equal(t, incidents, said[0].Claims)
+	return said
 }
 
 // pass lets returned time pass.
@@ -77,196 +100,185 @@ func (m *peerMonitor) pass(from time.Time, seconds int) time.Time {
 func TestAloneNothingIsClaimed(t *testing.T) {
 	m := newPeerMonitor(t, 0)
 	m.Offer(silenceOf("1", "a", 100, 30))
-	require.Equal(t, map[string]action{"1": publish}, m.decide(now))
+	require.Empty(t, m.publishes(t, now, "1"))
 }
 
-// TestFirstClaimPublishes has two monitors claim the same failure under different ids at the same moment.
-func TestFirstClaimPublishes(t *testing.T) {
-	first, second := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
+// twoClaims has two monitors find the same failure under different ids, and claim at the same moment.
+func twoClaims(t *testing.T) (first, second *peerMonitor) {
+	t.Helper()
+	first, second = newPeerMonitor(t, 1), newPeerMonitor(t, 1)
 	first.Offer(silenceOf("1", "a", 100, 30))
 	second.Offer(silenceOf("2", "a", 90, 30))
-	require.Equal(t, map[string]action{"1": claimFirst}, first.decide(now))
-	require.Equal(t, map[string]action{"2": claimFirst}, second.decide(now))
-	both := append(first.claim(now), second.claim(now)...)
-	require.Equal(t, map[string]action{"1": wait}, first.decide(now), "it is on its way")
+	both := append(first.claims(t, now, "1"), second.claims(t, now, "2")...)
+	first.waits(t, now) // it is on its way
 	first.hear(t, now, both...)
 	second.hear(t, now, both...)
-	require.Equal(t, map[string]action{"1": publish}, first.decide(now))
-	require.Equal(t, map[string]action{"2": wait}, second.decide(now))
+	second.waits(t, now)
+	return first, second
+}
 
-	// The other one publishes it if the first one does not, after 5 s during which the bus forwards.
-	require.Equal(t, map[string]action{"2": wait}, second.decide(now.Add(time.Hour)))
+func TestFirstClaimPublishes(t *testing.T) {
+	first, second := twoClaims(t)
+	done := first.publishes(t, now, "1")
+	require.Len(t, done, 1)
+	require.True(t, done[0].Done)
+
+	// What the other one still has to publish it claims at once, and so does whoever finds something then.
+	first.hear(t, now, done...)
+	second.hear(t, now, done...)
+	first.Offer(silenceOf("3", "b", 100, 30))
+	claims := append(second.claims(t, now, "2"), first.claims(t, now, "3")...)
+	first.hear(t, now, claims...)
+	second.hear(t, now, claims...)
+	second.publishes(t, now, "2")
+	first.waits(t, now)
+}
+
+// TestClaimOfAMonitorThatDied is not followed by its gap: it is over after 5 s during which the bus forwards.
+func TestClaimOfAMonitorThatDied(t *testing.T) {
+	_, second := twoClaims(t)
+	second.waits(t, now.Add(time.Hour))
 	at := second.pass(now, 4)
-	require.Equal(t, map[string]action{"2": wait}, second.decide(at))
-	at = second.pass(at, 1)
-	require.Equal(t, map[string]action{"2": claimFirst}, second.decide(at))
+	second.waits(t, at)
+	second.claims(t, second.pass(at, 1), "2")
+}
+
+// TestClaimThatIsNotNeeded comes back after others have published the gap: it holds nobody back any longer.
+func TestClaimThatIsNotNeeded(t *testing.T) {
+	m := newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	claim := m.claims(t, now, "1")
+	learn(m.outbox, silence{Component: "a", Incident: "theirs", Until: 130})
+	m.hear(t, now, claim...)
+	done := m.publishes(t, now)
+	require.Len(t, done, 1)
+	require.True(t, done[0].Done)
+	m.waits(t, now)
 }
 
 // TestPublishedBeforeIsNotHeldBack has the connection break before the ack: consumers may know that id.
 func TestPublishedBeforeIsNotHeldBack(t *testing.T) {
-	m, other := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
-	m.Offer(silenceOf("1", "a", 100, 30))
-	other.Offer(silenceOf("2", "a", 90, 30))
-	m.hear(t, now, append(m.claim(now), other.claim(now)...)...)
-	require.Equal(t, map[string]action{"1": publish}, m.decide(now))
-	send(m.outbox, 1, now)
-	m.Lost()
-	require.Equal(t, map[string]action{"1": claimFirst}, m.decide(now))
-	m.hear(t, now, append(other.claim(now), m.claim(now)...)...)
-	require.Equal(t, map[string]action{"1": publish}, m.decide(now))
+	first, second := twoClaims(t)
+	first.publishes(t, now, "1")
+	first.Lost()
+	first.hear(t, now, append(second.claims(t, second.pass(now, 5), "2"), first.claims(t, now, "1")...)...)
+	require.Empty(t, first.publishes(t, now, "1"), "it is not done: the other one was first")
 }
 
-// TestLateClaimIsVoid has a claim come back late, or be used late, or be out of order.
+// TestLateClaimIsVoid has a claim come back late, or be used late, or be from before messages of others were missed.
 func TestLateClaimIsVoid(t *testing.T) {
 	m := newPeerMonitor(t, 1)
 	m.Offer(silenceOf("1", "a", 100, 30))
-	want := func(v action, at time.Time) {
-		t.Helper()
-		require.Equal(t, map[string]action{"1": v}, m.decide(at))
-	}
-	m.decide(now)
-	m.hear(t, now.Add(claimRoundTrip), m.claim(now)...)
-	want(claimFirst, now)
-	m.hear(t, now, m.claim(now)...)
-	want(publish, now.Add(claimRoundTrip-1))
-	want(claimFirst, now.Add(claimRoundTrip))
-	said := m.claim(now)
+	late := now.Add(claimRoundTrip)
+	m.hear(t, late, m.claims(t, now, "1")...)
+	m.hear(t, late, m.claims(t, late, "1")...)
+	m.hear(t, late, m.claims(t, late.Add(claimRoundTrip), "1")...)
+	m.Missed()
+	m.join(t)
+	said := m.claims(t, now, "1")
 	m.Missed()
 	m.hear(t, now, said...)
 	m.join(t)
-	want(claimFirst, now)
-	said = m.claim(now)
-	m.hear(t, now, m.claim(now)...)
-	want(publish, now)
-	m.Missed()
-	m.hear(t, now, said...)
-	m.join(t)
-	want(claimFirst, now)
+	m.hear(t, now, m.claims(t, now, "1")...)
+	require.Len(t, m.publishes(t, now.Add(claimRoundTrip-1), "1"), 1)
 }
 
-// TestNothingWaitsForEver has another monitor claim everything all the time.
+// TestNothingWaitsForEver has another monitor claim all the time.
 func TestNothingWaitsForEver(t *testing.T) {
-	m, other := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
+	m := newPeerMonitor(t, 1)
 	m.Offer(silenceOf("1", "a", 100, 30))
-	other.Offer(silenceOf("2", "a", 100, 30))
 	at := now
 	for m.returned.Elapsed < longestWait {
-		m.hear(t, at, other.claim(at)...)
-		require.Equal(t, map[string]action{"1": wait}, m.decide(at))
+		m.hear(t, at, peerMessage{Monitor: "x", Claims: []string{"2"}})
+		m.waits(t, at)
 		at = m.pass(at, 1)
 	}
-	require.Equal(t, map[string]action{"1": publish}, m.decide(at))
+	m.publishes(t, at, "1")
 }
 
 // TestWhatNeedsNoClaim is a gap that says nothing of silence.
 func TestWhatNeedsNoClaim(t *testing.T) {
 	m := newPeerMonitor(t, 1)
 	m.Offer(ofKind("disk_full", silenceOf("foreign", "a", 100, 30)))
-	require.Equal(t, map[string]action{"foreign": publish}, m.decide(now))
-}
-
-// TestClaimOfAnOutage meets claims of its members: one that comes before it makes all of it wait.
-func TestClaimOfAnOutage(t *testing.T) {
-	a, b := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
-	a.Offer(silenceOf("1", "a", 100, 30))
-	b.Offer(massOf("outage", 100, 30, 2, "a", "b"))
-	a.decide(now)
-	b.decide(now)
-	all := append(a.claim(now), b.claim(now)...)
-	a.hear(t, now, all...)
-	b.hear(t, now, all...)
-	require.Equal(t, map[string]action{"1": publish}, a.decide(now))
-	require.Equal(t, map[string]action{"outage": wait}, b.decide(now))
-	require.Equal(t, map[string]action{"outage": claimFirst}, b.decide(b.pass(now, 5)))
+	require.Empty(t, m.publishes(t, now, "foreign"))
 }
 
 // TestLongMessages claims, and sends the log of, so much that it takes several messages, of names that JSON makes long.
 func TestLongMessages(t *testing.T) {
 	m, other := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
 	longest := strings.Repeat("\x01", maxName-10)
-	var members []string
 	for i := range 150 {
-		m.Offer(silenceOf(fmt.Sprint("incident ", i), longest+fmt.Sprint(i), 100, 30))
-		members = append(members, fmt.Sprint(longest, "of ", i))
+		m.Offer(silenceOf(fmt.Sprint(longest, i), longest+fmt.Sprint(i), 100, 30))
 	}
-	m.Offer(massOf("outage", 200, 30, 150, members...))
-	m.decide(now)
-	claims := m.claim(now)
-	require.Greater(t, len(claims), 2)
-	m.hear(t, now, claims...)
-	for _, v := range m.decide(now) {
-		require.Equal(t, publish, v)
-	}
-	publishAll(m.outbox)
+	published, claim := m.turn(now)
+	require.Empty(t, published)
+	require.Len(t, claim, 1)
+	require.Len(t, claim[0].Claims, maxEntries)
+	m.hear(t, now, claim...)
+	published, _ = m.turn(now)
+	require.Len(t, published, 150)
+	ack(m.outbox, 1)
+	m.answer = true
 	whole := m.wholeLog(m.log)
-	require.Greater(t, len(whole), 2)
+	require.Greater(t, len(whole), 1)
 	other.hear(t, now, whole...)
 	require.Equal(t, m.log.silences.Values(), other.log.silences.Values())
 }
 
 // TestJoining asks those who are there, and waits for them.
 func TestJoining(t *testing.T) {
-	p := newPeers(0)
-	m := &peerMonitor{newTestOutbox(t, 10), p}
+	m := &peerMonitor{newTestOutbox(t, 10), newPeers()}
 	m.Offer(silenceOf("1", "a", 100, 30))
-	want := func(v action) {
-		t.Helper()
-		require.Equal(t, map[string]action{"1": v}, m.decide(now))
-	}
 	ask := func() []peerMessage {
 		t.Helper()
-		said := m.Talk(m.log)
+		said := m.publishes(t, now)
 		require.Len(t, said, 1)
 		require.True(t, said[0].Ask)
 		return said
 	}
-	m.present, m.others = true, 0
-	require.Empty(t, m.Talk(m.log), "nobody is there")
 	m.present, m.others = true, 2
 	asked := ask()
-	want(wait)
-	require.Empty(t, m.Talk(m.log), "the bus may stand still")
-	m.pass(now, 1)
-	ask() // the first may have been lost
+	m.waits(t, now)
 	both := []peerMessage{{Monitor: "x", Complete: true}, {Monitor: "y", Complete: true}}
 	m.hear(t, now, both...)
-	want(wait) // they may have been on their way before this monitor heard
+	m.waits(t, now) // they may have been on their way before this monitor heard
 	m.hear(t, now, asked...)
-	want(wait)
+	m.waits(t, now)
 	m.hear(t, now, both...)
-	want(claimFirst)
+	m.claims(t, now, "1")
 
 	m.Missed()
+	again := ask()
 	m.hear(t, now, asked...)
 	m.hear(t, now, both...)
-	want(wait)
-	m.Missed()
-	m.hear(t, now, ask()...)
+	m.waits(t, now)
+	m.hear(t, now, again...)
 	m.hear(t, now, both[0], peerMessage{Monitor: "y"})
-	want(wait)
-	m.pass(now.Add(time.Second), 5)
-	want(claimFirst)
+	m.waits(t, now)
+	m.claims(t, m.pass(now.Add(time.Second), 5), "1")
+
+	m = &peerMonitor{newTestOutbox(t, 10), newPeers()}
+	m.present = true
+	m.waits(t, now) // nobody is there
 }
 
 // TestWaitsForThoseWhoWereThere has a monitor come back to the bus before the others.
 func TestWaitsForThoseWhoWereThere(t *testing.T) {
-	p := newPeers(1)
-	m := &peerMonitor{newTestOutbox(t, 10), p}
+	m := &peerMonitor{newTestOutbox(t, 10), newPeers()}
+	m.before = 1
 	m.Offer(silenceOf("1", "a", 100, 30))
-	p.Follow(true, 0)
-	require.Equal(t, map[string]action{"1": wait}, m.decide(now))
-	p.Follow(true, 1)
-	m.hear(t, now, p.Talk(m.log)...)
-	m.hear(t, now, peerMessage{Monitor: "x", Complete: true})
-	require.Equal(t, map[string]action{"1": claimFirst}, m.decide(now))
+	m.Follow(true, 0)
+	m.waits(t, now)
+	m.Follow(true, 1)
+	m.join(t)
+	m.claims(t, now, "1")
 
 	m.Missed()
-	p.Follow(true, 0)
-	require.Equal(t, map[string]action{"1": wait}, m.decide(now))
-	m.pass(now, 5)
-	require.Equal(t, map[string]action{"1": claimFirst}, m.decide(now), "it has gone for good")
-	p.Follow(true, 0)
-	require.Equal(t, map[string]action{"1": publish}, m.decide(now))
+	m.Follow(true, 0)
+	m.waits(t, now)
+	m.claims(t, m.pass(now, 5), "1") // it has gone for good
+	m.Follow(true, 0)
+	m.publishes(t, now, "1")
 }
 
 // TestAnswer is given to all who ask.
@@ -276,12 +288,12 @@ func TestAnswer(t *testing.T) {
 	for range 3 {
 		m.hear(t, now, peerMessage{Monitor: "x", Ask: true})
 	}
-	said := m.Talk(m.log)
+	said := m.Talk(m.log, nil, now)
 	require.Len(t, said, 1)
 	require.Equal(t, m.log.silences.Values(), said[0].Log)
 	require.True(t, said[0].Complete)
 	require.False(t, said[0].Ask)
-	require.Empty(t, m.Talk(m.log))
+	require.Empty(t, m.Talk(m.log, nil, now))
 }
 
 func TestMessagesOfNoUse(t *testing.T) {
@@ -289,12 +301,13 @@ func TestMessagesOfNoUse(t *testing.T) {
 	for _, payload := range []string{
 		"", "{", "null", "[]", `"x"`, `{"facts":{"ask":true}}`, `{"facts":{"monitor":1}}`, `{"facts":{"monitor":"x","log":{}}}`,
 		`{"facts":{"monitor":"x","log":[{"until":"x"}]}}`, `{"facts":{"monitor":"x","log":[{"until":1e999}]}}`, strings.Repeat("[", 20_000),
-		`{"facts":{"monitor":"x","log":[{"component":"","incident":"1","until":1}],"claims":[{"components":[""]}]}}`,
+		`{"facts":{"monitor":"x","log":[{"component":"","incident":"1","until":1}]}}`, `{"facts":{"monitor":"x","claims":[{}]}}`,
+		`{"facts":{"monitor":"","claims":["1"]}}`,
 	} {
-		m.peers.Hear([]byte(payload), m.outbox, now)
+		require.False(t, m.peers.Hear([]byte(payload), m.outbox, now))
 	}
 	require.Zero(t, m.log.silences.Len())
-	require.Zero(t, m.claims.Len())
+	require.Zero(t, m.claimed)
 	require.False(t, m.answer)
 }
 
@@ -378,10 +391,10 @@ func TestQuestionIsLostWithTheConnection(t *testing.T) {
 	s := newStepper(t, b.XSub())
 	p := s.publisher.peers
 	s.until(t, "the other one has answered", func() bool { return p.answers > 0 })
-	missed := p.missed
+	asked := p.asked
 	s.publisher.out.OnLoss()
 	s.until(t, "the other one has answered again", func() bool { return p.answers > 0 })
-	require.Greater(t, p.missed, missed)
+	require.Greater(t, p.asked, asked)
 }
 
 // TestHostilePeer sends what no monitor sends, in all forms and sizes.

@@ -1,7 +1,6 @@
 package chembus
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -16,13 +15,10 @@ const (
 	// the bus everybody connects again, libzmq's clients every 100 ms, and the bus tells a publisher of
 	// the first one only.
 	settle = 500 * time.Millisecond
-	// A probe goes out each probeInterval while gaps wait for other monitors, after probeLost if the last one has not come
-	// back, and else each idleProbe, only to know that publishing works.
-	probeInterval = time.Second
-	probeLost     = 5 * time.Second
-	idleProbe     = 20 * time.Second
-	// waitTolerance is how long gaps may wait for a consumer before that is logged.
-	waitTolerance = 30 * time.Second
+	// A probe goes out waitProbe after the last message that comes back while gaps wait for other monitors, and else
+	// idleProbe after it, only to know that publishing works.
+	waitProbe = time.Second
+	idleProbe = 20 * time.Second
 
 	// probeSize bounds what is received on the topic of the probes, and hearSize what is received of gaps and from other
 	// monitors, in bytes. Whoever sends more costs the connection on which it comes, so that there is one for each.
@@ -72,18 +68,18 @@ type publisher struct {
 
 	reachable     bool      // an own probe would come back
 	listenedSince time.Time // when somebody began to listen to the signal; zero: nobody does
-	waitingSince  time.Time // when gaps began to wait for other monitors; zero: none does
 	probe         uint64    // number of the last one
-	probed        time.Time // when it was sent
-	returned      time.Time // when one came back last
+	said          time.Time // when the last one was sent, or another message that comes back
+	returned      time.Time // when such a message came back last
 
+	works bool // publishing does, as far as is known
 	log   bus.PublishLog
 	waits logging.Problem // gaps do, for a consumer
 }
 
 func (c *ChemBus) newPublisher() *publisher {
 	return &publisher{
-		plugin: c, peers: newPeers(c.peers), waits: logging.Problem{Tolerance: waitTolerance},
+		plugin: c, peers: newPeers(), works: true, waits: logging.Problem{Tolerance: waitTolerance},
 		log: bus.PublishLog{PublishEndpoint: c.endpoint, SubscribeEndpoint: c.subscribeEndpoint, Log: c.Log},
 	}
 }
@@ -110,9 +106,9 @@ func (p *publisher) Open() error {
 	}
 	p.out.OnLoss = func() {
 		p.ConnectionLost()
-		p.peers.Missed() // the question for the logs may be lost, too
+		p.Missed() // the question for the logs may be lost, too
 	}
-	p.hearing.OnLoss = p.peers.Missed
+	p.hearing.OnLoss = p.Missed
 	p.topics, p.send = t, p.out.PublishMessage
 	return c.loop.Watch(p.out, p.probes, p.hearing)
 }
@@ -136,13 +132,13 @@ func (p *publisher) Close() {
 // Step sends what is due, saves and logs what has changed, then waits for something to happen, and takes it in.
 func (p *publisher) Step() error {
 	wait, err := p.sendAndSave(time.Now())
-	if err != nil {
-		return err
+	if err == nil {
+		err = p.plugin.loop.Poll(wait)
 	}
-	if err := p.plugin.loop.Poll(wait); err != nil {
-		return err
+	if err == nil {
+		err = p.receive(time.Now())
 	}
-	return p.receive(time.Now())
+	return err
 }
 
 // sendAndSave sends what is due, and saves and logs what has changed. It returns after which time there may be more to do.
@@ -165,19 +161,6 @@ func (p *publisher) sendAndSave(now time.Time) (time.Duration, error) {
 		return tick, err
 	}
 	return idleTick, err
-}
-
-// logState logs when publishing does not work, which is known before the first gap needs it, and else when gaps wait for a
-// consumer.
-func (p *publisher) logState(pending int, now time.Time) {
-	c := p.plugin
-	c.peers = p.peers.before
-	c.publishing = p.log.Update(bus.PublishView{
-		Effect: fmt.Sprintf("Gaps cannot be published, %d wait", pending), Returned: p.returned,
-		Up: p.out.Up(), Refusals: p.out.Refusals(), Hears: p.probes.Up(),
-	}, now)
-	p.waits.Warnf(c.Log, pending > 0 && p.listenedSince.IsZero() && c.publishing, now, "No gap waits for a consumer any more",
-		"%d gaps wait: nobody on the bus at %q subscribes to %q. Start a consumer", pending, c.endpoint, c.Signal)
 }
 
 // receive takes in what came. The order matters: messages first, and then what happened to the connections on which they

@@ -31,7 +31,7 @@ func newStepperOf(t *testing.T, endpoint string, configure func(*ChemBus)) *step
 	c.at(t, endpoint)
 	configure(c)
 	require.NoError(t, c.Init())
-	p := c.newPublisher()
+	p := c.publisher
 	require.NoError(t, c.loop.Init())
 	s := &stepper{ChemBus: c, publisher: p}
 	require.NoError(t, p.Open())

@@ -32,11 +32,11 @@ func TestMuteOutputIsLogged(t *testing.T) {
 		step(second)
 	}
 	require.Empty(t, log.Messages())
-	require.True(t, s.publishing)
+	require.True(t, s.publisher.works)
 	for second := 29; second < 100; second++ {
 		step(second)
 	}
-	require.False(t, s.publishing)
+	require.False(t, s.publisher.works)
 	require.Len(t, log.Messages(), 1, "once")
 	require.Contains(t, log.Messages()[0].Text, fmt.Sprintf(
 		"Gaps cannot be published, 3 wait: for 30s nothing that was sent to %q has come back from %q", s.endpoint, s.subscribeEndpoint))
@@ -46,7 +46,7 @@ func TestMuteOutputIsLogged(t *testing.T) {
 func TestPauseOfTheProcessIsNotMute(t *testing.T) {
 	s, log := newLogStepper(t, startBus(t).XSub())
 	s.publisher.logState(0, time.Now().Add(time.Hour))
-	require.True(t, s.publishing)
+	require.True(t, s.publisher.works)
 	require.Empty(t, log.Messages())
 }
 
@@ -91,6 +91,6 @@ func TestMuteBeforeTheFirstGap(t *testing.T) {
 	require.Len(t, log.Messages(), 1)
 	require.Contains(t, log.Messages()[0].Text, "Check that publish_endpoint and subscribe_endpoint are of one bus")
 	require.NoError(t, b.Resume())
-	s.until(t, "publishing works again", func() bool { return s.publishing })
+	s.until(t, "publishing works again", func() bool { return s.publisher.works })
 	require.Contains(t, state(), `"publishing":true`)
 }

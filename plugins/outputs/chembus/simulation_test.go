@@ -44,6 +44,7 @@ type simMonitor struct {
 	offers    []*gap          // what the processor has written and the output has not read
 	file      *savedState     // as last saved, of a revision
 	revision  uint64
+	saves     time.Duration // when, in each saveInterval
 }
 
 // simulation is a bus with monitors and one consumer, in steps of simulated time. The bus has one order; each monitor hears
@@ -89,12 +90,13 @@ func (s *simulation) revive(m *simMonitor, state *savedState) {
 	c.Log, c.Investigate, c.InvestigateLimit = testutil.Logger{Quiet: true}, true, longestQueue
 	require.NoError(s, c.Init())
 	if state != nil {
-		c.peers = state.Counts.Peers
+		c.publisher.peers.before = state.Counts.Peers
 		require.NoError(s, c.outbox.Restore(state))
 	}
-	p := c.newPublisher()
+	p := c.publisher
 	m.ChemBus, m.alive, m.inbox, m.offers, m.file = c, true, nil, nil, state
 	m.publisher, p.topics = p, newTopics(c.Signal)
+	m.saves = time.Duration(s.random.Int64N(int64(saveInterval))).Truncate(simStep)
 	p.send = func(message bus.Message) error {
 		payload, err := message.Encode()
 		s.queue = append(s.queue, simMessage{m, message.Signal, string(payload), s.now})
@@ -239,7 +241,7 @@ func (s *simulation) step(m *simMonitor) {
 	if m.lost && len(m.inbox) == 0 {
 		m.lost = false
 		m.publisher.ConnectionLost()
-		m.publisher.peers.Missed()
+		m.publisher.Missed()
 	}
 	others := -1
 	for _, other := range s.monitors {
@@ -254,7 +256,7 @@ func (s *simulation) step(m *simMonitor) {
 	}
 	require.NoError(s, m.publisher.Dispatch(s.now))
 	require.NoError(s, m.publisher.Investigate(!s.now.Before(s.away) && !s.now.Before(m.away), s.now))
-	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.random.IntN(10) == 0 {
+	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.now.Sub(s.start)%saveInterval == m.saves {
 		m.file, m.revision = saved(s.T, m.outbox), revision
 		m.file.Counts.Peers = m.publisher.peers.before
 		m.outbox.investigations.Recorded(m.file.Investigations)

@@ -2,7 +2,6 @@ package chembus
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
@@ -15,10 +14,9 @@ const (
 	formerStateName = "voice.json"
 	// stateVersion is the version of its form.
 	stateVersion = 2
-	// A save is followed by a pause of saveShare times as long, but no longer than saveInterval: what is not saved when
-	// the process dies is sent again, and has to be within the 60 s in which consumers remember it.
+	// saveInterval is how often the state is saved: what is not saved when the process dies is sent again, and has to be
+	// within the 60 s in which consumers remember it.
 	saveInterval = time.Second
-	saveShare    = 20
 )
 
 // savedState is the form of the state file, a JSON object.
@@ -57,11 +55,8 @@ type totals struct {
 // openState finds, locks and loads the state file. Without one a restarted output would publish again
 // what is still open.
 func (c *ChemBus) openState() (err error) {
-	// As no state ever is, so that it is saved at once: a Telegraf that makes a metric of the file reports it missing
-	// at every interval, and the first gap may be weeks away.
-	c.savedRevision = math.MaxUint64
 	c.state, err = statefile.Load(c.StateFile, stateName, formerStateName, c.Log, func(s *savedState) error {
-		c.peers = s.Counts.Peers
+		c.publisher.peers.before = s.Counts.Peers
 		return c.outbox.Restore(s)
 	})
 	return err
@@ -106,7 +101,7 @@ func (c *ChemBus) saveIfDue(now time.Time) {
 	}
 	c.mu.Lock()
 	totals, revision := c.outbox.Totals(), c.outbox.log.revision+c.outbox.investigations.revision
-	totals.Publishing, totals.Peers = c.publishing, c.peers
+	totals.Publishing, totals.Peers = c.publisher.works, c.publisher.peers.before
 	if totals == c.saved && revision == c.savedRevision {
 		c.mu.Unlock()
 		return
@@ -114,13 +109,11 @@ func (c *ChemBus) saveIfDue(now time.Time) {
 	s := c.outbox.State()
 	s.Counts = totals
 	c.mu.Unlock()
-	start := time.Now()
 	c.nextSave = now.Add(saveInterval)
 	if c.state.Keep(s, "state", "publish again what is open", c.Log) != nil {
 		return
 	}
 	c.saved, c.savedRevision = totals, revision
-	c.nextSave = now.Add(min(saveShare*time.Since(start), saveInterval))
 	c.mu.Lock()
 	c.outbox.investigations.Recorded(s.Investigations)
 	c.mu.Unlock()
