@@ -19,8 +19,6 @@ const (
 	maxSilences = 10_000
 	// maxName bounds the names and ids in the delivery log, in bytes.
 	maxName = 512
-	// longestFlapWindow bounds for how long a component is taken to flap, in seconds.
-	longestFlapWindow = 24 * 60 * 60
 )
 
 // deliveryLog holds what consumers are known to have been told, by this monitor or by another one: which incidents, and
@@ -47,9 +45,7 @@ type silence struct {
 	Since     float64 `json:"since,omitempty"` // epoch seconds by the component's clock: its last beat; 0: not known
 	Until     float64 `json:"until"`           // likewise: it was silent up to then
 
-	// FlapWindow says that it flaps, up to the end of such a time, in seconds, without a silence. Until is by a monitor's
-	// clock then. 0: it does not flap.
-	FlapWindow float64 `json:"flap_window,omitempty"`
+	FlapWindow float64 `json:"flap_window,omitempty"` // seconds; it flaps, and Until is by a monitor's clock; 0: it does not
 }
 
 // usable reports whether a silence can be kept and sent.
@@ -58,15 +54,6 @@ func (s *silence) usable() bool {
 	return usableName(s.Component) && usableName(s.Incident) && !math.IsNaN(sum) && !math.IsInf(sum, 0)
 }
 
-// key is what a silence is kept under.
-func (s *silence) key() string {
-	if s.FlapWindow > 0 {
-		return flapsKey(s.Component)
-	}
-	return silenceKey(s.Component)
-}
-
-func flapsKey(component string) string   { return "flaps " + component }
 func silenceKey(component string) string { return "silence " + component }
 func incidentKey(incident string) string { return "incident " + incident }
 
@@ -76,9 +63,13 @@ func usableName(name string) bool {
 
 func newDeliveryLog(maxPending int) *deliveryLog {
 	most := incidentsPerPending * maxPending
-	return &deliveryLog{
-		incidents: newTable[incidentState](most), ended: newTable[struct{}](min(most, maxEnded)), silences: newTable[silence](min(most, maxSilences)),
-	}
+	l := &deliveryLog{incidents: newTable[incidentState](most, nil), silences: newTable[silence](min(most, maxSilences), nil)}
+	l.ended = newTable(min(most, maxEnded), func(incident string, _ struct{}) { // it was over before all others
+		if state, _ := l.incidents.Peek(incident); state.ended {
+			l.incidents.Remove(incident)
+		}
+	})
+	return l
 }
 
 // Add takes a gap of which consumers were told.
@@ -88,7 +79,7 @@ func (l *deliveryLog) Add(g *gap) {
 		l.Learn(silence{Component: component, Incident: g.Incident, Since: g.LastSeen, Until: g.until()})
 	}
 	if g.Kind == gaptype.Flapping {
-		l.Learn(silence{Component: g.component, Incident: g.Incident, Until: g.at, FlapWindow: min(g.FlapWindow, longestFlapWindow)})
+		l.Learn(g.flapping())
 	}
 }
 
@@ -115,16 +106,7 @@ func (l *deliveryLog) deliver(incident string) bool {
 func (l *deliveryLog) set(incident string, state incidentState) {
 	l.incidents.Add(incident, state)
 	if l.revision++; state.ended {
-		l.end(incident)
-	}
-}
-
-// end takes that an incident is over. That which was over before all others is forgotten, if there is no room.
-func (l *deliveryLog) end(incident string) {
-	if first, _, _ := l.ended.GetOldest(); l.ended.Add(incident, struct{}{}) {
-		if state, _ := l.incidents.Peek(first); state.ended {
-			l.incidents.Remove(first)
-		}
+		l.ended.Add(incident, struct{}{})
 	}
 }
 
@@ -171,7 +153,7 @@ func (l *deliveryLog) Opened(g *gap) {
 		state.ended = false
 		l.set(g.Incident, state)
 	}
-	l.stillFlaps(g)
+	l.followFlapping(g)
 	for _, component := range g.components() {
 		l.silences.Get(silenceKey(component))
 	}
@@ -193,9 +175,7 @@ func (l *deliveryLog) Ended(g *gap) bool {
 	}
 	state.ended = true
 	l.set(g.Incident, state)
-	if l.stillFlaps(g); g.Kind == gaptype.Flapping {
-		l.silences.Remove(flapsKey(g.component))
-	}
+	l.followFlapping(g)
 	if g.Members != nil {
 		l.removeSilences(g.Incident, nil)
 		return true
@@ -215,20 +195,5 @@ func (l *deliveryLog) removeSilences(incident string, but []string) {
 			l.silences.Remove(s.key())
 			l.revision++
 		}
-	}
-}
-
-// flaps reports whether consumers know that a component flaps, and the silence of a gap is part of that. The processor that
-// found it publishes nothing of such silences; another one, that has counted fewer of them, has gaps to publish.
-func (l *deliveryLog) flaps(component string, g *gap) bool {
-	f, ok := l.silences.Peek(flapsKey(component))
-	return ok && math.Max(g.at-g.Missing-f.Until, f.Until-g.at) <= f.FlapWindow
-}
-
-// stillFlaps takes a level of a gap of a component that may be known to flap.
-func (l *deliveryLog) stillFlaps(g *gap) {
-	if f, ok := l.silences.Get(flapsKey(g.component)); ok && g.at > f.Until && len(g.components()) > 0 && l.flaps(g.component, g) {
-		f.Until = g.at
-		l.Learn(f)
 	}
 }

@@ -53,13 +53,13 @@ type counts struct {
 
 func newOutbox(maxPending int, ackTimeout time.Duration) *outbox {
 	return &outbox{
-		maxPending: maxPending, ackTimeout: ackTimeout, log: newDeliveryLog(maxPending), pending: newTable[*delivery](maxPending),
+		maxPending: maxPending, ackTimeout: ackTimeout, log: newDeliveryLog(maxPending), pending: newTable[*delivery](maxPending, nil),
 	}
 }
 
-// newTable returns an empty table. Its size is positive.
-func newTable[V any](size int) *simplelru.LRU[string, V] {
-	table, err := simplelru.NewLRU[string, V](size, nil)
+// newTable returns an empty table. Its size is positive; what is removed is handed over, unless that is nil.
+func newTable[V any](size int, removed func(string, V)) *simplelru.LRU[string, V] {
+	table, err := simplelru.NewLRU(size, simplelru.EvictCallback[string, V](removed))
 	if err != nil {
 		panic(err) // for a size that is not positive
 	}
