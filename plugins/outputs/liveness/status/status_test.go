@@ -264,6 +264,16 @@ func TestGapIsShownWhileItIsOpen(t *testing.T) {
 	require.Len(t, v.Events, 2)
 }
 
+// TestOldLevelOfAGapChangesNothing has the end of a gap come late, after it was opened again under the same id.
+func TestOldLevelOfAGapChangesNothing(t *testing.T) {
+	s := newScene(t)
+	s.gap("one", true)
+	s.wait(10 * time.Second)
+	s.gap("one", true)
+	s.Status.Gap(Gap{Key: Key{Source{Bus: bus}, "a"}, At: s.now.Add(-time.Second), Incident: "one"}, s.now)
+	require.Len(t, s.View(s.now).Gaps, 1)
+}
+
 // TestGapThatIsNotRepeatedIsRemoved has a processor lose its state.
 func TestGapThatIsNotRepeatedIsRemoved(t *testing.T) {
 	s := newScene(t)
