@@ -141,10 +141,13 @@ func readLines(f *os.File, written bool, use func([]byte) error) (number uint64,
 	for first := true; ; first = false {
 		line, err := reader.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			if len(line) > 0 && !written {
+			if len(line) == 0 || written {
+				return number, size, nil
+			}
+			if first {
 				return number, size, errors.New("its end is missing")
 			}
-			return number, size, nil
+			return number, size, use(line) // what was read before it is of use
 		}
 		if err != nil {
 			return number, size, err

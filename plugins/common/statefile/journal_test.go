@@ -134,7 +134,7 @@ func TestDamagedJournalIsSetAside(t *testing.T) {
 	require.NoError(t, j.Complete())
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, content[:len(content)-1], 0o600))
+	require.NoError(t, os.WriteFile(path, content[:len(content)-7], 0o600))
 	_, err = f.Journal(func([]byte) error { return nil })
 	require.ErrorContains(t, err, "its end is missing")
 	aside, err := f.SetAside()

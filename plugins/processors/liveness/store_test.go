@@ -296,6 +296,22 @@ func TestLineThatCannotBeRead(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(filepath.Dir(file), "liveness.json.damaged"))
 }
 
+// TestStateThatIsCutOff has the end of the state be missing: what was read before it is used, and the log says so.
+func TestStateThatIsCutOff(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.Live(0, 2, "a", "b")
+	r.Stop()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, content[:len(content)-9], 0o600))
+	r = start(t, file)
+	r.Tick(3)
+	require.Empty(t, r.Beat("a", 3))
+	require.Equal(t, []string{"b up"}, r.Beat("b", 3))
+	require.Contains(t, fmt.Sprint(logged(r.log)), "1 lines of the state file cannot be read")
+}
+
 // TestEndSurvivesAKill kills the processor just after a gap was closed: the end is repeated at two reports.
 func TestEndSurvivesAKill(t *testing.T) {
 	file := stateFile(t)
