@@ -67,6 +67,8 @@ func TestInPieces(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "watch") {
 			w.watch(t)
+		} else if rapid.Bool().Draw(t, "interrupted") {
+			w.interrupt(t)
 		}
 		whole, pieces := New(&w.Config, ""), New(&w.Config, "")
 		for i, in := range w.inputs {
@@ -92,6 +94,8 @@ func TestRepeated(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "watch") {
 			w.watch(t)
+		} else if rapid.Bool().Draw(t, "interrupted") {
+			w.interrupt(t)
 		}
 		once, again := New(&w.Config, ""), New(&w.Config, "")
 		unknown := make(map[int]bool) // stops of components that were not known, or had retired

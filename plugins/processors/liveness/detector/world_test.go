@@ -23,9 +23,13 @@ type input struct {
 	restart  bool // of the detector, before it
 	run      int64
 	observed time.Duration
-	beat     *Beat  // if it is one
-	kill     bool   // if it is the signal
-	stop     string // the component that announces its stop; else it is a tick
+	beat     *Beat         // if it is one
+	kill     bool          // if it is the signal
+	stop     string        // the component that announces its stop; else it is a tick
+	holes    int           // that a tick says there were in this run
+	listed   []Hole        // the last of them
+	resumed  time.Duration // when a tick says that the last maintenance was over, if it lasted
+	lasted   time.Duration
 
 	real time.Duration // when it happens
 	sent time.Duration // when the beat was sent
@@ -39,6 +43,10 @@ func (in input) Feed(d *Detector) []Finding {
 		return d.Kill(in.run, in.observed)
 	case in.stop != "":
 		return d.Stop(in.stop, in.run, in.observed)
+	}
+	d.Holes(in.run, in.observed, time.Unix(1e9, int64(in.real)), in.holes, in.listed)
+	if in.lasted > 0 {
+		d.Resume(in.run, in.resumed, in.lasted)
 	}
 	return d.Tick(in.run, in.observed)
 }
@@ -127,6 +135,33 @@ func (w *world) watch(t *rapid.T) {
 			in.observed += time.Duration(rapid.Int64Range(0, int64(step)-1).Draw(t, "after the tick"))
 			in.beat.Observed = in.observed
 		}
+	}
+}
+
+// interrupt lets the input be interrupted now and then, and the bus be in maintenance. Ticks say so.
+func (w *world) interrupt(t *rapid.T) {
+	var last input // tick
+	for i := range w.inputs {
+		in := &w.inputs[i]
+		if in.beat != nil || in.kill || in.stop != "" {
+			continue
+		}
+		if in.run == last.run && in.observed >= last.observed {
+			in.holes, in.listed, in.resumed, in.lasted = last.holes, last.listed, last.resumed, last.lasted
+			for range rapid.IntRange(0, 12).Draw(t, "holes") - 9 {
+				at := last.observed + time.Duration(rapid.Int64Range(0, int64(in.observed-last.observed)).Draw(t, "hole"))
+				if n := len(in.listed); n > 0 {
+					at = max(at, in.listed[n-1].Observed)
+				}
+				in.holes++
+				in.listed = append(slices.Clone(in.listed), Hole{Observed: at, Length: time.Duration(rapid.IntRange(0, 20).Draw(t, "length")) * step / 2})
+				in.listed = in.listed[max(len(in.listed)-2, 0):]
+			}
+			if rapid.IntRange(0, 15).Draw(t, "maintenance") == 0 {
+				in.resumed, in.lasted = last.observed, time.Duration(rapid.IntRange(1, 60).Draw(t, "lasted"))*step
+			}
+		}
+		last = *in
 	}
 }
 
