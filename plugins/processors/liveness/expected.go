@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/influxdata/telegraf"
 
@@ -18,6 +19,8 @@ type expectations struct {
 	on         map[string][]string // by the name of the bus
 	anywhere   map[string]*bus     // on any bus: the one on which each is expected now, or was heard; nil: none yet
 	undecided  bool                // whether one of them is nil
+	since      time.Time           // of the first tick of a bus
+	checked    bool                // whether the buses that on names are heard
 }
 
 // parseExpected reads the option of that name: NAME, BUS/NAME or */NAME.
@@ -64,6 +67,39 @@ func (l *Liveness) expectOn(b *bus) {
 		if l.expected.anywhere[key] == nil {
 			l.expected.anywhere[key] = b
 			b.detector.Expect(key, false)
+		}
+	}
+}
+
+// checkExpected logs, once, which buses that expected names were not heard since the first tick: nobody is missed there.
+func (l *Liveness) checkExpected() {
+	e := &l.expected
+	if e.checked || len(e.on) == 0 {
+		return
+	}
+	now := l.now()
+	if e.since.IsZero() {
+		e.since = now
+	}
+	within := max(time.Duration(l.ExpectWithin), silentPipeline)
+	if now.Sub(e.since) < within {
+		return
+	}
+	heard := make(map[string]bool)
+	for _, b := range l.buses.all {
+		if b.detector.Ticked() {
+			heard[b.name()] = true
+		}
+	}
+	if len(heard) == 0 {
+		return
+	}
+	e.checked = true
+	for _, name := range slices.Sorted(maps.Keys(e.on)) {
+		if !heard[name] {
+			l.Log.Warnf("Nobody is missed on the bus %q, which expected names: no tick of it came for %v, and others did, such as of %q. "+
+				"Write it as the tags [\"%s\"] of chembus_tick are, with a space between, or see why it is not heard",
+				name, within, slices.Min(slices.Collect(maps.Keys(heard))), strings.Join(l.Bus, `", "`))
 		}
 	}
 }

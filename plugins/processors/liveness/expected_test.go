@@ -51,6 +51,16 @@ func TestExpectedOnOneBus(t *testing.T) {
 	require.Equal(t, []string{"two/a heartbeat_never_seen true"}, r.both(0, 11, "a"), "it is heard on the first bus only")
 }
 
+// TestExpectedOnABusThatIsNotHeard has the name of a bus be written wrongly: nothing else would say so.
+func TestExpectedOnABusThatIsNotHeard(t *testing.T) {
+	r := expecting(t, "", "two tcp://127.0.0.1:5559/a", "Two/a")
+	r.both(0, 29, "a")
+	require.Empty(t, r.log.Warnings())
+	r.both(30, 90, "a")
+	require.Len(t, r.log.Warnings(), 1)
+	require.Contains(t, r.log.Warnings()[0], `Nobody is missed on the bus "Two", which expected names: no tick of it came for 30s, and others did, such as of "one tcp://127.0.0.1:5559".`)
+}
+
 func TestExpectedOnEveryBus(t *testing.T) {
 	r := expecting(t, "", "*/a")
 	require.Equal(t, []string{"one/a heartbeat_never_seen true", "two/a heartbeat_never_seen true"}, r.both(0, 11))

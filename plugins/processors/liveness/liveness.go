@@ -303,6 +303,7 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		l.report(acc, b, b.detector.Tick(e.beat.Run, e.beat.Observed), e)
 		if b.watch == nil {
 			l.checkRenamed(acc, b, e)
+			l.checkExpected()
 		}
 		l.changes.Flush()
 		l.warn(b)
