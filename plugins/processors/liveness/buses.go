@@ -29,6 +29,7 @@ type bus struct {
 	unjudged bool // whether it was logged that components cannot be judged, and not that this is over
 	blurred  logging.RateLimit
 	blind    logging.RateLimit // of a watch: of lines that say that its ticks do not come
+	ticks    tickCheck         // of a bus; those of a watch are in it
 
 	// Of the store:
 	outage      string          // that components join
@@ -169,7 +170,7 @@ func (s *buses) Add(key string) *bus {
 	if len(s.all) >= s.most() {
 		return nil
 	}
-	b := &bus{key: key, values: valuesOf(key), detector: s.create(key)}
+	b := &bus{key: key, values: valuesOf(key), detector: s.create(key), ticks: tickCheck{blindAfter: silentPipeline}}
 	s.byKey[key] = b
 	s.all = append(s.all, b)
 	return b

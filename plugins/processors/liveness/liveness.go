@@ -66,6 +66,7 @@ type Liveness struct {
 	early        []event // that came before the first tick
 	earlyDropped int     // for want of room there
 	badHoleLists logging.RateLimit
+	tickless     logging.RateLimit
 	store        *store           // nil: nothing is kept, or not yet
 	now          func() time.Time // the time of the machine; only for watches, saving, the limits of log lines and missing ticks
 }
@@ -302,6 +303,7 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		}
 		l.report(acc, b, b.detector.Tick(e.beat.Run, e.beat.Observed), e)
 		if b.watch == nil {
+			b.ticks.Tick(l.now().Sub(l.watches.started))
 			l.checkRenamed(acc, b, e)
 			l.checkExpected()
 		}
@@ -316,6 +318,9 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		l.report(acc, b, b.detector.Stop(e.beat.Key, e.beat.Run, e.beat.Observed), e)
 	case heartbeat:
 		l.report(acc, b, b.detector.Beat(&e.beat), e)
+		if b.watch == nil {
+			l.checkTicks(b)
+		}
 	case level:
 		l.adopt(acc, b, e)
 	}

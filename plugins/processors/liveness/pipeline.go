@@ -61,6 +61,17 @@ func (l *Liveness) warnOfPipeline(name string) {
 		name, silentPipeline, tickMeasurement)
 }
 
+// checkTicks takes that a heartbeat of a bus came. It logs that no ticks of this bus come, while those of others do.
+func (l *Liveness) checkTicks(b *bus) {
+	now := l.now()
+	if !b.ticks.Beat(now.Sub(l.watches.started)) || l.pipeline.logged || !l.tickless.Allow(now) {
+		return
+	}
+	l.Log.Warnf("No component of the bus %q is judged: its heartbeats came for %v and no %q with the same tags [\"%s\"]. "+
+		"Let no filter (namepass, namedrop, metricpass) between its input and this processor drop it, and name only tags in bus that it has",
+		b.name(), 2*silentPipeline, tickMeasurement, strings.Join(l.Bus, `", "`))
+}
+
 // Ticked takes that a tick came.
 func (p *pipeline) Ticked() {
 	*p = pipeline{}

@@ -35,6 +35,22 @@ func TestMetricsWithoutTicksAreLogged(t *testing.T) {
 	}
 }
 
+// TestOneBusWithoutTicksIsLogged has the ticks of one bus of two be dropped on the way. Those that come in batches are not.
+func TestOneBusWithoutTicksIsLogged(t *testing.T) {
+	r := start(t, "")
+	for at := range 200 {
+		r.feedMetric(tickMeasurement, map[string]string{"host": "g"}, 1, float64(at))
+		r.feedMetric("chembus_heartbeat", map[string]string{"host": "h", "zooid": "a"}, 1, float64(at))
+		if at%50 == 0 {
+			r.feedMetric("chembus_heartbeat", map[string]string{"host": "i", "zooid": "b"}, 1, float64(at))
+			r.feedMetric(tickMeasurement, map[string]string{"host": "i"}, 1, float64(at))
+			r.feedMetric("chembus_heartbeat", map[string]string{"host": "i", "zooid": "b"}, 1, float64(at))
+		}
+	}
+	require.Len(t, r.log.Warnings(), 1)
+	require.Contains(t, r.log.Warnings()[0], `No component of the bus "h" is judged: its heartbeats came for 1m0s and no "chembus_tick" with the same tags ["host", "endpoint"]`)
+}
+
 func TestRenamedTicksAreLogged(t *testing.T) {
 	r := start(t, "")
 	r.pass("my_chembus_tick", 0, 0)

@@ -29,7 +29,7 @@ type run struct {
 // start starts a processor that keeps its state in a file; without one it keeps none.
 func start(t *testing.T, file string, configure ...func(*Liveness)) *run {
 	t.Helper()
-	r := &run{Liveness: standard(), t: t, log: &testutil.CaptureLogger{}}
+	r := &run{Liveness: standard(), t: t, log: &testutil.CaptureLogger{}, at: time.Unix(0, 0)}
 	r.Log = r.log
 	r.now = func() time.Time { return r.at }
 	r.Threshold = config.Duration(5 * time.Second)
