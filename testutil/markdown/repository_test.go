@@ -2,10 +2,13 @@ package markdown
 
 import (
 	"encoding/json"
+	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,6 +83,41 @@ func TestBlocks(t *testing.T) {
 	}
 	require.Greater(t, checked["json"], 2)
 	require.Greater(t, checked["toml"], 20)
+}
+
+// TestNamesInCode looks up each Go file and each test that the documentation names.
+func TestNamesInCode(t *testing.T) {
+	files, tests := map[string]bool{}, map[string]bool{}
+	function := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	require.NoError(t, filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		files[filepath.Base(path)] = true
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		for _, m := range function.FindAllSubmatch(content, -1) {
+			tests[string(m[1])] = true
+		}
+		return err
+	}))
+	named := 0
+	for file, d := range documents(t) {
+		for _, command := range d.Commands {
+			for _, name := range regexp.MustCompile(`\bTest[A-Z]\w*`).FindAllString(command, -1) {
+				named++
+				prefix := func(test string) bool { return strings.HasPrefix(test, name) }
+				require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(tests)), prefix), "%s names %s", file, name)
+			}
+			if name := filepath.Base(command); regexp.MustCompile(`^\w+\.go$`).MatchString(name) {
+				named++
+				require.True(t, files[name], "%s names %s", file, name)
+			}
+		}
+	}
+	require.Greater(t, named, 20)
 }
 
 // TestMakeTargets looks up every target and variable of each "make …" in the documentation, and requires that
