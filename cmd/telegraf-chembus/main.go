@@ -30,8 +30,8 @@ Usage:
         show the state of all components in the terminal, with the options in
         FILE and without Telegraf; -json prints a line of JSON at every
         interval; -once prints the table, or a line of JSON, and exits with
-        status 0 if all components are up, 1 if one is silent, 2 if that cannot
-        be known
+        status 0 if all components are up or silent on purpose, 1 if one is
+        silent, flapping or was never seen, 2 if that is not known
   telegraf-chembus wait NAME... [-timeout 60s] [-config FILE]
         wait until each of the components NAME has sent a heartbeat; exit with
         status 1 at the timeout and name those that have not
