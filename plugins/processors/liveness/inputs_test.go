@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -34,6 +35,43 @@ func TestTwoInputsInBatches(t *testing.T) {
 		found := r.hear("h", 2, 1600, 1660)
 		require.Contains(t, found, "h/a heartbeat_missing true", "batches of %d", batch)
 	}
+}
+
+// TestOldKillSignalOfASecondInput has the second of two inputs take over, whose ticks go on to say when the last kill signal
+// came. All components were heard since; one that has just died was not killed.
+func TestOldKillSignalOfASecondInput(t *testing.T) {
+	r := start(t, "")
+	var found []string
+	hear := func(name, zooid string, run int64, at float64) {
+		m := newMetric(name, "h", zooid, run, at)
+		if name == tickMeasurement && int64(at)%1000 >= 5 {
+			m.AddField("killed_s", float64(run-1)*1000+5)
+		}
+		r.at = m.Time()
+		r.acc.ClearMetrics()
+		require.NoError(t, r.Add(m, &r.acc))
+		for _, m := range r.acc.Metrics {
+			if at := int64(at) % 1000; m.Measurement == "liveness" && at > 20 {
+				found = append(found, fmt.Sprint(m.Tags["zooid"], " ", m.Fields["state"]))
+			}
+		}
+	}
+	for at := range 60 {
+		for run := range int64(2) {
+			if run == 0 && at >= 40 {
+				continue
+			}
+			observed := float64(run)*1000 + float64(at)
+			if at < 39 {
+				hear("chembus_heartbeat", "dies", run+1, observed)
+			}
+			hear("chembus_heartbeat", "lives", run+1, observed)
+			hear(tickMeasurement, "", run+1, observed)
+		}
+	}
+	require.NotContains(t, found, "lives killed")
+	require.NotContains(t, found, "dies killed")
+	require.Contains(t, found, "dies silent")
 }
 
 // TestMoreInputsThanRuns has nine inputs report one bus: nothing is judged, and that must be said.

@@ -40,6 +40,7 @@ type clock struct {
 	runs      []run  // that were seen, the one that counted first at the front
 	restarts  uint32 // how often the input restarted or another took over
 	duplicate bool   // two inputs report this bus
+	older     bool   // the run that counts was heard before it did
 
 	holes     holes
 	holeCount int   // of those that the input listed in this run
@@ -131,6 +132,7 @@ func (c *clock) admit(id int64, reading time.Duration) bool {
 	}
 	c.runs = slices.Insert(slices.Delete(c.runs, at, at+1), 0, run{ID: id, Reading: reading})
 	c.restart(id, reading)
+	c.older = true
 	return true
 }
 
@@ -142,6 +144,7 @@ func (c *clock) restart(id int64, reading time.Duration) {
 	c.holeCount, c.deaf = 0, false
 	c.jumped, c.started, c.run, c.reading, c.lastTick = c.started, true, id, reading, -1
 	c.restarts++
+	c.older = false
 	// Readings of before belong to another run.
 	c.jumps = append(c.jumps[:0], jump{From: -1 << 63, To: reading, At: c.now})
 }
@@ -199,4 +202,14 @@ func (c *clock) At(reading time.Duration) time.Duration {
 		now, last = j.At, j.From
 	}
 	return now - max(last-reading, 0)
+}
+
+// AtSignal is At of a signal that ticks go on to say. It may have come before the run of another input took over: so much
+// before as the clock of that input says.
+func (c *clock) AtSignal(reading time.Duration) time.Duration {
+	at := c.At(reading)
+	if c.older && reading < c.jumps[0].To {
+		at -= c.jumps[0].To - reading
+	}
+	return at
 }

@@ -249,7 +249,7 @@ func (d *Detector) Kill(run int64, observed time.Duration) []Finding {
 	if d.killed.isCopy(run, observed) {
 		return nil
 	}
-	d.killed = &EndSignal{At: d.clock.At(observed), Run: run, Reading: observed}
+	d.killed = &EndSignal{At: d.clock.AtSignal(observed), Run: run, Reading: observed}
 	for _, c := range d.order {
 		// A component that has not appeared yet is not expected to any more.
 		if d.ends(c, d.killed) || c.phase == unseen && c.incident == "" {

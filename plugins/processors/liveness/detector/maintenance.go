@@ -14,7 +14,7 @@ func (d *Detector) Resume(run int64, observed, lasted time.Duration) {
 	if !d.clock.Take(run, 0, false) || d.resumed != nil && d.resumed.isCopy(run, observed) {
 		return
 	}
-	at := d.clock.At(observed)
+	at := d.clock.AtSignal(observed)
 	if ahead := observed - d.clock.reading; ahead > 0 && ahead <= d.clock.blindAfter {
 		at += ahead // which the tick will show
 	}

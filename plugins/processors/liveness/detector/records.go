@@ -15,7 +15,7 @@ func (d *Detector) Head() *Snapshot {
 		Clock: ClockSnapshot{
 			Started: d.clock.started, Now: d.clock.now, Reading: d.clock.reading, LastTick: d.clock.lastTick,
 			Jumps: slices.Clone(d.clock.jumps), Run: d.clock.run, Runs: slices.Clone(d.clock.runs), Restarts: d.clock.restarts,
-			Holes: slices.Clone(d.clock.holes.list), LastHole: d.clock.holes.last, Listed: d.clock.holeCount, TickedAt: d.clock.tickedAt,
+			Holes: slices.Clone(d.clock.holes.list), LastHole: d.clock.holes.last, Listed: d.clock.holeCount, TickedAt: d.clock.tickedAt, Older: d.clock.older,
 		},
 		Opened:     slices.Clone(d.opened),
 		NextReport: d.nextReport,

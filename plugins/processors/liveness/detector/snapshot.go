@@ -33,6 +33,7 @@ type ClockSnapshot struct {
 	LastHole uint32        `json:"last_hole,omitempty"` // its number
 	Listed   int           `json:"listed,omitempty"`    // holes, by the input, in this run
 	TickedAt int64         `json:"ticked_at,omitempty"` // the last tick, by the wall clock of the input's host, ns
+	Older    bool          `json:"older,omitempty"`     // the run that counts was heard before it did
 }
 
 // ComponentSnapshot is a component.
@@ -132,6 +133,7 @@ func (d *Detector) Restore(s *Snapshot) (repaired []string) {
 		started: c.Started, now: c.Now, reading: c.Reading, lastTick: c.LastTick,
 		jumps: slices.Clone(c.Jumps), run: c.Run, runs: slices.Clone(c.Runs), restarts: c.Restarts,
 		holes: holes{list: saneHoles(c.Holes), last: c.LastHole}, holeCount: max(c.Listed, 0), tickedAt: c.TickedAt, deaf: c.Started,
+		older: c.Older && len(c.Jumps) > 0,
 	}
 	if len(d.clock.runs) > maxRuns {
 		d.clock.runs = d.clock.runs[:maxRuns]
