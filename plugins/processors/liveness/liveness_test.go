@@ -86,6 +86,7 @@ func TestInitNamesTheBadOption(t *testing.T) {
 		{"report_interval", `"0s" is too short`, func(l *Liveness) { l.ReportInterval = 0 }},
 		{"max_components", "allows no component at all", func(l *Liveness) { l.MaxComponents = 0 }},
 		{"measurement", "is empty", func(l *Liveness) { l.Measurement = "" }},
+		{"measurement", `"chembus_tick" is no heartbeat`, func(l *Liveness) { l.Measurement = "chembus_tick" }},
 		{"identity", "is empty", func(l *Liveness) { l.Identity = nil }},
 		{"identity", "is empty", func(l *Liveness) { l.Identity = []string{"zooid", ""} }},
 		{"identity", `["host"] names only tags that bus names`, func(l *Liveness) { l.Identity = []string{"host"} }},

@@ -16,6 +16,12 @@ func (l *Liveness) checkOptions() error {
 	if l.Measurement == "" {
 		return &option.Error{Name: "measurement", Problem: "is empty", Allowed: `name the metric that carries heartbeats, such as "chembus_heartbeat"`}
 	}
+	if slices.Contains([]string{tickMeasurement, killMeasurement, stopMeasurement}, l.Measurement) {
+		return &option.Error{
+			Name: "measurement", Problem: fmt.Sprintf("%q is no heartbeat", l.Measurement),
+			Allowed: `name the metric that carries heartbeats, such as "chembus_heartbeat"`,
+		}
+	}
 	if len(l.Identity) == 0 || slices.Contains(l.Identity, "") {
 		return &option.Error{
 			Name: "identity", Problem: "is empty or names an empty tag",
