@@ -14,6 +14,8 @@ import (
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/metric"
 	"github.com/influxdata/telegraf/testutil"
+
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
 // TestCrashes kills and stops the processor again and again, also while it emits, and starts it from what is in its file. In
@@ -49,6 +51,7 @@ type crashes struct {
 
 	now      float64
 	away     float64 // for how many seconds more the processor does not run
+	watched  bool    // it is a watch of metrics, and no bus
 	inputRun int64
 	observed float64
 	killed   float64 // killed_s of a tick; -1: none
@@ -80,12 +83,25 @@ func newCrashes(t *testing.T, seed uint64) *crashes {
 	t.Helper()
 	c := &crashes{t: t, random: rand.New(rand.NewPCG(seed, 7)), file: stateFile(t), inputRun: 1, killed: -1, signal: -60, incidents: make(map[string]*incident)}
 	retires := c.random.IntN(3) == 0
+	adaptive := c.random.IntN(2) == 0
+	c.watched = c.random.IntN(3) == 0
 	c.set = func(l *Liveness) {
 		l.MassCount, l.MassWindow = 2, config.Duration(3*time.Second)
 		l.FlapCount, l.FlapWindow = 3, config.Duration(crashFlap)
 		l.Expected, l.ExpectWithin = []string{"*/ghost", "a"}, config.Duration(10*time.Second)
+		if adaptive {
+			l.Adaptive, l.MinThreshold, l.MaxThreshold = true, config.Duration(3*time.Second), config.Duration(9*time.Second)
+		}
 		if retires {
 			l.RetireAfter = config.Duration(20 * time.Second)
+		}
+		if c.watched {
+			rules := l.RuleOptions
+			rules.Expected = []string{"h0/ghost", "h0/a"}
+			l.Watches = []*Watch{{
+				Name: "w", Measurement: []string{"cpu"}, Tick: []string{"tick"}, Identity: []string{"host", "zooid"},
+				BlindAfter: config.Duration(3 * time.Second), RuleOptions: rules,
+			}}
 		}
 	}
 	for _, host := range []string{"h0", "h1"}[:1+c.random.IntN(2)] {
@@ -129,9 +145,12 @@ func (c *crashes) Run() {
 			covered[member] = covered[member] || i.open
 		}
 	}
-	for _, b := range c.buses.all {
+	for _, b := range c.known() {
 		for _, s := range b.detector.Snapshot().Components {
-			name := b.values[0] + "/" + s.Key
+			name := detector.Name(s.Key)
+			if b.watch == nil {
+				name = b.values[0] + "/" + name
+			}
 			z := c.zooid(name)
 			switch s.State {
 			case "silent":
@@ -183,6 +202,9 @@ func (c *crashes) happen() {
 			}
 		}
 	case 2:
+		if c.watched {
+			break
+		}
 		c.killed, c.signal, c.signalRun = c.observed, c.now, c.inputRun
 		for _, host := range c.hosts() {
 			c.hear(killMeasurement, map[string]string{"host": host}, map[string]any{})
@@ -216,6 +238,9 @@ func (c *crashes) hear(name string, tags map[string]string, fields map[string]an
 		return
 	}
 	fields["observed_s"], fields["run"] = c.observed, c.inputRun
+	if c.watched {
+		name = map[string]string{"chembus_heartbeat": "cpu", tickMeasurement: "tick"}[name]
+	}
 	acc := &crashAccumulator{crashes: c, left: -1}
 	event := 0
 	if c.now > 4 && c.now < crashEnd {
@@ -284,7 +309,10 @@ func (c *crashes) check(fields map[string]any, tags map[string]string) {
 		var names []string
 		require.NoError(c.t, json.Unmarshal([]byte(fields["members"].(string)), &names))
 		for _, name := range names {
-			members = append(members, tags["host"]+"/"+name)
+			if !c.watched {
+				name = tags["host"] + "/" + name
+			}
+			members = append(members, name)
 		}
 	}
 	i, known := c.incidents[id]
