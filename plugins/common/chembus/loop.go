@@ -38,13 +38,17 @@ type Loop struct {
 // Init makes what connections need. Stop frees it, which has to be called even if Start was not.
 func (l *Loop) Init() (err error) {
 	if l.Context == nil {
-		if l.Context, err = zmq.NewContext(); err != nil {
-			return err
+		ctx, err := zmq.NewContext()
+		if err != nil {
+			return err // beside it is a context that cannot be used
 		}
+		l.Context = ctx
 	}
 	l.done = make(chan struct{})
 	if l.poller, err = newPoller(); err != nil {
-		return errors.Join(err, l.Context.Term()) // nothing is open in it
+		err = errors.Join(err, l.Context.Term()) // nothing is open in it
+		l.Context = nil
+		return err
 	}
 	return nil
 }

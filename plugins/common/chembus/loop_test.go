@@ -3,6 +3,7 @@ package chembus
 import (
 	"errors"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,4 +94,22 @@ func TestStopDoesNotWaitForLibzmq(t *testing.T) {
 		require.Fail(t, "it waits")
 	}
 	require.NoError(t, open.Close())
+}
+
+// TestLoopAfterAFailedInit has too few files for all that Init opens, and then enough: Telegraf may start a plugin again.
+func TestLoopAfterAFailedInit(t *testing.T) {
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	l, err, failures := new(Loop), error(syscall.EMFILE), 0
+	for few := limit; err != nil; failures++ {
+		few.Cur = uint64(failures) + 3 // libzmq ends the process if it cannot poll a file because of the limit
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few)
+		err = l.Init()
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	}
+	require.Greater(t, failures, 1)
+	socket, err := l.Context.NewSocket(zmq.SUB)
+	require.NoError(t, err)
+	require.NoError(t, socket.Close())
+	require.NoError(t, l.Stop(nil))
 }
