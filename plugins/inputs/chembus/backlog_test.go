@@ -42,7 +42,7 @@ func TestWhatWaitedIsNoEvidence(t *testing.T) {
 	require.True(t, s.clock.Behind(at(60)))
 	require.False(t, s.clock.Observable(at(60)))
 	require.LessOrEqual(t, s.clock.observed, secs(34))
-	require.True(t, s.tickDue, "ticks go on")
+	require.True(t, s.ticks.due, "ticks go on")
 
 	s.clock.Backlog(false, at(61))
 	s.beat(61, "a", wall(61))

@@ -12,16 +12,8 @@ import (
 	bus "github.com/kloros/telegraf-chembus/plugins/common/chembus"
 )
 
-const (
-	// extraTickInterval is the shortest time between two ticks that follow beats, by the observation clock.
-	extraTickInterval = 100 * time.Millisecond
-	// catchUp is how long after a stall of the bus that counts as observed no tick is due, a quarter of tick_interval at most.
-	// What was sent in the stall comes then, a few messages at a time: with a tick after the first of them, the components
-	// of the others would look silent.
-	catchUp = 250 * time.Millisecond
-	// maxKeptReport is for how many beats the memory of a report is kept for the next one.
-	maxKeptReport = 1000
-)
+// maxKeptReport is for how many beats the memory of a report is kept for the next one.
+const maxKeptReport = 1000
 
 // collector turns what comes from the bus into what is to be reported: beats, ticks, kills and signals. It knows
 // neither sockets nor Telegraf, and time is passed in; the caller serialises the calls.
@@ -29,7 +21,6 @@ type collector struct {
 	heartbeatTopic, killTopic, probeTopic string
 	suspendTopic, resumeTopic             string
 	maxMessageSize                        int
-	tickInterval                          time.Duration
 
 	start  time.Time
 	clock  *observationClock
@@ -53,10 +44,7 @@ type collector struct {
 	ready, coalesced []*zooid
 	reported         []zooid // the beats of the last report
 	interval         uint64  // number of the present tick interval
-	nextTick         time.Time
-	caughtUp         time.Time // no tick before; zero: there was no stall
-	tickFor          time.Time // the evidence for which a tick is held back; zero: none is
-	tickDue          bool
+	ticks            tickSchedule
 	taken            time.Duration // what the observation clock showed at the last Take
 	ticked           time.Duration // and at the last tick
 	killDue          bool
@@ -101,7 +89,6 @@ func newCollector(c *ChemBus, probeTopic string, start time.Time) *collector {
 		suspendTopic:   c.SuspendTopic,
 		resumeTopic:    c.ResumeTopic,
 		maxMessageSize: int(c.MaxMessageSize),
-		tickInterval:   time.Duration(c.TickInterval),
 		start:          start,
 		clock:          newObservationClock(start, time.Duration(c.BlindAfter), time.Duration(c.TickInterval)),
 		zooids:         newZooids(c.MaxZooids),
@@ -112,7 +99,7 @@ func newCollector(c *ChemBus, probeTopic string, start time.Time) *collector {
 		resumed:        -1,
 		seed:           maphash.MakeSeed(),
 		counts:         counts{rejected: make(map[bus.Reject]uint64), probeRoundTrip: -1},
-		nextTick:       start.Add(time.Duration(c.TickInterval)),
+		ticks:          tickSchedule{interval: time.Duration(c.TickInterval), next: start.Add(time.Duration(c.TickInterval))},
 	}
 }
 
@@ -144,27 +131,11 @@ func (c *collector) Dropped(n int) {
 	c.clock.Overflow()
 }
 
-// Evidence says that the bus can be heard. The first of each tick interval makes a tick due, but not just after a stall.
+// Evidence says that the bus can be heard.
 func (c *collector) Evidence(now time.Time) {
 	before := c.clock.observed
 	c.clock.Evidence(now)
-	if c.clock.observed-before > c.tickInterval*3/2 { // between two probes little more than one passes
-		c.caughtUp = now.Add(min(catchUp, c.tickInterval/4))
-	}
-	if !now.Before(c.nextTick) {
-		c.tickFor = now
-		c.releaseTick(now)
-	}
-}
-
-// releaseTick makes the tick due that is held back, but not just after a stall.
-func (c *collector) releaseTick(now time.Time) {
-	if c.tickFor.IsZero() || now.Before(c.caughtUp) {
-		return
-	}
-	missed := c.tickFor.Sub(c.nextTick) / c.tickInterval
-	c.tickFor, c.tickDue = time.Time{}, true
-	c.nextTick = c.nextTick.Add((missed + 1) * c.tickInterval)
+	c.ticks.Evidence(c.clock.observed-before, now)
 }
 
 // malformed returns why a message is none whatever its topic.
@@ -269,13 +240,12 @@ func (c *collector) announcement(topic string, payload []byte, now time.Time) (m
 }
 
 // EveryInterval is to be called in each tick interval. It takes whether the file that marks maintenance exists, and reports
-// whether a maintenance has lasted for as long as it may. It also releases a tick that was held back after a stall, since the
-// next evidence may come so late that it looks like the end of another one.
+// whether a maintenance has lasted for as long as it may.
 func (c *collector) EveryInterval(marked bool, now time.Time) (expired bool) {
 	c.maintenance.Mark(marked, now)
 	expired = c.maintenance.Expire(now)
 	c.followMaintenance(now)
-	c.releaseTick(now)
+	c.ticks.Release(now)
 	return expired
 }
 
@@ -366,7 +336,7 @@ func (c *collector) probeReturned(payload string, now time.Time) {
 
 // Due reports whether there is anything to take.
 func (c *collector) Due() bool {
-	return len(c.ready) > 0 || c.killDue || c.tickDue || c.stops.Due() || c.signals.Due()
+	return len(c.ready) > 0 || c.killDue || c.ticks.due || c.stops.Due() || c.signals.Due()
 }
 
 // Take returns what has to be reported and marks it as reported. Its beats are valid until the next call. A tick, a
@@ -374,14 +344,14 @@ func (c *collector) Due() bool {
 // be of now. A kill is followed by a tick, so that whoever misses it learns it from the next one soon.
 func (c *collector) Take() report {
 	due := c.ready
-	if c.tickDue || c.killDue || c.stops.Due() {
+	if c.ticks.due || c.killDue || c.stops.Due() {
 		due = append(due, c.coalesced...)
 		clear(c.coalesced)
 		c.coalesced = c.coalesced[:0]
 	}
 	// What the beats change need not wait for the next second. While beats are held back it does: a tick before them
 	// would pass the time at which they were sent, and a component that beats could look silent.
-	extra := len(due) > 0 && len(c.coalesced) == 0 && c.clock.observed-c.ticked >= extraTickInterval && !c.clock.last.Before(c.caughtUp)
+	extra := len(due) > 0 && len(c.coalesced) == 0 && c.clock.observed-c.ticked >= extraTickInterval && !c.clock.last.Before(c.ticks.caughtUp)
 	if len(due) > cap(c.reported) || cap(c.reported) > maxKeptReport {
 		c.reported = make([]zooid, len(due))
 	}
@@ -389,7 +359,7 @@ func (c *collector) Take() report {
 		beats: c.reported[:len(due)],
 		stops: c.stops.Take(),
 		kill:  c.killDue, killed: c.killed, killedAt: c.killedAt,
-		tick: c.tickDue || c.killDue || extra, observed: c.clock.observed, at: c.clock.last,
+		tick: c.ticks.due || c.killDue || extra, observed: c.clock.observed, at: c.clock.last,
 		resumed: c.resumed, suspended: c.suspended,
 		signals: c.signals.Take(),
 	}
@@ -417,9 +387,9 @@ func (c *collector) Take() report {
 	}
 	clear(due)
 	c.ready = due[:0]
-	if c.tickDue {
+	if c.ticks.due {
 		c.interval++
 	}
-	c.tickDue, c.killDue = false, false
+	c.ticks.due, c.killDue = false, false
 	return r
 }

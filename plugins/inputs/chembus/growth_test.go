@@ -65,7 +65,7 @@ func (c *load) beat() {
 	if c.next++; c.next == len(c.payloads) {
 		c.next = 0
 	}
-	if c.tickDue {
+	if c.ticks.due {
 		c.Take()
 	}
 }
