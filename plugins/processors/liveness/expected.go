@@ -97,7 +97,7 @@ func (l *Liveness) checkExpected() {
 	e.checked = true
 	for _, name := range slices.Sorted(maps.Keys(e.on)) {
 		if !heard[name] {
-			l.Log.Warnf("Nobody is missed on the bus %q, which expected names: no tick of it came for %v, and others did, such as of %q. "+
+			l.Log.Warnf("Expected components of the bus %q are not monitored: no tick of it came for %v, and others did, such as of %q. "+
 				"Write it as the tags [\"%s\"] of chembus_tick are, with a space between, or see why it is not heard",
 				name, within, slices.Min(slices.Collect(maps.Keys(heard))), strings.Join(l.Bus, `", "`))
 		}

@@ -58,7 +58,7 @@ func TestExpectedOnABusThatIsNotHeard(t *testing.T) {
 	require.Empty(t, r.log.Warnings())
 	r.both(30, 90, "a")
 	require.Len(t, r.log.Warnings(), 1)
-	require.Contains(t, r.log.Warnings()[0], `Nobody is missed on the bus "Two", which expected names: no tick of it came for 30s, and others did, such as of "one tcp://127.0.0.1:5559".`)
+	require.Contains(t, r.log.Warnings()[0], `Expected components of the bus "Two" are not monitored: no tick of it came for 30s, and others did, such as of "one tcp://127.0.0.1:5559".`)
 }
 
 func TestExpectedOnEveryBus(t *testing.T) {
