@@ -138,11 +138,14 @@ run: build telegraf $(if $(FLEET),$(NATS_SERVER) $(BIN)/nats) ## Run the demo: a
 	@exec $(BIN)/demo -telegraf $(TELEGRAF) -plugins $(BIN) -duration $(DURATION) $(if $(filter external,$(BUS)),-external) \
 	  $(if $(FLEET),-fleet cmd/telegraf-chembus/fleet -nats $(NATS_SERVER))
 
+# One kind of build for all: else each dependency is compiled once more for the packages, and the Telegraf that the tests
+# compile from a copy of its source is compiled anew each time. The tests that take longest come first: they mostly wait.
+test: export GOFLAGS += -trimpath
 test: deps telegraf $(INFLUXD) $(NATS_SERVER) $(BIN)/nats ## Run all tests, on real parts, with the race detector
 	@[ "$$(id -u)" = 0 ] || echo "skipped, because it needs root: the test that installs and removes the Debian package"
 	@! dpkg-query -W telegraf-chembus >/dev/null 2>&1 || echo "skipped, because the package is installed: the test of the Debian package"
-	$(GO) vet ./...
-	$(GO) test -race -parallel 8 -timeout 15m ./...
+	$(GO) vet -race ./...
+	$(GO) test -race -p 4 -parallel 16 -timeout 15m ./testutil/e2e ./testutil/soak ./...
 
 test-telegraf: deps $(TELEGRAF_VERSIONS:%=$(BIN)/telegraf-%) ## Run some end-to-end tests under older versions of Telegraf, too
 	@for version in $(TELEGRAF_VERSIONS); do \

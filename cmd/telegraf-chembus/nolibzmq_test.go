@@ -12,14 +12,14 @@ import (
 )
 
 // buildWithoutLibzmq builds the command as make build-liveness does.
-func buildWithoutLibzmq(t *testing.T, goos, goarch string) string {
+func buildWithoutLibzmq(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("skipped under -short: a build of all dependencies takes a minute")
 	}
 	path := filepath.Join(t.TempDir(), "telegraf-chembus")
 	build := exec.Command("go", "build", "-o", path, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 	return path
@@ -27,7 +27,7 @@ func buildWithoutLibzmq(t *testing.T, goos, goarch string) string {
 
 // TestBuildWithoutLibzmq runs the processor in the static build: a component falls silent, and its gap opens.
 func TestBuildWithoutLibzmq(t *testing.T) {
-	program := buildWithoutLibzmq(t, "linux", "")
+	program := buildWithoutLibzmq(t)
 	file, err := elf.Open(program)
 	require.NoError(t, err)
 	defer file.Close()
@@ -52,7 +52,7 @@ func TestBuildWithoutLibzmq(t *testing.T) {
 
 // TestWithoutLibzmqSaysSo tests what the static build answers to what it cannot do.
 func TestWithoutLibzmqSaysSo(t *testing.T) {
-	program := buildWithoutLibzmq(t, "linux", "")
+	program := buildWithoutLibzmq(t)
 	t.Chdir(t.TempDir())
 	writeConfig(t, "[[inputs.chembus]]\n[[processors.liveness]]\n  state_file = \"./liveness.json\"\n[[outputs.chembus]]\n  identity = [\"no option\"]\n")
 	const because = " cannot run, because this build has no libzmq; use the one that make build makes, or the package\n"
@@ -80,10 +80,14 @@ func TestWithoutLibzmqSaysSo(t *testing.T) {
 	require.Contains(t, string(version), "(without libzmq, ")
 }
 
-// TestBuildsWithoutLibzmq tests the other systems that make build-liveness builds for.
-func TestBuildsWithoutLibzmq(t *testing.T) {
-	for _, system := range []string{"linux/arm64", "darwin/arm64"} {
-		goos, goarch, _ := strings.Cut(system, "/")
-		buildWithoutLibzmq(t, goos, goarch)
+// TestStateFileOnMacOS builds for macOS what depends on the system. CI also runs make build-liveness, which compiles all
+// dependencies once more for each system.
+func TestStateFileOnMacOS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped under -short: a build of all dependencies takes some seconds")
 	}
+	build := exec.Command("go", "build", "../../plugins/common/statefile")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=darwin", "GOARCH=arm64")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
 }
