@@ -22,7 +22,7 @@ import (
 const maxWaiting = 256 << 10
 
 // unreadLimit is how long after the end of stdin an input waits for stdout to be read. Telegraf sends SIGTERM after 5 s.
-const unreadLimit = 3 * time.Second
+const unreadLimit = 4 * time.Second
 
 // errUnread says that the input has ended before its metrics were read.
 var errUnread = fmt.Errorf("stdout was not read within %v of the end of stdin; what waited to be written is lost", unreadLimit)
