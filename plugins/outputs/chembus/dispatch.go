@@ -82,7 +82,7 @@ func (p *publisher) Dispatch(now time.Time) error {
 			published = true
 		}
 	}
-	for _, m := range p.peers.Talk(o.log, waiting, now) {
+	for _, m := range p.peers.Talk(o, waiting, now) {
 		if err := p.say(p.topics.peers, &m, now); err != nil {
 			p.Missed() // by the others: all that was to be said is said anew
 			return err

@@ -41,6 +41,11 @@ type delivery struct {
 	acked    bool
 }
 
+// lost reports whether it was sent, and may not have reached all consumers.
+func (d *delivery) lost() bool {
+	return d.attempts > 0 && d.probe == 0
+}
+
 // counts are totals, kept across restarts where there is a state file.
 type counts struct {
 	Published uint64 `json:"published"` // incidents sent
@@ -160,7 +165,7 @@ func (o *outbox) Lost() {
 func (o *outbox) Repeats(incident, component string, now time.Time) bool {
 	for _, subject := range []string{silenceKey(component), incidentKey(incident)} {
 		if d, waits := o.pending.Peek(subject); waits && d.Incident == incident {
-			return d.attempts > 0 && d.probe == 0 && now.Sub(d.sent) < consumersRemember-longestWait
+			return d.lost() && now.Sub(d.sent) < consumersRemember-longestWait
 		}
 	}
 	return false

@@ -21,8 +21,9 @@ import (
 // Then it says that it is done. All claims that came before that are over. Else a claim holds for claimLifetime: whoever
 // sent it may have been stopped. If another's claim came first, a monitor waits until it is over, and begins anew. A slow
 // claim is void, and another is sent. A lost connection voids the own claim, since messages are missing in the order. What a
-// monitor has published without an ack it publishes again, whatever others claim: some consumers may know it by that id. It
-// does not learn from others that consumers know it, either: a monitor can hear what no consumer does.
+// monitor has published without an ack it publishes again, whatever others claim: some consumers may know it by that id. So
+// it claims that with its delivery log, too, before those who ask for that can have a turn. It does not learn from others
+// that consumers know it, either: a monitor can hear what no consumer does.
 //
 // The bus may stand still for any time. So all waits are in returned time, which passes while own probes come back.
 //
@@ -97,7 +98,8 @@ func (p *peers) Follow(present bool, others int) {
 	}
 }
 
-// Missed takes that messages of others may be missing: they have to be asked, and a claim that was sent is void.
+// Missed takes that messages of others may be missing: they have to be asked, and the own claim is void. What they claimed
+// before they may still publish, or have published when the bus was lost.
 func (p *peers) Missed() {
 	p.asked, p.answers, p.joinUntil, p.claim = 0, -1, p.returned.Elapsed+joinWait, claim{}
 }
@@ -156,8 +158,8 @@ func (p *peers) hearOwn(m *peerMessage) {
 }
 
 // Talk returns what to say to the others now, when all was published that may be, and some gaps wait.
-func (p *peers) Talk(log *deliveryLog, waiting []*delivery, now time.Time) []peerMessage {
-	messages := p.wholeLog(log)
+func (p *peers) Talk(o *outbox, waiting []*delivery, now time.Time) []peerMessage {
+	messages := p.wholeLog(o)
 	if p.claim.back {
 		if p.claim.first && !p.claim.slow(now) { // else it may be over for the others
 			messages = append(messages, p.message(peerMessage{Done: true}))
@@ -165,14 +167,18 @@ func (p *peers) Talk(log *deliveryLog, waiting []*delivery, now time.Time) []pee
 		p.claim = claim{}
 	}
 	if p.claims(waiting) {
-		var m peerMessage
-		for _, d := range waiting[:min(len(waiting), maxEntries)] {
-			m.Claims = append(m.Claims, d.Incident)
-		}
-		messages = append(messages, p.message(m))
+		messages = append(messages, p.message(peerMessage{Claims: incidents(waiting)}))
 		p.claim = claim{number: p.number, sent: now}
 	}
 	return messages
+}
+
+// incidents returns those of gaps that are claimed, the first of them.
+func incidents(claimed []*delivery) (ids []string) {
+	for _, d := range claimed[:min(len(claimed), maxEntries)] {
+		ids = append(ids, d.Incident)
+	}
+	return ids
 }
 
 // claims reports whether a claim is to be sent, since gaps wait.
@@ -184,7 +190,7 @@ func (p *peers) claims(waiting []*delivery) bool {
 
 // wholeLog returns the delivery log in messages, with the question for those of the others, if somebody has asked for it or is
 // to be asked.
-func (p *peers) wholeLog(log *deliveryLog) (messages []peerMessage) {
+func (p *peers) wholeLog(o *outbox) (messages []peerMessage) {
 	ask := p.present && p.others > 0 && p.asked == 0
 	if !ask && !p.answer {
 		return nil
@@ -192,10 +198,11 @@ func (p *peers) wholeLog(log *deliveryLog) (messages []peerMessage) {
 	if p.answer = false; ask {
 		p.asked = p.number + 1
 	}
-	for entries := log.silences.Values(); ; {
+	lost := incidents(slices.DeleteFunc(o.pending.Values(), func(d *delivery) bool { return !d.lost() }))
+	for entries := o.log.silences.Values(); ; {
 		n := min(len(entries), maxEntries)
-		messages = append(messages, p.message(peerMessage{Ask: ask, Log: entries[:n], Complete: n == len(entries)}))
-		if ask, entries = false, entries[n:]; len(entries) == 0 {
+		messages = append(messages, p.message(peerMessage{Ask: ask, Claims: lost, Log: entries[:n], Complete: n == len(entries)}))
+		if ask, lost, entries = false, nil, entries[n:]; len(entries) == 0 {
 			return messages
 		}
 	}

@@ -33,7 +33,7 @@ func newPeerMonitor(t *testing.T, others int) *peerMonitor {
 // join has all others answer.
 func (m *peerMonitor) join(t *testing.T) {
 	t.Helper()
-	m.hear(t, now, m.Talk(m.log, nil, now)...)
+	m.hear(t, now, m.Talk(m.outbox, nil, now)...)
 	for i := range m.others {
 		m.hear(t, now, peerMessage{Monitor: fmt.Sprint("other ", i), Complete: true})
 	}
@@ -61,7 +61,7 @@ func (m *peerMonitor) turn(at time.Time) (published []string, said []peerMessage
 		m.Sent(d, 1, at)
 		published = append(published, d.Incident)
 	}
-	return published, m.Talk(m.log, waiting, at)
+	return published, m.Talk(m.outbox, waiting, at)
 }
 
 // publishes requires that this is published now.
@@ -165,6 +165,26 @@ func TestPublishedBeforeIsNotHeldBack(t *testing.T) {
 	require.Empty(t, first.publishes(t, now, "1"), "it is not done: the other one was first")
 }
 
+// TestPublishedBeforeComesFirst has a monitor join when another one has sent a gap that consumers may know, without an ack.
+func TestPublishedBeforeComesFirst(t *testing.T) {
+	first, joins := newPeerMonitor(t, 1), newPeerMonitor(t, 1)
+	first.Offer(silenceOf("1", "a", 100, 30))
+	send(first.outbox, 1, now)
+	first.Lost()
+	joins.Offer(silenceOf("2", "a", 90, 30))
+	joins.Missed()
+	question := joins.publishes(t, now)
+	first.hear(t, now, question...)
+	joins.hear(t, now, question...)
+	joins.hear(t, now, first.Talk(first.outbox, nil, now)...)
+	joins.waits(t, now)
+	claim := first.claims(t, now, "1")
+	first.hear(t, now, claim...)
+	joins.hear(t, now, claim...)
+	joins.hear(t, now, first.publishes(t, now, "1")...)
+	joins.claims(t, now, "2")
+}
+
 // TestLateClaimIsVoid has a claim come back late, or be used late, or be from before messages of others were missed.
 func TestLateClaimIsVoid(t *testing.T) {
 	m := newPeerMonitor(t, 1)
@@ -219,7 +239,7 @@ func TestLongMessages(t *testing.T) {
 	require.Len(t, published, 150)
 	ack(m.outbox, 1)
 	m.answer = true
-	whole := m.wholeLog(m.log)
+	whole := m.wholeLog(m.outbox)
 	require.Greater(t, len(whole), 1)
 	other.hear(t, now, whole...)
 	require.Equal(t, m.log.silences.Values(), other.log.silences.Values())
@@ -288,12 +308,12 @@ func TestAnswer(t *testing.T) {
 	for range 3 {
 		m.hear(t, now, peerMessage{Monitor: "x", Ask: true})
 	}
-	said := m.Talk(m.log, nil, now)
+	said := m.Talk(m.outbox, nil, now)
 	require.Len(t, said, 1)
 	require.Equal(t, m.log.silences.Values(), said[0].Log)
 	require.True(t, said[0].Complete)
 	require.False(t, said[0].Ask)
-	require.Empty(t, m.Talk(m.log, nil, now))
+	require.Empty(t, m.Talk(m.outbox, nil, now))
 }
 
 func TestMessagesOfNoUse(t *testing.T) {
