@@ -14,10 +14,5 @@ func (t *SteppedTime) Step(now time.Time, longest time.Duration) {
 	if !t.last.IsZero() {
 		t.Elapsed += min(now.Sub(t.last), longest)
 	}
-	t.Skip(now)
-}
-
-// Skip lets no time pass since the last step.
-func (t *SteppedTime) Skip(now time.Time) {
 	t.last = now
 }

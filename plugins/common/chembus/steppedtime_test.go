@@ -21,7 +21,4 @@ func TestSteppedTime(t *testing.T) {
 		s.Step(at, 3*time.Second)
 		require.Equal(t, step.want, s.Elapsed)
 	}
-	s.Skip(at.Add(2 * time.Second))
-	s.Step(at.Add(3*time.Second), 3*time.Second)
-	require.Equal(t, 7*time.Second, s.Elapsed)
 }
