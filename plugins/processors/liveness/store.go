@@ -52,6 +52,7 @@ type store struct {
 	encoder *json.Encoder // of them
 	on      *bus          // that they are of
 	news    []news
+	crowded bool    // news left no room for the round
 	spare   float64 // bytes that may be written, less than zero after many gaps
 	as      time.Time
 
@@ -138,6 +139,27 @@ func (s *store) Tick(b *bus) {
 	}
 	s.spare, s.as = min(s.spare, maxSpare), now
 	s.joined(b, maxMembers)
+	// What news leave no room for has the next turn: news that never end would keep the round from its end.
+	room, roundFirst := s.lines.Len() < int(s.spare), s.crowded
+	if !roundFirst {
+		s.writeNews()
+	}
+	complete := s.goRound(now)
+	if roundFirst {
+		s.writeNews()
+	}
+	if room {
+		s.crowded = !roundFirst && len(s.news) > 0
+	}
+	if s.lines.Len() > 0 && !s.commit(false) || !complete {
+		return
+	}
+	s.check(s.journal.Complete())
+	s.pause(saveInterval)
+}
+
+// writeNews writes the components that wait to be written, if there is room.
+func (s *store) writeNews() {
 	for len(s.news) > 0 && s.lines.Len() < int(s.spare) {
 		s.component(s.news[0].bus, s.news[0].key)
 		s.news = s.news[1:]
@@ -145,12 +167,6 @@ func (s *store) Tick(b *bus) {
 	if len(s.news) == 0 {
 		s.news = nil
 	}
-	complete := s.goRound(now)
-	if s.lines.Len() > 0 && !s.commit(false) || !complete {
-		return
-	}
-	s.check(s.journal.Complete())
-	s.pause(saveInterval)
 }
 
 // goRound writes components of the present round, if there is room. It reports whether the round is complete.

@@ -221,6 +221,26 @@ func TestWritesOverAnHour(t *testing.T) {
 	require.Less(t, average, int64(most/2), "with so few components")
 }
 
+// TestWritesOfManyThatAreLate has so many components be late before each beat that to write that they are not takes all that
+// may be written. The state is completed all the same, else its file would grow for as long as the processor runs.
+func TestWritesOfManyThatAreLate(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file, func(l *Liveness) {
+		l.Threshold, l.ReportInterval = config.Duration(30*time.Second), config.Duration(time.Hour)
+		l.Log = testutil.Logger{Quiet: true}
+	})
+	const n, interval = 4000, 17
+	name := strings.Repeat("name that is long ", 50)
+	for at := range 120 {
+		for i := at % interval; i < n; i += interval {
+			r.Beat(fmt.Sprint(name, i), float64(at))
+		}
+		r.Tick(float64(at))
+		require.Less(t, r.store.journal.Size(), int64(16<<20), "after %d s", at)
+	}
+	require.NotEmpty(t, r.store.news, "there is always more to write")
+}
+
 // TestFormerStateIsTakenOver goes on from a file of version 2, and is killed before it has written all components.
 func TestFormerStateIsTakenOver(t *testing.T) {
 	former := start(t, "")
