@@ -28,7 +28,7 @@ type bus struct {
 	refusals logging.RateLimit
 	unjudged bool // whether it was logged that components cannot be judged, and not that this is over
 	blurred  logging.RateLimit
-	blind    logging.RateLimit // of a watch: of lines that say that its ticks do not come
+	blind    logging.RateLimit // of lines that say that its ticks do not come
 	ticks    tickCheck         // of a bus; those of a watch are in it
 
 	// Of the store:

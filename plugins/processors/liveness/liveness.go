@@ -66,7 +66,6 @@ type Liveness struct {
 	early        []event // that came before the first tick
 	earlyDropped int     // for want of room there
 	badHoleLists logging.RateLimit
-	tickless     logging.RateLimit
 	store        *store           // nil: nothing is kept, or not yet
 	now          func() time.Time // the time of the machine; only for watches, saving, the limits of log lines and missing ticks
 }

@@ -64,7 +64,7 @@ func (l *Liveness) warnOfPipeline(name string) {
 // checkTicks takes that a heartbeat of a bus came. It logs that no ticks of this bus come, while those of others do.
 func (l *Liveness) checkTicks(b *bus) {
 	now := l.now()
-	if !b.ticks.Beat(now.Sub(l.watches.started)) || l.pipeline.logged || !l.tickless.Allow(now) {
+	if l.pipeline.logged || !b.ticks.Beat(now.Sub(l.watches.started)) || !b.blind.Allow(now) {
 		return
 	}
 	l.Log.Warnf("No component of the bus %q is judged: its heartbeats came for %v and no %q with the same tags [\"%s\"]. "+

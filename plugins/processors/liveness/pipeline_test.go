@@ -51,6 +51,24 @@ func TestOneBusWithoutTicksIsLogged(t *testing.T) {
 	require.Contains(t, r.log.Warnings()[0], `No component of the bus "h" is judged: its heartbeats came for 1m0s and no "chembus_tick" with the same tags ["host", "endpoint"]`)
 }
 
+// TestEachBusWithoutTicksIsLogged has those of two buses be dropped, and those of a third come late.
+func TestEachBusWithoutTicksIsLogged(t *testing.T) {
+	r := start(t, "")
+	for at := range 200 {
+		if at >= 80 {
+			r.feedMetric(tickMeasurement, map[string]string{"host": "g"}, 1, float64(at))
+		}
+		for _, host := range []string{"h", "i"} {
+			r.feedMetric("chembus_heartbeat", map[string]string{"host": host, "zooid": "a"}, 1, float64(at))
+		}
+	}
+	lines := r.log.Warnings()
+	require.Len(t, lines, 3)
+	require.Contains(t, lines[0], `No component is judged: "chembus_heartbeat" came for 30s`)
+	require.Contains(t, lines[1], `No component of the bus "h" is judged`)
+	require.Contains(t, lines[2], `No component of the bus "i" is judged`)
+}
+
 func TestRenamedTicksAreLogged(t *testing.T) {
 	r := start(t, "")
 	r.pass("my_chembus_tick", 0, 0)
