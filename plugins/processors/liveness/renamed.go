@@ -36,6 +36,7 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 		return
 	}
 	former := r.former
+	open := append(openLevels(former.detector), openLevels(b.detector)...)
 	heard := l.inherit(b)
 	r.former, r.heir = nil, b
 	l.buses.Remove(former)
@@ -43,12 +44,39 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 	if l.store != nil {
 		l.store.Replace() // a part of both would be neither
 	}
+	ended := make(map[string]bool)
 	for i := range heard {
-		l.report(acc, b, b.detector.Beat(&heard[i]), e)
+		found := b.detector.Beat(&heard[i])
+		for _, f := range found {
+			ended[gapID(&f)] = true
+		}
+		l.report(acc, b, found, e)
+	}
+	for _, f := range openLevels(b.detector) {
+		ended[gapID(&f)] = true // it goes on
+	}
+	for _, f := range open { // of a component that was back, and is silent again, or was killed
+		if !ended[gapID(&f)] {
+			ended[gapID(&f)] = true
+			l.report(acc, b, b.detector.End(f.Key, f.Niche, f.Gap), e)
+		}
 	}
 	l.Log.Warnf("The bus %q was not heard since the start, and %q is the only other one: it is taken to be the same bus under another name. "+
 		"If it is not, this is undone once the former one is heard",
 		former.name(), b.name())
+}
+
+// openLevels returns the levels of all open gaps.
+func openLevels(d *detector.Detector) []detector.Finding {
+	return slices.DeleteFunc(slices.Clone(d.Report()), func(f detector.Finding) bool { return f.Gap == nil })
+}
+
+// gapID is the id of the gap of a finding; empty: it has none.
+func gapID(f *detector.Finding) string {
+	if f.Gap == nil {
+		return ""
+	}
+	return f.Gap.IncidentID
 }
 
 // inherit gives a bus what was known of the former one. The clock of the bus goes on from the end of the former one: the
@@ -67,6 +95,16 @@ func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 	if own.Resumed != nil {
 		whole.Resumed = own.Resumed
 		whole.Resumed.At += began
+	}
+	again := make(map[string]bool) // those that were heard here, and are silent again, or were killed
+	for i := range own.Components {
+		c := &own.Components[i]
+		again[c.Key] = c.State == detector.Silent || c.State == detector.Killed && c.Beats > 0
+	}
+	whole.Outages = slices.Clone(whole.Outages)
+	for i := range whole.Outages {
+		o := &whole.Outages[i]
+		o.Members = slices.DeleteFunc(slices.Clone(o.Members), func(key string) bool { return again[key] })
 	}
 	known := make(map[string]*detector.ComponentSnapshot, len(whole.Components))
 	for i := range whole.Components {
@@ -98,34 +136,43 @@ func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 		}
 		reported[o.ID] = true
 		o.Opened, o.Since = o.Opened+began, o.Since+began
-		o.Members = slices.DeleteFunc(o.Members, func(key string) bool { return known[key] != nil })
+		o.Members = slices.DeleteFunc(o.Members, func(key string) bool { return known[key] != nil && !again[key] })
 		whole.Outages = slices.Insert(slices.Clone(whole.Outages), 0, o)
 	}
+	var appeared []detector.ComponentSnapshot
 	for _, c := range own.Components {
 		beat := detector.Beat{Key: c.Key, Niche: c.Niche, Run: own.Clock.Run, Observed: c.Reading, LastSeen: c.LastSeen, Beats: int(c.Beats)}
 		switch before := known[c.Key]; {
-		case c.State == detector.Unseen:
-		case before == nil:
+		case before != nil && c.State == detector.Unseen:
+			if before.State == detector.Unseen && before.Incident == "" && !c.Member {
+				before.Incident = c.Incident
+			}
+		case before == nil || c.State == detector.Silent:
 			c.Last, c.Born, c.Since = c.Last+began, c.Born+began, c.Since+began
 			c.Holes += former.LastHole + 1
 			c.Flaps = nil
-			if !reported[c.Incident] {
+			if c.Member && !reported[c.Incident] {
 				c.Incident = ""
 				if c.State == detector.Silent {
 					c.State = detector.Late // its gap is opened again, under the same id
 				}
 			}
-			whole.Components = append(whole.Components, c)
+			if before != nil {
+				*before = c
+			} else {
+				appeared = append(appeared, c)
+			}
 		case before.State == detector.Unseen:
 			beat.Observed = own.Clock.LastTick // the first beat that is heard is of now
 			heard = append(heard, beat)
 		default:
 			if c.State == detector.Killed {
-				before.State = c.State
+				before.State, before.Incident, before.Member = c.State, "", false
 			}
 			heard = append(heard, beat)
 		}
 	}
+	whole.Components = append(whole.Components, appeared...)
 	d := l.buses.create(b.key)
 	for key, home := range l.expected.anywhere {
 		if home == b || home == l.renamed.former {

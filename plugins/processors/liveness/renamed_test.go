@@ -188,6 +188,47 @@ func TestSeenAgainOnTheRenamedBus(t *testing.T) {
 	require.Contains(t, r.hear("new", 2, 32, 40, "lives", "dies", "silent"), "new/appears heartbeat_missing true")
 }
 
+// TestSilentAgainOnTheRenamedBus has a component that was silent before beat on the renamed bus, and fall silent again, or be
+// killed, before the former bus is given up. Each of its gaps is closed.
+func TestSilentAgainOnTheRenamedBus(t *testing.T) {
+	for _, kill := range []bool{false, true} {
+		r := renamedHost(t, stateFile(t))
+		open := make(map[any]bool)
+		check := func() {
+			for _, g := range gaps(&r.acc) {
+				if id := g.Fields["incident_id"]; g.Tags["zooid"] == "silent" {
+					require.False(t, g.Fields["event"] == "opened" && open[id], "opened twice")
+					open[id] = g.Fields["open"].(bool)
+				}
+			}
+		}
+		for at := range 60 {
+			names := []string{"lives", "dies"}
+			if at < 18 || at > 50 {
+				names = append(names, "silent")
+			}
+			if at == 19 && kill {
+				r.acc.ClearMetrics()
+				require.NoError(t, r.Add(newMetric(killMeasurement, "new", "", 2, 19), &r.acc))
+			}
+			for _, name := range append(names, "") {
+				m := newMetric("chembus_heartbeat", "new", name, 2, float64(at))
+				if name == "" {
+					m = newMetric(tickMeasurement, "new", "", 2, float64(at))
+				}
+				r.acc.ClearMetrics()
+				require.NoError(t, r.Add(m, &r.acc))
+				check()
+			}
+		}
+		require.Len(t, open, map[bool]int{false: 2, true: 1}[kill])
+		for id, is := range open {
+			require.False(t, is, id)
+		}
+		require.NotContains(t, fmt.Sprint(logged(r.log)), "contradicted itself")
+	}
+}
+
 // TestExpectedOnTheRenamedBusThatIsHeardAfterAll has an expected component that was never heard.
 func TestExpectedOnTheRenamedBusThatIsHeardAfterAll(t *testing.T) {
 	file := stateFile(t)
