@@ -13,6 +13,7 @@ import (
 	"github.com/influxdata/telegraf"
 
 	"github.com/kloros/telegraf-chembus/cmd/telegraf-chembus/accumulator"
+	"github.com/kloros/telegraf-chembus/plugins/common/logging"
 )
 
 // This file replaces Telegraf's shim, and does what that does in the same order. The shim writes each metric by itself,
@@ -234,18 +235,22 @@ func runOutput(output telegraf.Output, stdin io.Reader, started func(), log tele
 
 // readMetrics hands the metrics from stdin to take until stdin ends. Each is valid until take returns.
 func readMetrics(stdin io.Reader, take func(telegraf.Metric) error, log telegraf.Logger) {
+	var limit logging.RateLimit // of what each line may lead to, as with another data_format
 	for metrics := newLineReader(stdin); ; {
 		m, err := metrics.Next()
-		if bad := (*lineError)(nil); err != nil && !errors.As(err, &bad) {
+		if bad := (*lineError)(nil); errors.As(err, &bad) {
+			if n := limit.Count(time.Now()); n > 0 {
+				log.Errorf("Lines on stdin that are no metrics: %d. Check data_format, which has to be \"influx\": %v", n, err)
+			}
+			continue
+		}
+		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				log.Errorf("Reading metrics failed: %v", err)
 			}
 			return
 		}
-		if err == nil {
-			err = take(m)
-		}
-		if err != nil {
+		if err := take(m); err != nil {
 			log.Errorf("Error in plugin: %v", err)
 		}
 	}

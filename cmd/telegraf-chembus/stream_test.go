@@ -114,7 +114,7 @@ func TestProcessorSkipsInvalidLines(t *testing.T) {
 	log := &testutil.CaptureLogger{}
 	processor := &fakeProcessor{fakePlugin{Log: log}}
 	var stdout bytes.Buffer
-	lines := "first value=1i 1\nno metric\nsecond value=2i 2\n"
+	lines := "first value=1i 1\n" + strings.Repeat("no metric\n", 1000) + "second value=2i 2\n"
 	require.NoError(t, runProcessor(processor, strings.NewReader(lines), &stdout, func() {}, log))
 	require.Equal(t, "first value=1i 1\nsecond value=2i 2\n", stdout.String())
 	require.Len(t, log.Errors(), 1)
