@@ -89,6 +89,7 @@ func (l *Liveness) Init() error {
 	if l.Phi != nil {
 		l.Log.Warnf("The option phi has no effect and can be removed: mistakes_per_year (%g) has replaced it", l.MistakesPerYear)
 	}
+	l.pipeline = pipeline{ticks: tickCheck{blindAfter: silentPipeline / 2}}
 	l.changes = changeLog{log: l.Log}
 	l.maps = reportMaps{tags: make(map[string]string), fields: make(map[string]any)}
 	l.watches = watches{all: l.Watches, byName: make(map[string][]taker), started: l.now()}
@@ -188,8 +189,8 @@ func (l *Liveness) addToBus(m telegraf.Metric, acc telegraf.Accumulator) {
 	}
 	e, judged := l.read(m)
 	if judged && e.kind == tick {
-		l.pipeline.Ticked()
-	} else if l.pipeline.Look(m.Name(), l.Measurement, l.now) {
+		l.pipeline.Ticked(l.arrived())
+	} else if l.pipeline.Look(m, l.Measurement, l.arrived) {
 		l.warnOfPipeline(m.Name())
 	}
 	var key []byte
@@ -302,7 +303,7 @@ func (l *Liveness) feed(acc telegraf.Accumulator, b *bus, e *event) {
 		}
 		l.report(acc, b, b.detector.Tick(e.beat.Run, e.beat.Observed), e)
 		if b.watch == nil {
-			b.ticks.Tick(l.now().Sub(l.watches.started))
+			b.ticks.Tick(l.arrived())
 			l.checkRenamed(acc, b, e)
 			l.checkExpected()
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/influxdata/telegraf"
+
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 )
 
@@ -14,29 +16,35 @@ const silentPipeline = 30 * time.Second
 // pipeline finds that metrics of an input arrive and its ticks do not: no component is judged then, and nothing else
 // would say so.
 type pipeline struct {
-	since   time.Time // of the first metric of an input without a tick after it; zero: there is none
+	ticks   tickCheck // of all buses; metrics of an input are its beats
 	renamed string    // the name of a tick that has another, such as one with a prefix
-	logged  bool
 }
 
 // Look takes a metric that is no tick. It reports whether metrics of an input have come for too long without one; once.
-func (p *pipeline) Look(name, measurement string, now func() time.Time) bool {
-	isTick := strings.Contains(name, tickMeasurement)
-	if !isTick && name != measurement && !strings.Contains(name, busMeasurement) {
-		return false
-	}
-	if isTick {
+func (p *pipeline) Look(m telegraf.Metric, measurement string, arrived func() time.Duration) bool {
+	switch name := m.Name(); {
+	case strings.Contains(name, tickMeasurement):
 		p.renamed = name
-	}
-	arrival := now()
-	if p.since.IsZero() {
-		p.since = arrival
-	}
-	if p.logged || arrival.Sub(p.since) < silentPipeline {
+	case name == measurement:
+	case strings.Contains(name, busMeasurement):
+		if observable, _ := m.GetField("observable"); observable == false {
+			return false // no tick comes of a bus that cannot be heard
+		}
+	default:
 		return false
 	}
-	p.logged = true
-	return true
+	return p.ticks.Beat(arrived())
+}
+
+// Ticked takes that a tick came.
+func (p *pipeline) Ticked(arrived time.Duration) {
+	p.ticks.Tick(arrived)
+	p.renamed = ""
+}
+
+// arrived is the time at which a metric arrives, since the start.
+func (l *Liveness) arrived() time.Duration {
+	return l.now().Sub(l.watches.started)
 }
 
 // warnOfPipeline logs that no ticks come, beside a metric with a name. Of the two copies that Telegraf starts of a
@@ -63,16 +71,10 @@ func (l *Liveness) warnOfPipeline(name string) {
 
 // checkTicks takes that a heartbeat of a bus came. It logs that no ticks of this bus come, while those of others do.
 func (l *Liveness) checkTicks(b *bus) {
-	now := l.now()
-	if l.pipeline.logged || !b.ticks.Beat(now.Sub(l.watches.started)) || !b.blind.Allow(now) {
+	if l.pipeline.ticks.Missing() || !b.ticks.Beat(l.arrived()) || !b.blind.Allow(l.now()) {
 		return
 	}
 	l.Log.Warnf("No component of the bus %q is judged: its heartbeats came for %v and no %q with the same tags [\"%s\"]. "+
 		"Let no filter (namepass, namedrop, metricpass) between its input and this processor drop it, and name only tags in bus that it has",
 		b.name(), 2*silentPipeline, tickMeasurement, strings.Join(l.Bus, `", "`))
-}
-
-// Ticked takes that a tick came.
-func (p *pipeline) Ticked() {
-	*p = pipeline{}
 }

@@ -69,6 +69,23 @@ func TestEachBusWithoutTicksIsLogged(t *testing.T) {
 	require.Contains(t, lines[2], `No component of the bus "i" is judged`)
 }
 
+// TestBusThatCannotBeHeardNeedsNoTicks has the bus be away for longer than ticks are waited for, and come back.
+func TestBusThatCannotBeHeardNeedsNoTicks(t *testing.T) {
+	r := start(t, "")
+	for at := range 300 {
+		away := at > 100 && at < 200
+		m := metric.New(busMeasurement, map[string]string{"host": "h"}, map[string]any{"observed_s": float64(at), "observable": !away}, time.Unix(int64(at), 0))
+		r.at = m.Time()
+		require.NoError(t, r.Add(m, &r.acc))
+		if !away {
+			r.Beat("a", float64(at))
+			r.Tick(float64(at))
+			r.Beat("a", float64(at)+0.1)
+		}
+	}
+	require.Empty(t, r.log.Warnings())
+}
+
 func TestRenamedTicksAreLogged(t *testing.T) {
 	r := start(t, "")
 	r.pass("my_chembus_tick", 0, 0)

@@ -5,8 +5,8 @@ import "time"
 // blindTicks is how many ticks in a row have to come too late for a warning.
 const blindTicks = 3
 
-// tickCheck finds that the ticks of a watch do not come, or too rarely: its clock stands still then, and nobody is
-// judged. Times are those of arrival, since the start.
+// tickCheck finds that the ticks of a watch, or of buses, do not come, or too rarely: a clock stands still then, and nobody
+// is judged. Times are those of arrival, since the start.
 type tickCheck struct {
 	blindAfter time.Duration
 
@@ -53,3 +53,6 @@ func (c *tickCheck) Beat(at time.Duration) bool {
 	}
 	return false
 }
+
+// Missing reports whether a warning was due since the last tick.
+func (c *tickCheck) Missing() bool { return c.periods == 2 }
