@@ -367,7 +367,7 @@ func TestTicksOfABusThatIsHeardRarely(t *testing.T) {
 	b := startBus(t)
 	c := onBus(b)
 	c.PublishEndpoint = "ipc://" + filepath.Join(t.TempDir(), "nobody")
-	c.TickInterval = config.Duration(50 * time.Millisecond)
+	c.TickInterval, c.BlindAfter = config.Duration(50*time.Millisecond), config.Duration(time.Hour) // a machine that stalls makes no hole
 	acc := start(t, c)
 	p := publisher(t, b)
 	const enough = 5
