@@ -79,100 +79,9 @@ func gapID(f *detector.Finding) string {
 	return f.Gap.IncidentID
 }
 
-// inherit gives a bus what was known of the former one. The clock of the bus goes on from the end of the former one: the
-// times of what it heard itself, own, are moved by that, and both together are restored as whole. It returns the beats
-// that were heard of components that are known.
+// inherit gives a bus what was known of the former one. It returns the beats that were heard of components that are known.
 func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
-	own, whole := b.detector.Snapshot(), *l.renamed.snapshot
-	former := whole.Clock
-	began := former.Now
-	whole.Clock, whole.Components = own.Clock, slices.Clone(whole.Components)
-	whole.Clock.Follow(&former)
-	if own.Killed != nil {
-		whole.Killed = own.Killed
-		whole.Killed.At += began
-	}
-	if own.Resumed != nil {
-		whole.Resumed = own.Resumed
-		whole.Resumed.At += began
-	}
-	again := make(map[string]bool) // those that were heard here, and are silent again, or were killed
-	for i := range own.Components {
-		c := &own.Components[i]
-		again[c.Key] = c.State == detector.Silent || c.State == detector.Killed && c.Beats > 0
-	}
-	whole.Outages = slices.Clone(whole.Outages)
-	for i := range whole.Outages {
-		o := &whole.Outages[i]
-		o.Members = slices.DeleteFunc(slices.Clone(o.Members), func(key string) bool { return again[key] })
-	}
-	known := make(map[string]*detector.ComponentSnapshot, len(whole.Components))
-	for i := range whole.Components {
-		c := &whole.Components[i]
-		c.Restarts = own.Clock.Restarts - 1 // its reading is of a former run
-		known[c.Key] = c
-	}
-	if own.Killed != nil { // those that were not heard were killed, too; the others say so themselves
-		here := make(map[string]bool, len(own.Components))
-		for i := range own.Components {
-			here[own.Components[i].Key] = own.Components[i].State != detector.Unseen
-		}
-		for i := range whole.Components {
-			c := &whole.Components[i]
-			alive := c.State == detector.Up || c.State == detector.Late
-			if !here[c.Key] && (alive || c.State == detector.Unseen && c.Incident == "") {
-				c.State = detector.Killed
-			}
-		}
-	}
-	for _, e := range own.Ended {
-		e.Until += began
-		whole.Ended = append(slices.Clip(whole.Ended), e)
-	}
-	reported := make(map[string]bool) // outages of this bus that are reported, and have to be closed
-	for _, o := range slices.Backward(own.Outages) {
-		if !o.Reported {
-			continue // its members' gaps are opened again
-		}
-		reported[o.ID] = true
-		o.Opened, o.Since = o.Opened+began, o.Since+began
-		o.Members = slices.DeleteFunc(o.Members, func(key string) bool { return known[key] != nil && !again[key] })
-		whole.Outages = slices.Insert(slices.Clone(whole.Outages), 0, o)
-	}
-	var appeared []detector.ComponentSnapshot
-	for _, c := range own.Components {
-		beat := detector.Beat{Key: c.Key, Niche: c.Niche, Run: own.Clock.Run, Observed: c.Reading, LastSeen: c.LastSeen, Beats: int(c.Beats)}
-		switch before := known[c.Key]; {
-		case before != nil && c.State == detector.Unseen:
-			if before.State == detector.Unseen && before.Incident == "" && !c.Member {
-				before.Incident = c.Incident
-			}
-		case before == nil || c.State == detector.Silent:
-			c.Last, c.Born, c.Since = c.Last+began, c.Born+began, c.Since+began
-			c.Holes += former.LastHole + 1
-			c.Flaps = nil
-			if c.Member && !reported[c.Incident] {
-				c.Incident = ""
-				if c.State == detector.Silent {
-					c.State = detector.Late // its gap is opened again, under the same id
-				}
-			}
-			if before != nil {
-				*before = c
-			} else {
-				appeared = append(appeared, c)
-			}
-		case before.State == detector.Unseen:
-			beat.Observed = own.Clock.LastTick // the first beat that is heard is of now
-			heard = append(heard, beat)
-		default:
-			if c.State == detector.Killed {
-				before.State, before.Incident, before.Member = c.State, "", false
-			}
-			heard = append(heard, beat)
-		}
-	}
-	whole.Components = append(whole.Components, appeared...)
+	i := newInheritance(b.detector.Snapshot(), l.renamed.snapshot)
 	d := l.buses.create(b.key)
 	for key, home := range l.expected.anywhere {
 		if home == b || home == l.renamed.former {
@@ -180,9 +89,9 @@ func (l *Liveness) inherit(b *bus) (heard []detector.Beat) {
 			d.Expect(key, false)
 		}
 	}
-	l.restored(b, d.Restore(&whole))
+	l.restored(b, d.Restore(&i.whole))
 	b.detector = d
-	return heard
+	return i.heard
 }
 
 // undoRenamed gives a bus that was taken to be renamed, and is heard after all, what was known of it. The other keeps
