@@ -17,7 +17,7 @@ type inheritance struct {
 	began    time.Duration                          // where the clock of the former bus ended
 	holes    uint32                                 // how many there are before its own
 	known    map[string]*detector.ComponentSnapshot // of the former bus, in the whole
-	again    map[string]bool                        // those that were heard here, and are silent again or were killed
+	again    map[string]bool                        // those that were heard here, and are silent again or were ended on purpose
 	reported map[string]bool                        // its own outages that are reported, and have to be closed
 }
 
@@ -36,7 +36,7 @@ func newInheritance(own, former *detector.Snapshot) *inheritance {
 	}
 	for at := range own.Components {
 		c := &own.Components[at]
-		i.again[c.Key] = c.State == detector.Silent || c.State == detector.Killed && c.Beats > 0
+		i.again[c.Key] = c.State == detector.Silent || endedOnPurpose(c) && c.Beats > 0
 	}
 	i.takeSignals()
 	i.takeOutages()
@@ -110,8 +110,8 @@ func (i *inheritance) takeComponents() {
 			beat.Observed = i.own.Clock.LastTick // the first beat that is heard is of now
 			i.heard = append(i.heard, beat)
 		default:
-			if c.State == detector.Killed {
-				before.State, before.Incident, before.Member = c.State, "", false
+			if endedOnPurpose(&c) {
+				before.State, before.Incident, before.Member, before.Stop = c.State, "", false, i.moved(c).Stop
 			}
 			i.heard = append(i.heard, beat)
 		}
@@ -124,6 +124,13 @@ func (i *inheritance) moved(c detector.ComponentSnapshot) detector.ComponentSnap
 	c.Last, c.Born, c.Since = c.Last+i.began, c.Born+i.began, c.Since+i.began
 	c.Holes += i.holes
 	c.Flaps = nil
+	if c.Former != nil {
+		c.NicheAt += i.began
+	}
+	if c.Stop != nil {
+		c.Stop = new(*c.Stop)
+		c.Stop.At += i.began
+	}
 	if c.Member && !i.reported[c.Incident] {
 		c.Incident = ""
 		if c.State == detector.Silent {
@@ -131,4 +138,9 @@ func (i *inheritance) moved(c detector.ComponentSnapshot) detector.ComponentSnap
 		}
 	}
 	return c
+}
+
+// endedOnPurpose reports whether a component was ended on purpose.
+func endedOnPurpose(c *detector.ComponentSnapshot) bool {
+	return c.State == detector.Killed || c.State == detector.Stopped
 }

@@ -229,6 +229,15 @@ func TestSilentAgainOnTheRenamedBus(t *testing.T) {
 	}
 }
 
+// TestStoppedOnTheRenamedBus has a component announce its stop before the former bus is given up.
+func TestStoppedOnTheRenamedBus(t *testing.T) {
+	r := renamedHost(t, stateFile(t))
+	r.hear("new", 2, 0, 9, "lives", "dies")
+	r.acc.ClearMetrics()
+	require.NoError(t, r.Add(newMetric(stopMeasurement, "new", "dies", 2, 10), &r.acc))
+	require.NotContains(t, r.hear("new", 2, 10, 60, "lives"), "new/dies heartbeat_missing true")
+}
+
 // TestExpectedOnTheRenamedBusThatIsHeardAfterAll has an expected component that was never heard.
 func TestExpectedOnTheRenamedBusThatIsHeardAfterAll(t *testing.T) {
 	file := stateFile(t)
