@@ -80,6 +80,7 @@ type buses struct {
 	tags        []string   // that together name a bus
 	most        func() int // the maximum number of buses
 	retireAfter time.Duration
+	mostSilence time.Duration // without a tick
 	create      func(key string) *detector.Detector
 	log         telegraf.Logger
 
@@ -170,7 +171,7 @@ func (s *buses) Add(key string) *bus {
 	if len(s.all) >= s.most() {
 		return nil
 	}
-	b := &bus{key: key, values: valuesOf(key), detector: s.create(key), ticks: tickCheck{blindAfter: silentPipeline}}
+	b := &bus{key: key, values: valuesOf(key), detector: s.create(key), ticks: tickCheck{blindAfter: s.mostSilence}}
 	s.byKey[key] = b
 	s.all = append(s.all, b)
 	return b

@@ -81,7 +81,7 @@ func (l *Liveness) checkExpected() {
 	if e.since.IsZero() {
 		e.since = now
 	}
-	within := max(time.Duration(l.ExpectWithin), silentPipeline)
+	within := max(time.Duration(l.ExpectWithin), l.mostSilence())
 	if now.Sub(e.since) < within {
 		return
 	}

@@ -89,7 +89,7 @@ func (l *Liveness) Init() error {
 	if l.Phi != nil {
 		l.Log.Warnf("The option phi has no effect and can be removed: mistakes_per_year (%g) has replaced it", l.MistakesPerYear)
 	}
-	l.pipeline = pipeline{ticks: tickCheck{blindAfter: silentPipeline / 2}}
+	l.pipeline = pipeline{ticks: tickCheck{blindAfter: l.mostSilence() / 2}}
 	l.changes = changeLog{log: l.Log}
 	l.maps = reportMaps{tags: make(map[string]string), fields: make(map[string]any)}
 	l.watches = watches{all: l.Watches, byName: make(map[string][]taker), started: l.now()}
@@ -105,7 +105,7 @@ func (l *Liveness) reset() {
 	config.Expected = l.expected.everywhere
 	l.renamed = renamed{}
 	l.buses = &buses{
-		tags: l.Bus, most: l.mostBuses, retireAfter: time.Duration(l.RetireAfter), log: l.Log,
+		tags: l.Bus, most: l.mostBuses, retireAfter: time.Duration(l.RetireAfter), mostSilence: l.mostSilence(), log: l.Log,
 		byKey: make(map[string]*bus),
 		create: func(key string) *detector.Detector {
 			name := busName(valuesOf(key))

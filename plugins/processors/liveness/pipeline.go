@@ -10,8 +10,13 @@ import (
 	"github.com/kloros/telegraf-chembus/plugins/common/statefile"
 )
 
-// silentPipeline is for how long metrics of an input may arrive without any tick, by the clock of arrival.
-const silentPipeline = 30 * time.Second
+// leastSilence is for how long metrics of an input may at least arrive without any tick, by the clock of arrival.
+const leastSilence = 30 * time.Second
+
+// mostSilence is for how long they may: ticks of an input can come as rarely as blind_after allows.
+func (l *Liveness) mostSilence() time.Duration {
+	return max(leastSilence, 2*time.Duration(l.BlindAfter))
+}
 
 // pipeline finds that metrics of an input arrive and its ticks do not: no component is judged then, and nothing else
 // would say so.
@@ -66,7 +71,7 @@ func (l *Liveness) warnOfPipeline(name string) {
 	}
 	l.Log.Warnf("No component is judged: %q came for %v and no %q. Add it to namepass of this processor, "+
 		"and let no filter (namepass, namedrop, metricpass) of inputs.chembus or another processor drop it",
-		name, silentPipeline, tickMeasurement)
+		name, l.mostSilence(), tickMeasurement)
 }
 
 // checkTicks takes that a heartbeat of a bus came. It logs that no ticks of this bus come, while those of others do.
@@ -76,5 +81,5 @@ func (l *Liveness) checkTicks(b *bus) {
 	}
 	l.Log.Warnf("No component of the bus %q is judged: its heartbeats came for %v and no %q with the same tags [\"%s\"]. "+
 		"Let no filter (namepass, namedrop, metricpass) between its input and this processor drop it, and name only tags in bus that it has",
-		b.name(), 2*silentPipeline, tickMeasurement, strings.Join(l.Bus, `", "`))
+		b.name(), 2*l.mostSilence(), tickMeasurement, strings.Join(l.Bus, `", "`))
 }

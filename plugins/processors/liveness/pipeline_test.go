@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/metric"
 )
 
@@ -82,6 +83,25 @@ func TestBusThatCannotBeHeardNeedsNoTicks(t *testing.T) {
 			r.Tick(float64(at))
 			r.Beat("a", float64(at)+0.1)
 		}
+	}
+	require.Empty(t, r.log.Warnings())
+}
+
+// TestRareTicksAreNotMissing has ticks come once a minute, as blind_after allows, and all else more often.
+func TestRareTicksAreNotMissing(t *testing.T) {
+	r := start(t, "", func(l *Liveness) {
+		l.BlindAfter, l.Threshold = config.Duration(90*time.Second), config.Duration(5*time.Minute)
+		l.Expected, l.ExpectWithin = []string{"i/a"}, config.Duration(10*time.Second)
+	})
+	for at := range 600 {
+		if at%60 == 0 {
+			r.feedMetric(tickMeasurement, map[string]string{"host": "h"}, 1, float64(at))
+		}
+		if at%60 == 59 {
+			r.feedMetric(tickMeasurement, map[string]string{"host": "i"}, 1, float64(at))
+		}
+		r.feedMetric(busMeasurement, map[string]string{"host": "h"}, 1, float64(at))
+		r.feedMetric("chembus_heartbeat", map[string]string{"host": "h", "zooid": "a"}, 1, float64(at))
 	}
 	require.Empty(t, r.log.Warnings())
 }
