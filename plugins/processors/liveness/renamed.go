@@ -114,7 +114,7 @@ func (l *Liveness) undoRenamed(acc telegraf.Accumulator, key []byte, e *event) {
 	for i := range r.snapshot.Components {
 		c := &r.snapshot.Components[i]
 		is, known := own[c.Key]
-		if !known || is.Beats != c.Beats { // it was heard since
+		if !known || is.Beats != c.Beats || is.LastSeen != c.LastSeen { // it was heard since
 			continue
 		}
 		if l.expected.anywhere[c.Key] == r.heir {

@@ -136,6 +136,17 @@ func TestRenamedBusThatIsHeardAfterAllSinceAKill(t *testing.T) {
 	require.NotContains(t, fmt.Sprint(r.hear("new", 2, 41, 50, "lives")), "true")
 }
 
+// TestRenamedBusThatIsHeardAfterAllOfOneThatIsOnBoth has a component beat as often on the one as before on the other, and be
+// silent on both: its gap on the one stays open.
+func TestRenamedBusThatIsHeardAfterAllOfOneThatIsOnBoth(t *testing.T) {
+	r := renamedHost(t, stateFile(t))
+	r.hear("new", 2, 0, 0)
+	r.hear("new", 2, 1, 4, "lives", "silent")
+	require.Contains(t, r.hear("new", 2, 5, 40, "lives"), "new/silent heartbeat_missing true")
+	require.NotContains(t, r.hear("old", 3, 0, 1, "lives", "dies"), "new/silent heartbeat_missing false")
+	require.Contains(t, r.hear("new", 2, 41, 50, "lives"), "new/silent heartbeat_missing true")
+}
+
 // TestFormerBusThatMadeRoom has the only bus that was known make room for the second of two new ones.
 func TestFormerBusThatMadeRoom(t *testing.T) {
 	file := stateFile(t)
