@@ -104,7 +104,7 @@ func (s *store) Found(b *bus, findings []detector.Finding) {
 			s.component(b, f.Key)
 			s.ended(b, f.Gap)
 			opened = opened || f.Gap != nil && f.Gap.Open
-		case f.Change == detector.StateChanged && f.Status.State != detector.Up: // who was late and is not must not be late after a kill
+		case f.Change == detector.StateChanged && f.Status.State == detector.Late: // who was late and is not must not be late after a kill
 		case f.Joined != "":
 			s.join(b, f, len(findings)-i)
 		default:

@@ -286,6 +286,30 @@ func TestLateThatCameBackIsSaved(t *testing.T) {
 	require.NotContains(t, again.Live(18, 30, "a"), "a silent")
 }
 
+// TestLateThatCameBackIsSavedOfOneThatFlaps has the component flap, too.
+func TestLateThatCameBackIsSavedOfOneThatFlaps(t *testing.T) {
+	file := stateFile(t)
+	few := func(l *Liveness) { l.FlapCount, l.FlapWindow = 2, config.Duration(time.Hour) }
+	r := start(t, file, few)
+	r.Live(0, 1, "a", "b")
+	r.Live(2, 8, "b")
+	r.Live(9, 9, "a", "b")
+	require.Contains(t, r.Live(10, 16, "b"), "a flapping")
+	r.Live(17, 25, "a", "b")
+	r.Beat("a", 25.4)
+	r.Live(26, 30, "b")
+	record := func() detector.ComponentSnapshot {
+		known, _, err := readState(file)
+		require.NoError(t, err)
+		components := known.Buses[0].Detector.Components
+		return components[slices.IndexFunc(components, func(c detector.ComponentSnapshot) bool { return c.Key == "a" })]
+	}
+	require.Equal(t, detector.Late, record().State)
+	require.Equal(t, []string{"a flapping"}, r.Beat("a", 30.3))
+	r.Tick(30.5)
+	require.Equal(t, detector.Up, record().State)
+}
+
 // TestKillOfAStaleRecord has a kill signal that no component was saved after.
 func TestKillOfAStaleRecord(t *testing.T) {
 	file := stateFile(t)
