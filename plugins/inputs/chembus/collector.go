@@ -245,7 +245,6 @@ func (c *collector) EveryInterval(marked bool, now time.Time) (expired bool) {
 	c.maintenance.Mark(marked, now)
 	expired = c.maintenance.Expire(now)
 	c.followMaintenance(now)
-	c.ticks.Release(now)
 	return expired
 }
 

@@ -138,7 +138,7 @@ func TestTickAfterAStallIsOnlyHeldBack(t *testing.T) {
 			s.beat(now-0.1, "z", wall(now-0.1))
 			take(now - 0.1)
 		}
-		s.EveryInterval(false, at(now))
+		s.ticks.Release(at(now))
 		take(now)
 	}
 	require.Equal(t, []float64{3, 5, 7, 9}, ticks)

@@ -187,9 +187,11 @@ func (r *receiver) everyInterval(now time.Time) error {
 	marked := r.marker.Exists(now)
 	c.mu.Lock()
 	expired := c.collector.EveryInterval(marked, now)
-	if r.probeTopic == "" && r.beats.connection.Up() && r.beats.empty() {
-		// Without a probe being connected has to pass for evidence. It would be ahead of what is not read yet.
-		c.collector.Evidence(now)
+	if r.beats.empty() { // else both would be ahead of what is not read yet
+		if r.probeTopic == "" && r.beats.connection.Up() {
+			c.collector.Evidence(now) // without a probe being connected has to pass for it
+		}
+		c.collector.ticks.Release(now)
 	}
 	if c.collector.Due() {
 		c.due.Signal()

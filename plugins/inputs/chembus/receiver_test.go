@@ -380,6 +380,30 @@ func TestTicksOfABusThatIsHeardRarely(t *testing.T) {
 	require.Greater(t, ticks[enough-1].Fields()["observed_s"], ticks[enough-2].Fields()["observed_s"])
 }
 
+// A tick that is held back after a stall does not come before what has been received since and is not read yet: it may be
+// beats that were sent in the stall.
+func TestNoTickBeforeWhatIsNotRead(t *testing.T) {
+	c := newPlugin()
+	c.SubscribeEndpoint, c.PublishEndpoint = "ipc://"+filepath.Join(t.TempDir(), "xpub"), "none"
+	require.NoError(t, c.Init())
+	require.NoError(t, c.loop.Init())
+	c.due, c.collector = sync.NewCond(&c.mu), newCollector(c, "", epoch)
+	r := newReceiver(c, "")
+	require.NoError(t, r.Open())
+	s := c.collector
+	s.Evidence(at(1))
+	s.Take()
+	s.Evidence(at(2.9))
+	r.beats.more = true
+	require.NoError(t, r.everyInterval(at(4)))
+	require.False(t, s.Due())
+	r.beats.more = false
+	require.NoError(t, r.everyInterval(at(5)))
+	require.True(t, s.Due())
+	r.Close()
+	require.NoError(t, c.loop.Stop(nil))
+}
+
 // While a socket cannot be opened the plugin says so and tries again.
 func TestSocketsThatCannotBeOpened(t *testing.T) {
 	t.Parallel()

@@ -33,8 +33,8 @@ func (t *tickSchedule) Evidence(advance time.Duration, now time.Time) {
 	}
 }
 
-// Release makes the tick due that is held back, if it is time. It is to be called in each interval, since the next evidence
-// may come so late that it looks like the end of another stall.
+// Release makes the tick due that is held back, if it is time. It is to be called in each interval, when all that has come is
+// read, since the next evidence may come so late that it looks like the end of another stall.
 func (t *tickSchedule) Release(now time.Time) {
 	if t.evidence.IsZero() || now.Before(t.caughtUp) {
 		return
