@@ -84,7 +84,7 @@ func (p *publisher) Dispatch(now time.Time) error {
 	}
 	for _, m := range p.peers.Talk(o, waiting, now) {
 		if err := p.say(p.topics.peers, &m, now); err != nil {
-			p.Missed() // by the others: all that was to be said is said anew
+			p.peers.Missed() // by the others: all that was to be said is said anew
 			return err
 		}
 	}
@@ -114,5 +114,9 @@ func (p *publisher) publish(d *delivery, now time.Time) error {
 // say sends a message that is to come back.
 func (p *publisher) say(topic string, facts any, now time.Time) error {
 	p.said = now
-	return p.send(p.plugin.privateMessage(topic, facts, now))
+	err := p.send(p.plugin.privateMessage(topic, facts, now))
+	if err != nil {
+		p.said = time.Time{} // a probe is due
+	}
+	return err
 }

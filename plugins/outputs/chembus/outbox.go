@@ -33,7 +33,6 @@ type outbox struct {
 // delivery is a gap on its way.
 type delivery struct {
 	gap
-	giveUp   time.Duration // when it is published whatever other monitors do, in returned time; 0: not looked at yet
 	attempts int
 	sent     time.Time // last
 	probe    uint64    // number of the probe that was sent behind it; 0: it waits to be sent

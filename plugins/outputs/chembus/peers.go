@@ -1,7 +1,6 @@
 package chembus
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -18,12 +17,13 @@ import (
 //   - no other monitor's claim came before it that still holds, and
 //   - the claim was sent less than claimRoundTrip ago. The others wait for much longer, so that they have not given it up.
 //
-// Then it says that it is done. All claims that came before that are over. Else a claim holds for claimLifetime: whoever
-// sent it may have been stopped. If another's claim came first, a monitor waits until it is over, and begins anew. A slow
-// claim is void, and another is sent. A lost connection voids the own claim, since messages are missing in the order. What a
-// monitor has published without an ack it publishes again, whatever others claim: some consumers may know it by that id. So
-// it claims that with its delivery log, too, before those who ask for that can have a turn. It does not learn from others
-// that consumers know it, either: a monitor can hear what no consumer does.
+// Then, or if its claim was slow, it says that it is done. That ends its claim, and those that came after it, unless it comes
+// so late that the claim is over. Else a claim holds for claimLifetime: whoever sent it may have been stopped. If another's
+// claim came first, or the own one was slow, a monitor waits until no claim holds, and begins anew. A lost connection voids
+// the own claim, since messages are missing in the order. What a monitor has published without an ack it publishes again,
+// whatever others claim: some consumers may know it by that id. So it claims that with its delivery log, too, before those
+// who ask for that can have a turn. It does not learn from others that consumers know it, either: a monitor can hear what no
+// consumer does.
 //
 // The bus may stand still for any time. So all waits are in returned time, which passes while own probes come back.
 //
@@ -47,18 +47,25 @@ type peers struct {
 	number   uint64          // of its last message
 	returned bus.SteppedTime // while own messages came back
 	claim    claim
-	claimed  time.Duration // until when another one's claim holds, in returned time
+	held     []hold        // claims that hold, in the order of the bus
+	giveUp   time.Duration // when gaps that wait are published whatever others do, in returned time
 
-	present   bool          // the others can be heard
-	others    int           // how many there are, by their subscriptions
-	before    int           // how many there were when all had answered last, perhaps in a former process
-	asked     uint64        // number of the question for their logs; 0: they have to be asked
-	answers   int           // logs that came since it came back; -1: it has not
-	joinUntil time.Duration // in returned time: then the answers that are missing are given up
-	answer    bool          // another one has asked
+	present   bool            // the others can be heard
+	others    int             // how many there are, by their subscriptions
+	before    int             // how many there were when all had answered last, perhaps in a former process
+	asked     uint64          // number of the question for their logs; 0: they have to be asked
+	answers   map[string]bool // who has sent its log since it came back; nil: it has not
+	joinUntil time.Duration   // in returned time: then the answers that are missing are given up
+	answer    bool            // another one has asked
 }
 
-// claim is that of this monitor.
+// hold is how long a claim holds, whosever it is.
+type hold struct {
+	monitor string
+	until   time.Duration // in returned time
+}
+
+// claim is the last one of this monitor.
 type claim struct {
 	number uint64 // of the message; 0: there is none
 	sent   time.Time
@@ -84,7 +91,7 @@ type peerMessage struct {
 }
 
 func newPeers() *peers {
-	p := &peers{name: uuid.NewString()}
+	p := &peers{name: uuid.NewString(), giveUp: longestWait}
 	p.Missed()
 	return p
 }
@@ -93,7 +100,7 @@ func newPeers() *peers {
 func (p *peers) Follow(present bool, others int) {
 	if p.present, p.others = present, others; !present {
 		p.Missed()
-	} else if p.joined() {
+	} else if p.joined() && p.free() { // else what who has gone has published may still come
 		p.before = others
 	}
 }
@@ -101,12 +108,18 @@ func (p *peers) Follow(present bool, others int) {
 // Missed takes that messages of others may be missing: they have to be asked, and the own claim is void. What they claimed
 // before they may still publish, or have published when the bus was lost.
 func (p *peers) Missed() {
-	p.asked, p.answers, p.joinUntil, p.claim = 0, -1, p.returned.Elapsed+joinWait, claim{}
+	p.asked, p.answers, p.joinUntil, p.claim = 0, nil, p.returned.Elapsed+joinWait, claim{}
 }
 
 // joined reports whether this monitor knows what the others know.
 func (p *peers) joined() bool {
-	return p.answers >= max(p.others, p.before) || p.returned.Elapsed >= p.joinUntil
+	return len(p.answers) >= max(p.others, p.before) || p.returned.Elapsed >= p.joinUntil
+}
+
+// free reports whether no claim holds.
+func (p *peers) free() bool {
+	p.held = slices.DeleteFunc(p.held, func(h hold) bool { return p.returned.Elapsed >= h.until })
+	return len(p.held) == 0
 }
 
 // Allows reports whether a gap that is due may be published now.
@@ -114,8 +127,7 @@ func (p *peers) Allows(d *delivery, now time.Time) bool {
 	if max(p.others, p.before) == 0 || len(d.components()) == 0 {
 		return true
 	}
-	d.giveUp = cmp.Or(d.giveUp, p.returned.Elapsed+longestWait)
-	return p.claim.back && !p.claim.slow(now) && (p.claim.first || d.attempts > 0) || p.returned.Elapsed >= d.giveUp
+	return p.claim.back && !p.claim.slow(now) && (p.claim.first || d.attempts > 0) || p.returned.Elapsed >= p.giveUp
 }
 
 // Hear takes a message of a monitor, in the order of the bus. It reports whether that is this one.
@@ -125,19 +137,15 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) (own bool) {
 	if !ok || message.DecodeFacts(&m) != nil || !usableName(m.Monitor) {
 		return false
 	}
-	if m.Done {
-		p.claimed = 0
-	}
+	free := p.free()
+	p.hearClaim(&m)
 	if m.Monitor == p.name {
-		p.hearOwn(&m)
+		p.hearOwn(&m, free)
 		return true
 	}
-	if len(m.Claims) > 0 {
-		p.claimed = p.returned.Elapsed + claimLifetime
-	}
 	p.answer = p.answer || m.Ask
-	if m.Complete && p.answers >= 0 {
-		p.answers++
+	if m.Complete && p.answers != nil && !p.joined() {
+		p.answers[m.Monitor] = true
 	}
 	for _, s := range m.Log {
 		if !o.Repeats(s.Incident, s.Component, now) {
@@ -147,21 +155,34 @@ func (p *peers) Hear(payload []byte, o *outbox, now time.Time) (own bool) {
 	return false
 }
 
-// hearOwn takes that a message has come back.
-func (p *peers) hearOwn(m *peerMessage) {
+// hearOwn takes that a message has come back, and whether no claim held before.
+func (p *peers) hearOwn(m *peerMessage, free bool) {
 	switch m.Number {
 	case p.asked:
-		p.answers = 0
+		p.answers = make(map[string]bool)
 	case p.claim.number:
-		p.claim.back, p.claim.first = true, p.returned.Elapsed >= p.claimed
+		p.claim.back, p.claim.first = true, free
+	}
+}
+
+// hearClaim takes what a message says of claims. An own one that is void, since messages were missed, does not count.
+func (p *peers) hearClaim(m *peerMessage) {
+	if len(m.Claims) > 0 && (m.Monitor != p.name || m.Number == p.claim.number) && len(p.held) < maxEntries {
+		p.held = append(p.held, hold{m.Monitor, p.returned.Elapsed + claimLifetime})
+	}
+	if i := slices.IndexFunc(p.held, func(h hold) bool { return h.monitor == m.Monitor }); m.Done && i >= 0 {
+		p.held = p.held[:i]
 	}
 }
 
 // Talk returns what to say to the others now, when all was published that may be, and some gaps wait.
 func (p *peers) Talk(o *outbox, waiting []*delivery, now time.Time) []peerMessage {
+	if len(waiting) == 0 {
+		p.giveUp = p.returned.Elapsed + longestWait
+	}
 	messages := p.wholeLog(o)
 	if p.claim.back {
-		if p.claim.first && !p.claim.slow(now) { // else it may be over for the others
+		if p.claim.first {
 			messages = append(messages, p.message(peerMessage{Done: true}))
 		}
 		p.claim = claim{}
@@ -185,7 +206,7 @@ func incidents(claimed []*delivery) (ids []string) {
 func (p *peers) claims(waiting []*delivery) bool {
 	again := func(d *delivery) bool { return d.attempts > 0 }
 	return len(waiting) > 0 && p.claim.number == 0 && p.joined() &&
-		(p.returned.Elapsed >= p.claimed || slices.ContainsFunc(waiting, again))
+		(p.free() || slices.ContainsFunc(waiting, again))
 }
 
 // wholeLog returns the delivery log in messages, with the question for those of the others, if somebody has asked for it or is

@@ -1,11 +1,13 @@
 package chembus
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +30,7 @@ type simMessage struct {
 	from           *simMonitor
 	topic, payload string
 	sent           time.Time
+	heard          time.Time // not before, by a monitor that is slow
 }
 
 // simMonitor is one monitor of a simulated bus: all of the output but its connections.
@@ -36,8 +39,15 @@ type simMonitor struct {
 	publisher *publisher
 	alive     bool
 	stopped   bool
-	lost      bool      // the connection, after what is in the inbox
-	away      time.Time // until then it is not connected
+	lost      bool          // the connection, after what is in the inbox
+	away      time.Time     // until then it is not connected
+	deaf      time.Time     // likewise, to hear
+	mute      time.Time     // likewise, to publish
+	blind     time.Time     // likewise, to hear own probes
+	full      time.Time     // until then the bus does not always take what it sends
+	slow      time.Duration // what it sends, and hears, takes longer by that
+	lag       time.Duration // after which it sees who is present
+	presences []presence
 	inbox     []simMessage
 	levels    map[string]*gap // by component, as its processor repeats them
 	ends      []*gap          // which its processor repeats at the next report and the one after it
@@ -45,6 +55,17 @@ type simMonitor struct {
 	file      *savedState     // as last saved, of a revision
 	revision  uint64
 	saves     time.Duration // when, in each saveInterval
+}
+
+// presence is whether a monitor shows on the bus from some time on.
+type presence struct {
+	from    time.Time
+	present bool
+}
+
+func (m *simMonitor) presentAt(at time.Time) bool {
+	i, _ := slices.BinarySearchFunc(m.presences, at, func(p presence, at time.Time) int { return cmp.Or(p.from.Compare(at), -1) })
+	return i > 0 && m.presences[i-1].present
 }
 
 // simulation is a bus with monitors and one consumer, in steps of simulated time. The bus has one order; each monitor hears
@@ -95,11 +116,18 @@ func (s *simulation) revive(m *simMonitor, state *savedState) {
 	}
 	p := c.publisher
 	m.ChemBus, m.alive, m.inbox, m.offers, m.file = c, true, nil, nil, state
+	m.deaf, m.mute, m.blind, m.full = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	m.lag = time.Duration(s.random.Int64N(int64(50 * time.Millisecond)))
 	m.publisher, p.topics = p, newTopics(c.Signal)
 	m.saves = time.Duration(s.random.Int64N(int64(saveInterval))).Truncate(simStep)
 	p.send = func(message bus.Message) error {
 		payload, err := message.Encode()
-		s.queue = append(s.queue, simMessage{m, message.Signal, string(payload), s.now})
+		switch {
+		case s.now.Before(m.full) && s.random.IntN(2) == 0:
+			return syscall.EAGAIN
+		case !s.now.Before(m.mute):
+			s.queue = append(s.queue, simMessage{from: m, topic: message.Signal, payload: string(payload), sent: s.now})
+		}
 		return err
 	}
 }
@@ -125,6 +153,12 @@ func (s *simulation) run(until time.Duration) {
 				for _, g := range m.ends {
 					m.write(g)
 				}
+			}
+		}
+		for _, m := range s.monitors {
+			present := m.alive && !s.now.Before(m.away) && !s.now.Before(m.deaf)
+			if present != m.presentAt(s.now) {
+				m.presences = append(m.presences, presence{s.now, present})
 			}
 		}
 		s.forward()
@@ -177,7 +211,7 @@ func (s *simulation) forward() {
 	var order []*simMonitor
 	var later []simMessage
 	for _, m := range s.queue {
-		if s.now.Sub(m.sent) < s.delay {
+		if s.now.Sub(m.sent) < s.delay+m.from.slow {
 			later = append(later, m)
 			continue
 		}
@@ -220,7 +254,12 @@ func (s *simulation) deliver(m simMessage) {
 		s.seen[*payload.IncidentID] = s.now
 	}
 	for _, monitor := range s.monitors {
-		if monitor.alive && !s.now.Before(monitor.away) && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.publisher.topics.probe) {
+		lost := monitor.deaf
+		if strings.HasPrefix(m.topic, probePrefix) {
+			lost = monitor.blind
+		}
+		m.heard = s.now.Add(monitor.slow)
+		if monitor.alive && !s.now.Before(monitor.away) && !s.now.Before(lost) && (!strings.HasPrefix(m.topic, probePrefix) || m.topic == monitor.publisher.topics.probe) {
 			monitor.inbox = append(monitor.inbox, m)
 		}
 	}
@@ -230,6 +269,9 @@ func (s *simulation) deliver(m simMessage) {
 func (s *simulation) step(m *simMonitor) {
 	// As many as wait, or some of them: there is a bound, and more may come at any moment.
 	heard := min(len(m.inbox), 1+s.random.IntN(4))
+	for heard > 0 && s.now.Before(m.inbox[heard-1].heard) {
+		heard--
+	}
 	for _, message := range m.inbox[:heard] {
 		m.publisher.Hear(message.topic, []byte(message.payload), s.now)
 	}
@@ -243,24 +285,42 @@ func (s *simulation) step(m *simMonitor) {
 		m.publisher.ConnectionLost()
 		m.publisher.Missed()
 	}
-	others := -1
-	for _, other := range s.monitors {
-		if other.alive && !s.now.Before(other.away) {
-			others++
-		}
+	m.publisher.Follow(s.view(m), s.now)
+	err := m.publisher.Dispatch(s.now)
+	if err == nil {
+		err = m.publisher.Investigate(!s.now.Before(s.away) && !s.now.Before(m.away), s.now)
 	}
-	if s.now.Before(m.away) {
-		m.publisher.Follow(view{}, s.now)
-	} else {
-		m.publisher.Follow(view{reachable: true, listened: !s.now.Before(s.away), present: true, others: others}, s.now)
-	}
-	require.NoError(s, m.publisher.Dispatch(s.now))
-	require.NoError(s, m.publisher.Investigate(!s.now.Before(s.away) && !s.now.Before(m.away), s.now))
+	require.True(s, err == nil || bus.Again(err), "%v", err)
 	if revision := m.outbox.log.revision + m.outbox.investigations.revision; revision != m.revision && s.now.Sub(s.start)%saveInterval == m.saves {
 		m.file, m.revision = saved(s.T, m.outbox), revision
 		m.file.Counts.Peers = m.publisher.peers.before
 		m.outbox.investigations.Recorded(m.file.Investigations)
 	}
+}
+
+// view is what a monitor sees of the bus. That those who listen are gone is seen when the connection to publish is lost.
+func (s *simulation) view(m *simMonitor) (v view) {
+	if s.now.Before(m.away) || s.now.Before(m.mute) {
+		return v
+	}
+	for _, other := range s.monitors {
+		if other != m && other.presentAt(s.now.Add(-m.lag)) {
+			v.others++
+		}
+	}
+	v.present, v.reachable = m.presentAt(s.now.Add(-m.lag)), !s.now.Before(m.blind)
+	v.listened = v.reachable && !s.now.Before(s.away)
+	return v
+}
+
+// loses has a monitor lose one of its connections for a while: what it has sent, from some message on, with that to
+// publish.
+func (s *simulation) loses(m *simMonitor, until *time.Time, length time.Duration) {
+	if *until = s.now.Add(length); until == &m.mute {
+		from := s.random.IntN(len(s.queue) + 1)
+		s.queue = append(s.queue[:from:from], slices.DeleteFunc(s.queue[from:], func(q simMessage) bool { return q.from == m })...)
+	}
+	m.lost = until == &m.mute // that to hear shows by its presence
 }
 
 // restartBus loses what is on the bus, but for what the consumer or some monitors have already got, and all connections.
@@ -352,6 +412,26 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 		})
 		s.at(at+length/2, func() { s.revive(m, m.file) })
 		return fmt.Sprintf("bus off at %v for %v, a monitor killed meanwhile", at, length)
+	case 8, 9, 10:
+		until := []*time.Time{&m.deaf, &m.mute, &m.blind}[kind-8]
+		s.at(at, func() { s.loses(m, until, length/3) })
+		return fmt.Sprintf("connection %d lost at %v for %v", kind-8, at, length/3)
+	case 11:
+		s.at(at, func() {
+			for _, other := range s.monitors {
+				other.full = s.now.Add(length / 3)
+			}
+		})
+		return fmt.Sprintf("the bus does not take all at %v for %v", at, length/3)
+	case 12:
+		m.slow = length / 10
+		return fmt.Sprintf("monitor slow by %v", m.slow)
+	case 13:
+		s.at(at, func() { s.joins(m) })
+		return fmt.Sprintf("monitor joins at %v", at)
+	case 14:
+		s.at(at-time.Second, func() { s.dies(m, 1+s.random.IntN(6), length/3) })
+		return fmt.Sprintf("monitor killed for %v after it said something after %v", length/3, at-time.Second)
 	case 2:
 		s.at(at, func() { m.stopped = true })
 		s.at(at+length, func() { m.stopped = false })
@@ -369,6 +449,29 @@ func (s *simulation) fault(kind int, about time.Duration) string {
 	}
 }
 
+// joins has a monitor join that has missed the last beat of what another one has found.
+func (s *simulation) joins(other *simMonitor) {
+	m := &simMonitor{levels: make(map[string]*gap)}
+	for zooid, g := range other.levels {
+		m.levels[zooid] = silenceOf(g.Incident+" joined", zooid, g.LastSeen-10, 41)
+	}
+	s.monitors = append(s.monitors, m)
+	s.revive(m, nil)
+}
+
+// dies kills a monitor when it has sent so many messages, for a while.
+func (s *simulation) dies(m *simMonitor, messages int, length time.Duration) {
+	send := m.publisher.send
+	m.publisher.send = func(message bus.Message) error {
+		if messages--; messages == 0 {
+			at := s.now.Sub(s.start) + simStep
+			s.at(at, func() { m.alive = false })
+			s.at(at+length, func() { s.revive(m, m.file) })
+		}
+		return send(message)
+	}
+}
+
 // TestEachFailureIsHandledOnce has two or three monitors find failures while faults happen. Consumers handle each failure
 // once, whatever ids the monitors give it.
 func TestEachFailureIsHandledOnce(t *testing.T) {
@@ -380,12 +483,13 @@ func TestEachFailureIsHandledOnce(t *testing.T) {
 	asked := 0
 	for seed := range runs {
 		s := newSimulation(t, seed, 2+int(seed%2))
-		var faults []string
+		s.delay = []time.Duration{0, 0, 30 * time.Millisecond, 200 * time.Millisecond}[s.random.IntN(4)]
+		faults := []string{fmt.Sprint("delay ", s.delay)}
 		const found = 10 * time.Second
 		for i := range 3 {
 			s.fails(fmt.Sprint("z", i), found+time.Duration(s.random.Int64N(int64(time.Second))))
 		}
-		faults = append(faults, s.fault(s.random.IntN(8), found))
+		faults = append(faults, s.fault(s.random.IntN(15), found))
 		if s.random.IntN(3) == 0 && len(s.monitors) == 3 {
 			faults = append(faults, s.fault(s.random.IntN(2), found+4*time.Second))
 		}
