@@ -34,6 +34,7 @@ const (
 	claimRoundTrip = time.Second
 	claimLifetime  = 5 * time.Second
 	joinWait       = 5 * time.Second
+	answerInterval = time.Second      // at least: who asks on and on, or for want of room on the bus, gets no more
 	longestStep    = time.Second      // between two returns of own messages: what passes before the first counts, too
 	longestWait    = 20 * time.Second // for which a gap can be held back, such as by a monitor all of whose claims are slow
 
@@ -57,6 +58,7 @@ type peers struct {
 	answers   map[string]bool // who has sent its log since it came back; nil: it has not
 	joinUntil time.Duration   // in returned time: then the answers that are missing are given up
 	answer    bool            // another one has asked
+	answered  time.Time       // last
 }
 
 // hold is how long a claim holds, whosever it is.
@@ -180,7 +182,7 @@ func (p *peers) Talk(o *outbox, waiting []*delivery, now time.Time) []peerMessag
 	if len(waiting) == 0 {
 		p.giveUp = p.returned.Elapsed + longestWait
 	}
-	messages := p.wholeLog(o)
+	messages := p.wholeLog(o, now)
 	if p.claim.back {
 		if p.claim.first {
 			messages = append(messages, p.message(peerMessage{Done: true}))
@@ -211,12 +213,16 @@ func (p *peers) claims(waiting []*delivery) bool {
 
 // wholeLog returns the delivery log in messages, with the question for those of the others, if somebody has asked for it or is
 // to be asked.
-func (p *peers) wholeLog(o *outbox) (messages []peerMessage) {
+func (p *peers) wholeLog(o *outbox, now time.Time) (messages []peerMessage) {
 	ask := p.present && p.others > 0 && p.asked == 0
-	if !ask && !p.answer {
+	answer := p.answer && now.Sub(p.answered).Abs() >= answerInterval
+	if !ask && !answer {
 		return nil
 	}
-	if p.answer = false; ask {
+	if p.answer = p.answer && !answer; answer {
+		p.answered = now
+	}
+	if ask {
 		p.asked = p.number + 1
 	}
 	lost := incidents(slices.DeleteFunc(o.pending.Values(), func(d *delivery) bool { return !d.lost() }))

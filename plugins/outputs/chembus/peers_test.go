@@ -240,7 +240,7 @@ func TestLongMessages(t *testing.T) {
 	require.Len(t, published, 150)
 	ack(m.outbox, 1)
 	m.answer = true
-	whole := m.wholeLog(m.outbox)
+	whole := m.wholeLog(m.outbox, now)
 	require.Greater(t, len(whole), 1)
 	other.hear(t, now, whole...)
 	require.Equal(t, m.log.silences.Values(), other.log.silences.Values())
@@ -314,7 +314,10 @@ func TestAnswer(t *testing.T) {
 	require.Equal(t, m.log.silences.Values(), said[0].Log)
 	require.True(t, said[0].Complete)
 	require.False(t, said[0].Ask)
-	require.Empty(t, m.Talk(m.outbox, nil, now))
+	m.hear(t, now, peerMessage{Monitor: "x", Ask: true})
+	require.Empty(t, m.Talk(m.outbox, nil, now.Add(answerInterval-1)))
+	require.Len(t, m.Talk(m.outbox, nil, now.Add(answerInterval)), 1)
+	require.Empty(t, m.Talk(m.outbox, nil, now.Add(2*answerInterval)))
 }
 
 func TestMessagesOfNoUse(t *testing.T) {

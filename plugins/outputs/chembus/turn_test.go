@@ -105,3 +105,37 @@ func TestConsumerComesBackLate(t *testing.T) {
 		require.Len(t, s.handled["z"], 1, "seed %d", seed)
 	}
 }
+
+// TestStrangerOnTheTopicOfTheMonitors claims, asks and says that it is done every second, for ever.
+func TestStrangerOnTheTopicOfTheMonitors(t *testing.T) {
+	s := newSimulation(t, 1, 3)
+	for i := range 100 {
+		s.at(time.Duration(i)*time.Second, func() {
+			for _, facts := range []string{`"claims":["x"]`, `"ask":true`, `"done":true`, `"claims":["x"]`, `"claims":"x"`, `"done":1`, `"number":-1`} {
+				s.deliver(simMessage{topic: peersPrefix + topic, payload: fmt.Sprintf(
+					`{"signal":%q,"facts":{"monitor":"stranger",%s}}`, peersPrefix+topic, facts)})
+			}
+		})
+	}
+	s.fails("z", 10*time.Second)
+	s.run(10*time.Second + longestWait + 15*time.Second)
+	require.NotEmpty(t, s.handled["z"])
+	require.Less(t, s.private, 35*(7+3*3+3), "of three monitors: an answer, a probe and a claim each second")
+	s.run(2 * time.Minute)
+	for _, m := range s.monitors {
+		require.Zero(t, m.pending())
+	}
+}
+
+// TestSlowMonitor hears and is heard late: the others do not wait for it.
+func TestSlowMonitor(t *testing.T) {
+	s := newSimulation(t, 1, 3)
+	s.monitors[0].slow = claimRoundTrip
+	for i := range 10 {
+		s.fails(fmt.Sprint("z", i), time.Duration(10+i)*time.Second)
+	}
+	s.run(2 * time.Minute)
+	for i := range 10 {
+		require.Len(t, s.handled[fmt.Sprint("z", i)], 1)
+	}
+}
