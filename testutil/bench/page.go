@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kloros/telegraf-chembus/testutil/process"
 )
 
 const (
@@ -41,10 +42,11 @@ func (b *bench) page(ctx context.Context) (rows table, err error) {
 	var cost, size [2]float64
 	var rate float64
 	for i, look := range []bool{false, true} {
-		address, err := freeAddress()
+		addresses, err := process.FreeAddresses(1)
 		if err != nil {
 			return nil, err
 		}
+		address := addresses[0]
 		s, err := b.newStageWith(ctx, pageAgent, delayOptions+fmt.Sprintf(pageOptions, address))
 		if err == nil {
 			delays[i], cost[i], size[i], rate, err = b.lookAt(ctx, s, "http://"+address, look)
@@ -153,14 +155,4 @@ func lookers(ctx context.Context, url string, answered *atomic.Int64) (wait func
 		running.Wait()
 		client.CloseIdleConnections()
 	}
-}
-
-// freeAddress returns an address of the loopback that nothing listens on.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/kloros/telegraf-chembus/testutil/colony"
 	"github.com/kloros/telegraf-chembus/testutil/consumer"
 	"github.com/kloros/telegraf-chembus/testutil/nats"
+	"github.com/kloros/telegraf-chembus/testutil/process"
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
@@ -94,12 +94,11 @@ func runFleet(ctx context.Context, o options, dir string, s *screen) (err error)
 			err = errors.Join(err, f.closers[i]())
 		}
 	}()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	addresses, err := process.FreeAddresses(1)
 	if err != nil {
 		return err
 	}
-	f.page = listener.Addr().String()
-	listener.Close()
+	f.page = addresses[0]
 	if err := f.startNATS(ctx); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kloros/telegraf-chembus/testutil/nats"
+	"github.com/kloros/telegraf-chembus/testutil/process"
 	"github.com/kloros/telegraf-chembus/testutil/telegraf"
 )
 
@@ -263,8 +263,7 @@ func TestRecipeCron(t *testing.T) {
 // freeAddress returns a loopback address that nothing listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	addresses, err := process.FreeAddresses(1)
 	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	return addresses[0]
 }

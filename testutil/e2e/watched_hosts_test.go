@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -96,10 +95,7 @@ func newWatchedHosts(t *testing.T) *watchedHosts {
 	t.Helper()
 	binary := telegraf.Binary(t, root)
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := free.Addr().String()
-	require.NoError(t, free.Close())
+	address := freeAddress(t)
 	gate, err := process.NewGate(address)
 	require.NoError(t, err)
 	t.Cleanup(gate.Close)

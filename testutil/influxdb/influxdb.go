@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -60,7 +59,7 @@ func StartProgram(ctx context.Context, binary, dir string) (*Server, error) {
 }
 
 func start(ctx context.Context, binary, dir string) (*Server, error) {
-	ports, err := freePorts(2)
+	ports, err := process.FreeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
@@ -163,18 +162,4 @@ func (s *Server) Query(database, query string) ([]map[string]any, error) {
 		}
 	}
 	return rows, nil
-}
-
-// freePorts returns n loopback addresses that nothing listens on.
-func freePorts(n int) ([]string, error) {
-	addresses := make([]string, n)
-	for i := range addresses {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close() // all stay open until the last is found
-		addresses[i] = listener.Addr().String()
-	}
-	return addresses, nil
 }

@@ -65,18 +65,11 @@ type Info struct {
 // waits until it answers.
 func Start(ctx context.Context, binary, dir string, blocks ...string) (*Server, error) {
 	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		addresses, err := process.FreeAddresses(2)
 		if err != nil {
 			return nil, err
 		}
-		mqtt, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			listener.Close()
-			return nil, err
-		}
-		s := &Server{Address: listener.Addr().String(), MQTT: mqtt.Addr().String(), binary: binary, dir: dir, blocks: strings.Join(blocks, "\n")}
-		listener.Close()
-		mqtt.Close()
+		s := &Server{Address: addresses[0], MQTT: addresses[1], binary: binary, dir: dir, blocks: strings.Join(blocks, "\n")}
 		// Another process may have taken a port meanwhile.
 		if err = s.Restart(ctx); err == nil || !strings.Contains(err.Error(), "address already in use") {
 			return s, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -24,17 +23,15 @@ func StartServer(ctx context.Context, ready string, command func(address string)
 }
 
 func startServer(ctx context.Context, ready string, command func(address string) *exec.Cmd) (*Process, string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	addresses, err := FreeAddresses(1)
 	if err != nil {
 		return nil, "", err
 	}
-	address := listener.Addr().String()
-	listener.Close()
-	p, err := Start(command(address), nil)
+	p, err := Start(command(addresses[0]), nil)
 	if err != nil {
 		return nil, "", err
 	}
-	url := "http://" + address
+	url := "http://" + addresses[0]
 	for {
 		response, err := http.Get(url + ready)
 		if err == nil {
