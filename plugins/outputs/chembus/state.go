@@ -14,9 +14,10 @@ const (
 	formerStateName = "voice.json"
 	// stateVersion is the version of its form.
 	stateVersion = 2
-	// saveInterval is how often the state is saved: what is not saved when the process dies is sent again, and has to be
-	// within the 60 s in which consumers remember it.
+	// A save is followed by a pause of saveShare times as long, but no longer than saveInterval: what is not saved when
+	// the process dies is sent again, and has to be within the 60 s in which consumers remember it.
 	saveInterval = time.Second
+	saveShare    = 20
 )
 
 // savedState is the form of the state file, a JSON object.
@@ -109,11 +110,13 @@ func (c *ChemBus) saveIfDue(now time.Time) {
 	s := c.outbox.State()
 	s.Counts = totals
 	c.mu.Unlock()
+	start := time.Now()
 	c.nextSave = now.Add(saveInterval)
 	if c.state.Keep(s, "state", "publish again what is open", c.Log) != nil {
 		return
 	}
 	c.saved, c.savedRevision = totals, revision
+	c.nextSave = now.Add(min(saveShare*time.Since(start), saveInterval))
 	c.mu.Lock()
 	c.outbox.investigations.Recorded(s.Investigations)
 	c.mu.Unlock()
