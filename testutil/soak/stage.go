@@ -202,15 +202,18 @@ func quickConfig(h *host, adaptive bool) string {
 	return fmt.Sprintf(pluginOptions, h.marker(), largeTopic, threshold, more, h.processorState(), h.outputState())
 }
 
-// awaitAllUp waits until each processor has reported every zooid and every consumer has received a ping.
+// awaitAllUp waits until each processor has reported every zooid and saved that, and every consumer has received a ping.
 func (s *stage) awaitAllUp(ctx context.Context) error {
 	names := s.colony.Names()
 	for {
 		missing := 0
 		for _, h := range s.hosts {
 			content, _ := os.ReadFile(h.metricsFile()) // Telegraf creates it
+			state, _ := os.ReadFile(h.processorState())
+			next, _ := os.ReadFile(h.processorState() + ".next")
+			state = append(state, next...)
 			for _, name := range names {
-				if !strings.Contains(string(content), "zooid="+name+" ") {
+				if !strings.Contains(string(content), "zooid="+name+" ") || !strings.Contains(string(state), name) {
 					missing++
 				}
 			}
