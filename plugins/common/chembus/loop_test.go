@@ -16,6 +16,7 @@ type testConnections struct {
 	loop   *Loop
 	opened chan error
 	step   chan error
+	steps  atomic.Int32
 	closed atomic.Int32
 }
 
@@ -24,6 +25,7 @@ func (c *testConnections) Open() error {
 }
 
 func (c *testConnections) Step() error {
+	c.steps.Add(1)
 	if err := c.loop.Poll(patience); err != nil {
 		return err
 	}
@@ -52,25 +54,27 @@ func TestLoopOpensAgain(t *testing.T) {
 	c.step <- cannot
 	require.ErrorIs(t, <-failed, cannot)
 	require.EqualValues(t, 2, c.closed.Load(), "also what could not be opened")
-	require.NoError(t, c.loop.Stop(nil), "while it waits to try again")
-	require.EqualValues(t, 2, c.closed.Load())
+	close(c.opened) // if it does not wait to try again any more
+	close(c.step)
+	require.NoError(t, c.loop.Stop(nil))
 }
 
 // TestLoopStepsUntilNothingIsPending stops a loop while something is pending.
 func TestLoopStepsUntilNothingIsPending(t *testing.T) {
 	c, _ := startLoop(t)
 	c.opened <- nil
+	close(c.step)
 	var left atomic.Int32
 	left.Store(2)
 	stopped := make(chan error, 1)
 	go func() { stopped <- c.loop.Stop(func() bool { return left.Add(-1) >= 0 }) }()
-	for range 2 { // in addition to the one that was interrupted
-		require.Eventually(t, c.loop.Stopping, patience, time.Millisecond)
-		c.step <- nil
+	require.Eventually(t, func() bool {
 		c.loop.Wake()
-	}
-	c.step <- nil
+		return len(stopped) > 0
+	}, patience, time.Millisecond)
 	require.NoError(t, <-stopped)
+	require.GreaterOrEqual(t, c.steps.Load(), int32(2), "one for each time that something was pending")
+	require.EqualValues(t, -1, left.Load(), "it asks no more when nothing is pending")
 	require.EqualValues(t, 1, c.closed.Load())
 	c.loop.Wake() // without effect
 	require.NoError(t, c.loop.Init(), "a plugin can be started again")
