@@ -57,9 +57,9 @@ func encoded(value any) []byte {
 func (l *Liveness) show() *shown {
 	l.shownMu.Lock()
 	defer l.shownMu.Unlock()
-	now := time.Now()
-	if l.shown == nil || now.Sub(l.shown.at) >= refreshInterval {
+	if l.shown == nil || time.Since(l.shown.at) >= refreshInterval {
 		l.mu.Lock()
+		now := time.Now() // as in Write
 		v := l.status.View(now)
 		l.mu.Unlock()
 		l.shown = newShown(v, now)

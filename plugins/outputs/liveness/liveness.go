@@ -160,9 +160,9 @@ func (l *Liveness) Connect() error {
 
 // Write takes what the metrics say. It never waits for those who look at the page.
 func (l *Liveness) Write(metrics []telegraf.Metric) error {
-	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now() // not before: to the status, time that goes back is a clock that was set back
 	for _, m := range metrics {
 		if problem := l.reader.Read(m, l.status, now); problem != "" {
 			if n := l.malformed.Count(now); n > 0 {
