@@ -73,9 +73,9 @@ func pollable(stdin *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), stdin.Name()), nil
 }
 
-// Close leaves signals and stdin alone, but for a line that is being read.
+// Close leaves stdin alone, but for a line that is being read. Signals have no effect any more: the process is about to
+// exit, and one that comes while it still writes its log would end it.
 func (f *feed) Close() {
-	signal.Stop(f.signals)
 	close(f.closed)
 	_ = f.pipe.Close()
 }

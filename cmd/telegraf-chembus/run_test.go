@@ -229,6 +229,24 @@ func TestFullLogDoesNotBlock(t *testing.T) {
 	})
 }
 
+// TestSignalsAtTheEnd has signals come until the process has exited, which takes as long as its log is not read.
+func TestSignalsAtTheEnd(t *testing.T) {
+	t.Parallel()
+	p := startFakes(t, onlyLog, "input")
+	p.awaitStart()
+	for range 1000 { // more than the pipe of the log holds
+		p.send("")
+		require.Equal(t, "gathered value=1i 1000000000\n", p.receive())
+	}
+	require.NoError(t, p.stdin.Close())
+	go func() {
+		for p.cmd.Process.Signal(syscall.SIGTERM) == nil { // until it was waited for
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	p.wait(0) // it reads the log last
+}
+
 func TestProcessorOutlivesSignals(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(s.String(), func(t *testing.T) {
