@@ -103,7 +103,8 @@ func openIn(configured, name, former string, log telegraf.Logger) (*File, error)
 		}
 	}
 	if errors.Is(err, ErrLocked) {
-		err = fmt.Errorf("the state file %q is in use by another process; give each plugin a state_file of its own", path)
+		err = fmt.Errorf("the state file %q is in use by another process; if the plugin is configured twice, as by a second copy of the "+
+			"drop-in, remove that, else give each plugin a state_file of its own", path)
 	}
 	if err != nil {
 		return nil, err

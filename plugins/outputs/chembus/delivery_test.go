@@ -171,7 +171,9 @@ func TestTwoOutputsOfOneStateFile(t *testing.T) {
 	second.at(t, b.XSub())
 	second.StateFile = v.StateFile
 	require.NoError(t, second.Init())
-	require.ErrorContains(t, second.Connect(), "give each plugin a state_file of its own")
+	err := second.Connect()
+	require.ErrorContains(t, err, "as by a second copy of the drop-in, remove that")
+	require.ErrorContains(t, err, "give each plugin a state_file of its own")
 }
 
 func TestMembersOfAMassIncident(t *testing.T) {
