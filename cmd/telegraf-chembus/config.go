@@ -79,12 +79,15 @@ func onlyTable(file string) (table, error) {
 func readTables(file string) ([]table, []problem) {
 	content, err := os.ReadFile(file)
 	if err != nil {
+		remedy := "use a file that this user may read"
+		if errors.Is(err, fs.ErrNotExist) {
+			remedy = "name one that exists, or create it with telegraf-chembus sample"
+		}
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
 			err = pathErr.Err // the problem names the file
 		}
-		return nil, []problem{{file, 0, fmt.Sprintf(
-			"cannot read the file: %v; use a file that this user may read", err)}}
+		return nil, []problem{{file, 0, fmt.Sprintf("cannot read the file: %v; %s", err, remedy)}}
 	}
 	root, bad := parse(content)
 	if bad != nil {

@@ -248,14 +248,14 @@ func TestUnreadableFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.Mkdir("dir\n.conf", 0o700))
 	for file, want := range map[string]string{
-		"none.conf":  `none.conf: cannot read the file: no such file or directory`,
-		"dir\n.conf": `dir\n.conf: cannot read the file: is a directory`,
+		"none.conf":  `none.conf: cannot read the file: no such file or directory; name one that exists, or create it with telegraf-chembus sample`,
+		"dir\n.conf": `dir\n.conf: cannot read the file: is a directory; use a file that this user may read`,
 	} {
 		for _, args := range [][]string{{"input"}, {"check"}, nil} {
 			status, stdout, stderr := invoke(t, append(args, "-config", file)...)
 			require.Equal(t, 1, status)
 			require.Empty(t, stdout)
-			require.Equal(t, "E! "+want+"; use a file that this user may read\n", stderr)
+			require.Equal(t, "E! "+want+"\n", stderr)
 		}
 	}
 }
