@@ -38,7 +38,7 @@ type investigations struct {
 	revision uint64   // changes with what is to be saved
 
 	heldBack logging.RateLimit
-	unheard  logging.Problem
+	waits    logging.Problem // investigations do, for a consumer
 }
 
 // investigation is one that is still to be asked for.
@@ -81,7 +81,7 @@ func (c *ChemBus) initInvestigations() error {
 	case c.Investigate:
 		i := &c.outbox.investigations
 		i.plugin, i.severities = c, severities[lowest:]
-		i.unheard = logging.Problem{Tolerance: waitTolerance}
+		i.waits = logging.Problem{Tolerance: waitTolerance}
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func (i *investigations) Interrupt() {
 // says that the bus takes no more at present.
 func (p *publisher) Investigate(listened bool, now time.Time) error {
 	i, log := &p.plugin.outbox.investigations, p.plugin.Log
-	i.unheard.Warnf(log, len(i.waiting) > 0 && !listened, now, "No investigation waits any more",
+	i.waits.Warnf(log, len(i.waiting) > 0 && !listened, now, "No investigation waits any more",
 		"%d investigations wait: nobody on the bus at %q subscribes to %q. Start its consumer, or set investigate = false",
 		len(i.waiting), p.plugin.endpoint, investigationTopic)
 	if !listened {
