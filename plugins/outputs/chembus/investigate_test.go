@@ -183,6 +183,10 @@ func TestInvestigationLimit(t *testing.T) {
 	defer again.mu.Unlock()
 	i.Acked(&gap{Level: livenessgap.Level{Severity: "high"}}, at)
 	require.Equal(t, 1, i.Counts().Waiting, "an hour later")
+	for range 3 {
+		i.Acked(&gap{Level: livenessgap.Level{Severity: "high"}}, at)
+	}
+	require.Equal(t, 2, i.Counts().Waiting, "when nobody listened, no more are asked for at once later")
 }
 
 // TestInvestigationWaitsForItsConsumer has only a recorder of everything on the bus at first. The plugin is restarted
