@@ -58,7 +58,12 @@ func runRole(name, file string, stdout, stderr io.Writer) error {
 		// its processor has to be given away. On a quiet bus that takes more CPU than all the rest.
 		runtime.GOMAXPROCS(1)
 	}
-	return runUntilTold(r, file, &log)
+	err = runUntilTold(r, file, &log)
+	if err != nil && !isReported(err) { // by the queue: whoever writes it elsewhere may wait for Telegraf
+		_, _ = io.WriteString(queue, logLine(telegraf.Error, "", err.Error()))
+		err = reported{err}
+	}
+	return err
 }
 
 // runUntilTold runs a plugin until Telegraf ends it. If it cannot start, because of a bad option or a folder that cannot

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -96,6 +97,29 @@ func TestBadOptionWithoutTelegraf(t *testing.T) {
 		require.Equal(t, 1, cmd.ProcessState.ExitCode())
 		require.Equal(t, "E! "+file+":4: option \"probe\" belongs in [[inputs.chembus]], not in [[processors.liveness]]; move it there\n", string(output))
 	}
+}
+
+// TestErrorDoesNotWaitForTheLog has a plugin end with an error while the pipe of its log is full, and nobody reads it.
+func TestErrorDoesNotWaitForTheLog(t *testing.T) {
+	t.Parallel()
+	log, full, err := os.Pipe()
+	require.NoError(t, err)
+	defer log.Close()
+	defer full.Close()
+	pipe, err := full.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, pipe.Write(func(fd uintptr) bool {
+		for err == nil { // until there is no room
+			_, err = syscall.Write(int(fd), []byte{0})
+		}
+		return true
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "processor", "-config", badFile(t))
+	cmd.Stderr = full
+	require.Error(t, cmd.Run())
+	require.Equal(t, 1, cmd.ProcessState.ExitCode(), "it was killed, since it waited")
 }
 
 // TestRunsOnceTheProblemIsGone corrects the file of a processor, and lets an output start, whose log while it tried is
