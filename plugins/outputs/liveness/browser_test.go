@@ -113,9 +113,11 @@ func TestPageSaysThatThereAreMoreGaps(t *testing.T) {
 		p.write(gap("audio_io", fmt.Sprint(i), true, time.Now()))
 	}
 	b := browser.Open(t, p.url("/"))
-	b.Wait("2 more are open.", said)
+	b.Wait("And 2 more.", said)
 	require.InDelta(t, maxShownGaps, b.Value(`document.querySelectorAll("#gaps li").length`), 0)
-	p.write(gap("audio_io", "0", false, time.Now()), gap("audio_io", "1", false, time.Now()))
+	p.write(gap("audio_io", "0", false, time.Now()))
+	b.Wait("And 1 more.", said)
+	p.write(gap("audio_io", "1", false, time.Now()))
 	b.Wait(false, said)
 }
 

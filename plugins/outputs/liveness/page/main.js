@@ -62,7 +62,7 @@ function showGaps(at) {
   const more = (model.summary?.open_gaps ?? 0) - model.gaps.length; // that the server leaves out
   byId('no-gaps').hidden = model.gaps.length > 0 && !more;
   const some = !lost && model.summary.buses.some((bus) => bus.known);
-  setText(byId('no-gaps'), more ? `${more} more are open.`
+  setText(byId('no-gaps'), more ? `And ${more} more.`
     : !some ? 'Not known.' : model.summary.known ? 'None.' : 'None, as far as is known.');
   const shown = JSON.stringify([model.gaps, lost]);
   if (shown === gapsShown) {
