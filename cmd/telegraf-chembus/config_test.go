@@ -132,11 +132,11 @@ func TestBadConfigEndsWithOneLine(t *testing.T) {
 		{"gaps on the topic of the kill signal", "output",
 			"[[inputs.chembus]]\n[[outputs.chembus]]\nsignal = \"governance.kill\"\n",
 			`f.conf:3: option "signal": "governance.kill" is the kill_topic of [[inputs.chembus]]; ` +
-				`use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`},
+				`use another topic in one of the two; consumers of gaps subscribe to one such as "CAPABILITY_GAP"`},
 		{"gaps on the topic of the heartbeats", "output",
-			"[[inputs.chembus]]\nheartbeat_topic = \"BEAT\"\n[[outputs.chembus]]\nsignal = \"BEAT\"\n",
-			`f.conf:4: option "signal": "BEAT" is the heartbeat_topic of [[inputs.chembus]]; ` +
-				`use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`},
+			"[[inputs.chembus]]\nheartbeat_topic = \"CAPABILITY_GAP\"\n[[outputs.chembus]]\n",
+			`f.conf:3: option "signal": "CAPABILITY_GAP" is the heartbeat_topic of [[inputs.chembus]]; ` +
+				`use another topic in one of the two; consumers of gaps subscribe to one such as "CAPABILITY_GAP"`},
 		{"option of an announced stop", "input",
 			"[[inputs.chembus]]\n[[inputs.chembus.stop]]\ntopic = \"A\"\nzooid = \"a\"\n[[inputs.chembus.stop]]\ntopic = \"B\"\nzooids = \"b\"\n",
 			`f.conf:7: unknown option "zooids" in [[inputs.chembus.stop]]; did you mean "zooid"? telegraf-chembus sample shows all options`},

@@ -119,7 +119,7 @@ func conflictWithTopics(out *output.ChemBus, in *input.ChemBus) error {
 		if out.Signal == topic.name {
 			return &option.Error{
 				Name: "signal", Problem: fmt.Sprintf("%q is the %s of [[inputs.chembus]]", out.Signal, topic.option),
-				Allowed: `use the topic that the consumers subscribe to, such as "CAPABILITY_GAP"`,
+				Allowed: `use another topic in one of the two; consumers of gaps subscribe to one such as "CAPABILITY_GAP"`,
 			}
 		}
 	}
