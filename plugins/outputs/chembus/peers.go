@@ -20,10 +20,10 @@ import (
 // Then, or if its claim was slow, it says that it is done. That ends its claim, and those that came after it, unless it comes
 // so late that the claim is over. Else a claim holds for claimLifetime: whoever sent it may have been stopped. If another's
 // claim came first, or the own one was slow, a monitor waits until no claim holds, and begins anew. A lost connection voids
-// the own claim, since messages are missing in the order. What a monitor has published without an ack it publishes again,
-// whatever others claim: some consumers may know it by that id. So it claims that with its delivery log, too, before those
-// who ask for that can have a turn. It does not learn from others that consumers know it, either: a monitor can hear what no
-// consumer does.
+// the own claim, since messages are missing in the order. One that does not come back within claimLifetime is lost, and
+// another is sent. What a monitor has published without an ack it publishes again, whatever others claim: some consumers
+// may know it by that id. So it claims that with its delivery log, too, before those who ask for that can have a turn. It
+// does not learn from others that consumers know it, either: a monitor can hear what no consumer does.
 //
 // The bus may stand still for any time. So all waits are in returned time, which passes while own probes come back.
 //
@@ -71,8 +71,9 @@ type hold struct {
 type claim struct {
 	number uint64 // of the message; 0: there is none
 	sent   time.Time
-	back   bool // it has come back: what others had published before is known
-	first  bool // before all of others that held then
+	until  time.Duration // in returned time: one that has not come back by then is lost
+	back   bool          // it has come back: what others had published before is known
+	first  bool          // before all of others that held then
 }
 
 // slow reports whether the claim was sent too long ago. The longer of two clocks counts: one of them stands still while
@@ -189,9 +190,12 @@ func (p *peers) Talk(o *outbox, waiting []*delivery, now time.Time) []peerMessag
 		}
 		p.claim = claim{}
 	}
+	if p.returned.Elapsed >= p.claim.until { // ZeroMQ drops silently what a receiver does not read in time
+		p.claim = claim{}
+	}
 	if p.claims(waiting) {
 		messages = append(messages, p.message(peerMessage{Claims: incidents(waiting)}))
-		p.claim = claim{number: p.number, sent: now}
+		p.claim = claim{number: p.number, sent: now, until: p.returned.Elapsed + claimLifetime}
 	}
 	return messages
 }

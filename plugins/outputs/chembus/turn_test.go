@@ -106,6 +106,22 @@ func TestConsumerComesBackLate(t *testing.T) {
 	}
 }
 
+// TestClaimThatIsLost has the bus drop a claim, and no connection break: neither its gap nor those after it wait for a claim
+// that never comes back.
+func TestClaimThatIsLost(t *testing.T) {
+	m := newPeerMonitor(t, 1)
+	m.Offer(silenceOf("1", "a", 100, 30))
+	lost := m.claims(t, now, "1")
+	at := m.pass(now, 4)
+	m.waits(t, at)
+	at = m.pass(at, 1)
+	claim := m.claims(t, at, "1")
+	m.hear(t, at, append(lost, claim...)...) // the other one was only late
+	m.hear(t, at, m.publishes(t, at, "1")...)
+	m.Offer(silenceOf("2", "b", 100, 30))
+	m.claims(t, at, "2")
+}
+
 // TestStrangerOnTheTopicOfTheMonitors claims, asks and says that it is done every second, for ever.
 func TestStrangerOnTheTopicOfTheMonitors(t *testing.T) {
 	s := newSimulation(t, 1, 3)
