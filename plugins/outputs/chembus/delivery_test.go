@@ -110,6 +110,21 @@ func TestStateIsThereFromTheStart(t *testing.T) {
 }
 
 // TestStateOfTheFormerNameIsTakenOver starts without a state_file, in a folder that holds what the file was called before.
+// TestStartAfterOneThatFailed has Telegraf start the plugin again: what was read from the state file is not there twice.
+func TestStartAfterOneThatFailed(t *testing.T) {
+	c, _ := standard()
+	c.Investigate, c.StateFile = true, filepath.Join(t.TempDir(), "output.json")
+	require.NoError(t, os.WriteFile(c.StateFile, []byte(`{"version":2,"counts":{"acked":1},"incidents":[{"id":"i"}],"investigations":{
+		"waiting":[{"incident":"i"},{"incident":"j","begun":"2026-01-01T00:00:00Z"}]}}`), 0o600))
+	require.NoError(t, c.Init())
+	for range 2 {
+		require.NoError(t, c.openState())
+		require.Equal(t, investigationCounts{Waiting: 1, Lost: 1}, c.outbox.investigations.Counts())
+		require.EqualValues(t, 1, c.outbox.counts.Acked)
+		c.closeState()
+	}
+}
+
 func TestStateOfTheFormerNameIsTakenOver(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("STATE_DIRECTORY", dir)

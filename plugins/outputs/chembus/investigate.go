@@ -126,7 +126,7 @@ func (i *investigations) State() *savedInvestigations {
 
 // Restore takes the state of a former process.
 func (i *investigations) Restore(s *savedInvestigations, counts investigationCounts) {
-	i.counts = counts
+	i.counts, i.waiting, i.lost = counts, nil, nil // a start that failed may have restored it before
 	if s == nil {
 		return
 	}
