@@ -154,8 +154,8 @@ func (c *ChemBus) Write(metrics []telegraf.Metric) error {
 		}
 		if dropped := c.outbox.Offer(g); dropped != nil {
 			if n := c.dropped.Count(now); n > 0 {
-				c.Log.Warnf("Dropped %d gaps, the last that of %q: more than max_pending = %d wait for a consumer on the bus",
-					n, dropped.zooid, c.MaxPending)
+				c.Log.Warnf("Dropped %d gaps, the last that of %q: more than max_pending = %d wait for a consumer on the bus. "+
+					"Start a consumer, or raise max_pending", n, dropped.zooid, c.MaxPending)
 			}
 		}
 	}

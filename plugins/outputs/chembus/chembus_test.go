@@ -190,7 +190,8 @@ func TestMaxPendingDropsTheOldest(t *testing.T) {
 	}
 	require.Equal(t, []string{"3", "4"}, received(t, listen(t, b), "4"))
 	require.Equal(t, []string{
-		`Dropped 1 gaps, the last that of "z0": more than max_pending = 2 wait for a consumer on the bus`,
+		`Dropped 1 gaps, the last that of "z0": more than max_pending = 2 wait for a consumer on the bus. ` +
+			"Start a consumer, or raise max_pending",
 	}, v.warnings(), "once a minute")
 }
 
