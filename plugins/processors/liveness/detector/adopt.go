@@ -234,6 +234,7 @@ func (d *Detector) isFailure(c *component, l *Level) bool {
 func (d *Detector) joinAdopted(c *component, l *Level) {
 	o := d.outageWith(l.IncidentID)
 	if o == nil {
+		d.reportEndedOf(l.Key, true)
 		since := d.clock.now + d.sinceTick(l) - l.Missing
 		opened := since + l.Threshold
 		if d.clock.now-opened < d.config.BlindAfter {

@@ -109,6 +109,43 @@ func TestEndComesBeforeTheNextOutage(t *testing.T) {
 	require.Empty(t, closedIn(observe(d, 14*second, 60*second)), "and not afterwards")
 }
 
+// TestEndComesBeforeAnAdoptedGap has the next gap of a component, or the next outage that is named after it, be one that
+// another detector reported.
+func TestEndComesBeforeAnAdoptedGap(t *testing.T) {
+	for _, kind := range []string{gaptype.Missing, gaptype.Outage} {
+		c := configOf(Rule{Threshold: 3 * second, LateAfter: 3 * second})
+		c.ReportInterval = 20 * second
+		d := New(&c, "")
+		level := func(id string, from time.Duration) *Level {
+			return &Level{
+				Gap: Gap{IncidentID: id, Type: kind, Open: true, LastSeen: 1e9 + from.Seconds(), Missing: 4 * second, Threshold: 3 * second, Size: 1},
+				Key: "a", Members: []string{"a"}, At: midnight.Add(from + 4*second),
+			}
+		}
+		tickAt(d, 0)
+		d.Beat(beatAt("a", 0))
+		tickAt(d, second)
+		d.Adopt(level("first", 0))
+		for at := 2 * second; at <= 5*second; at += second {
+			tickAt(d, at)
+		}
+		require.Equal(t, []string{"first"}, closedIn(d.Beat(beatAt("a", 5*second))))
+		tickAt(d, 6*second)
+		d.Adopt(level("second", 5*second))
+		var found []string
+		for at := 7 * second; at <= 60*second; at += second {
+			for _, f := range tickAt(d, at) {
+				if f.Gap != nil {
+					found = append(found, fmt.Sprintf("%v %s %t", at, f.Gap.IncidentID, f.Gap.Open))
+				}
+			}
+		}
+		require.Contains(t, found, "9s first false", kind)
+		require.NotContains(t, found, "20s first false", kind)
+		require.Contains(t, found, "20s second true", kind)
+	}
+}
+
 // TestConstantTimestamp has a component that sends the same ts with each beat. Each of its failures is an incident of
 // its own, of the same id on a second monitor and after a restart.
 func TestConstantTimestamp(t *testing.T) {

@@ -67,6 +67,7 @@ func (d *Detector) openGap(c *component, kind string) *Gap {
 		d.joinAdopted(c, level)
 		return nil
 	case level != nil:
+		d.reportEndedOf(c.key, false)
 		c.incident = level.IncidentID
 		gap := d.gap(c, kind, c.incident, true, d.silence(c))
 		gap.Adopted = true
