@@ -52,8 +52,9 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 		}
 		l.report(acc, b, found, e)
 	}
-	for _, f := range openLevels(b.detector) {
-		ended[gapID(&f)] = true // it goes on
+	goOn := openLevels(b.detector)
+	for _, f := range goOn {
+		ended[gapID(&f)] = true
 	}
 	for _, f := range open { // of a component that was back, and is silent again, or was killed
 		if !ended[gapID(&f)] {
@@ -61,6 +62,7 @@ func (l *Liveness) checkRenamed(acc telegraf.Accumulator, b *bus, e *event) {
 			l.report(acc, b, b.detector.End(f.Key, f.Niche, f.Gap), e)
 		}
 	}
+	l.report(acc, b, goOn, e) // the last level of a component must be that of the gap that is open
 	l.Log.Warnf("The bus %q was not heard since the start, and %q is the only other one: it is taken to be the same bus under another name. "+
 		"If it is not, this is undone once the former one is heard",
 		former.name(), b.name())

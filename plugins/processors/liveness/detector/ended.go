@@ -36,14 +36,16 @@ func (d *Detector) end(key, niche string, gap *Gap) {
 	d.ended = append(d.ended, EndedGap{Key: key, Niche: niche, Gap: *gap, Until: first + d.config.ReportInterval, tick: d.ticks})
 }
 
-// End takes that the gap of a component, which is not known here any more, is over. The findings are valid until the next
-// call.
+// End takes that the gap of a component, which is not known here any more, is over. It is repeated unless the next one is open
+// already. The findings are valid until the next call.
 func (d *Detector) End(key, niche string, gap *Gap) []Finding {
 	d.clearFindings()
 	closed := *gap
 	closed.Open, closed.Members, closed.Size = false, []string{}, 0
 	d.findings = append(d.findings, Finding{Key: key, Niche: niche, Change: CameBack, Gap: &closed})
-	d.end(key, niche, &closed)
+	if !d.isFollowed(EndedGap{Key: key, Gap: closed}) {
+		d.end(key, niche, &closed)
+	}
 	return d.findings
 }
 
