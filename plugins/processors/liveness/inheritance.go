@@ -79,6 +79,7 @@ func (i *inheritance) takeOutages() {
 		o := &i.whole.Outages[at]
 		o.Members = slices.DeleteFunc(slices.Clone(o.Members), func(key string) bool { return i.again[key] })
 	}
+	i.whole.Outages = slices.DeleteFunc(i.whole.Outages, func(o detector.OutageSnapshot) bool { return len(o.Members) == 0 })
 	for _, o := range slices.Backward(i.own.Outages) {
 		if !o.Reported {
 			continue // its members' gaps are opened again

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/config"
 )
 
 // hear lets some components beat on a bus each second. It returns what was found, of gaps as "host/component type open".
@@ -280,4 +282,32 @@ func TestOutageOnTheRenamedBus(t *testing.T) {
 	before := r.hear("new", 2, 30, 40)
 	require.Contains(t, fmt.Sprint(before), "heartbeat_mass_missing true")
 	require.Contains(t, fmt.Sprint(r.hear("new", 2, 41, 42, names...)), "heartbeat_mass_missing false")
+}
+
+// TestOutageAgainOnTheRenamedBus has all members of an outage beat on the renamed bus, and fall silent together again, before
+// the former bus is given up. The first outage is closed once, and the second one has the last word.
+func TestOutageAgainOnTheRenamedBus(t *testing.T) {
+	for _, names := range [][]string{nil, {"lives"}} {
+		set := func(l *Liveness) { l.MassCount, l.MassWindow = 1, config.Duration(2*time.Second) }
+		file := stateFile(t)
+		r := start(t, file, set)
+		r.hear("old", 1, 0, 3, "lives", "x", "y", "z")
+		require.Contains(t, r.hear("old", 1, 4, 15, "lives"), "old/y heartbeat_mass_missing true")
+		r.Stop()
+		r = start(t, file, set)
+		r.hear("new", 2, 100, 103, append(names, "x", "y", "z")...)
+		r.hear("new", 2, 104, 115, names...)
+		closed := 0
+		for at := 116; at < 160; at++ {
+			r.hear("new", 2, at, at, names...)
+			last := true
+			for _, g := range gaps(&r.acc) {
+				if last = g.Fields["open"].(bool); g.Tags["gap_type"] == "heartbeat_mass_missing" && g.Fields["event"] == "closed" {
+					closed++
+				}
+			}
+			require.True(t, last, "at %d s", at)
+		}
+		require.Equal(t, 1, closed)
+	}
 }
