@@ -91,8 +91,8 @@ func (i *inheritance) takeOutages() {
 	}
 }
 
-// takeComponents takes its own components: those that the former bus did not know, or that are silent, as they are, and the
-// beats of all others.
+// takeComponents takes its own components: those that the former bus did not know, that are silent, or that it had not heard and
+// that were ended on purpose, as they are, and the beats of all others.
 func (i *inheritance) takeComponents() {
 	var appeared []detector.ComponentSnapshot
 	for _, c := range i.own.Components {
@@ -105,7 +105,8 @@ func (i *inheritance) takeComponents() {
 			if before.State == detector.Unseen && before.Incident == "" && !c.Member {
 				before.Incident = c.Incident
 			}
-		case c.State == detector.Silent:
+		case c.State == detector.Silent,
+			before.State == detector.Unseen && endedOnPurpose(&c) && (c.Beats > 0 || before.Incident == ""):
 			*before = i.moved(c)
 		case before.State == detector.Unseen:
 			beat.Observed = i.own.Clock.LastTick // the first beat that is heard is of now
