@@ -25,7 +25,8 @@ const syncAfter = 1 << 20
 //
 // Lines are appended to FILE.next. Whoever writes them says when they describe the whole state: FILE.next becomes FILE
 // then, and another one is begun. So the state is what the lines of FILE say, and after them those of FILE.next. The
-// first line of each is its generation. A line that was cut off at the end, by SIGKILL or a full disk, does not count.
+// first line of each is its generation. A line of FILE.next that was cut off at the end, by SIGKILL or a full disk, does not
+// count.
 type Journal struct {
 	path       string
 	generation uint64   // of FILE
@@ -125,7 +126,8 @@ func peekGeneration(f *os.File) (uint64, error) {
 }
 
 // readLines reads a file, and returns its generation and the size of what was read. Without a generation it is of Save,
-// and one line. The end of the last line may be missing then, or if the file is still written.
+// and one line. The end of the last line may be missing. If the file is still written, such a line is left out; else what
+// is there of it is used as a line.
 func readLines(f *os.File, written bool, use func([]byte) error) (number uint64, size int64, err error) {
 	if number, err = peekGeneration(f); err != nil {
 		return 0, 0, err

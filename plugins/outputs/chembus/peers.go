@@ -25,7 +25,7 @@ import (
 // may know it by that id. So it claims that with its delivery log, too, before those who ask for that can have a turn. It
 // does not learn from others that consumers know it, either: a monitor can hear what no consumer does.
 //
-// The bus may stand still for any time. So all waits are in returned time, which passes while own probes come back.
+// The bus may stand still for any time. So all waits are in returned time, which passes while own messages come back.
 //
 // A monitor that joins, or comes back after it had lost the bus, has not heard what was published before. It asks the
 // others for their delivery logs, and claims nothing until as many answers came as there are others, or joinWait is over.

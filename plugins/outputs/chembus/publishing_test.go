@@ -21,7 +21,7 @@ func newLogStepper(t *testing.T, endpoint string) (*stepper, *testutil.CaptureLo
 	return s, log
 }
 
-// TestMuteOutputIsLogged has no probe come back for 30 s, during which the process runs.
+// TestMuteOutputIsLogged has nothing come back for 30 s, during which the process runs.
 func TestMuteOutputIsLogged(t *testing.T) {
 	s, log := newLogStepper(t, startBus(t).XSub())
 	from := time.Now()
