@@ -84,3 +84,28 @@ func TestExpectedIsRememberedWhereItWasHeard(t *testing.T) {
 	found := r.both(10, 30)
 	require.Equal(t, []string{"two/a heartbeat_missing true"}, slices.Compact(found), "and never_seen on no bus")
 }
+
+// TestExpectedOnBothOfABusThatIsHeardAfterAll has components be expected on every bus. One never comes, and was missed on the
+// former bus before the restart or not; the other one is only there. Both are missed on the bus that had inherited.
+func TestExpectedOnBothOfABusThatIsHeardAfterAll(t *testing.T) {
+	for _, known := range []int{3, 12} {
+		file := stateFile(t)
+		r := expecting(t, file, "*/ghost", "*/a")
+		r.hear("old", 1, 0, known, "a")
+		r.Stop()
+		r = expecting(t, file, "*/ghost", "*/a")
+		r.hear("new", 2, 100, 132, "b")
+		r.hear("old", 3, 200, 200, "a")
+		for at := 1; at < 60; at++ {
+			r.hear("old", 3, 200+at, 200+at, "a")
+			r.hear("new", 2, 132+at, 132+at, "b")
+		}
+		var open []string
+		for _, b := range r.buses.all {
+			for _, f := range openLevels(b.detector) {
+				open = append(open, b.values[0]+"/"+f.Key+" "+f.Gap.Type)
+			}
+		}
+		require.ElementsMatch(t, []string{"old/ghost heartbeat_never_seen", "new/ghost heartbeat_never_seen", "new/a heartbeat_never_seen"}, open)
+	}
+}

@@ -113,17 +113,26 @@ func (l *Liveness) undoRenamed(acc telegraf.Accumulator, key []byte, e *event) {
 	for i := range heard {
 		own[heard[i].Key] = &heard[i]
 	}
+	here := slices.Concat(l.expected.everywhere, l.expected.on[r.heir.name()])
 	for i := range r.snapshot.Components {
 		c := &r.snapshot.Components[i]
 		is, known := own[c.Key]
 		if !known || is.Beats != c.Beats || is.LastSeen != c.LastSeen { // it was heard since
 			continue
 		}
+		expected, goesOn := slices.Contains(here, c.Key), openIncident(is) == openIncident(c)
+		if expected && is.Beats == 0 && (is.Incident == "" || !goesOn) {
+			continue // that it does not come here is a matter of this bus
+		}
 		if l.expected.anywhere[c.Key] == r.heir {
 			l.expected.anywhere[c.Key] = b
 			b.detector.Expect(c.Key, false)
 		}
-		l.report(acc, r.heir, r.heir.detector.Remove(c.Key, openIncident(is) == openIncident(c)), e)
+		l.report(acc, r.heir, r.heir.detector.Remove(c.Key, goesOn), e)
+		if expected { // from now on
+			r.heir.detector.Unexpect(c.Key)
+			r.heir.detector.Expect(c.Key, true)
+		}
 	}
 	l.Log.Warnf("The bus %q is heard after all: it is not the same as %q", b.name(), r.heir.name())
 	l.restored(b, b.detector.Restore(r.snapshot))
