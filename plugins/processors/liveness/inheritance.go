@@ -125,7 +125,12 @@ func (i *inheritance) takeComponents() {
 func (i *inheritance) moved(c detector.ComponentSnapshot) detector.ComponentSnapshot {
 	c.Last, c.Born, c.Since = c.Last+i.began, c.Born+i.began, c.Since+i.began
 	c.Holes += i.holes
-	c.Flaps = nil
+	if c.Flaps != nil {
+		c.Flaps = &detector.FlapsSnapshot{Times: slices.Clone(c.Flaps.Times), Incident: c.Flaps.Incident, Since: c.Flaps.Since + i.began}
+		for at := range c.Flaps.Times {
+			c.Flaps.Times[at] += i.began
+		}
+	}
 	if c.Former != nil {
 		c.NicheAt += i.began
 	}
