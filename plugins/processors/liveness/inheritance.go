@@ -41,9 +41,14 @@ func newInheritance(own, former *detector.Snapshot) *inheritance {
 	i.takeSignals()
 	i.takeOutages()
 	i.takeComponents()
+	i.whole.Ended = nil
+	for _, e := range former.Ended {
+		e.Until = max(e.Until, i.whole.Clock.Now) // nothing was reported meanwhile: it is with the next report
+		i.whole.Ended = append(i.whole.Ended, e)
+	}
 	for _, e := range own.Ended {
 		e.Until += i.began
-		i.whole.Ended = append(slices.Clip(i.whole.Ended), e)
+		i.whole.Ended = append(i.whole.Ended, e)
 	}
 	return i
 }

@@ -26,3 +26,15 @@ func TestFlappingOnTheRenamedBus(t *testing.T) {
 	require.Len(t, r.buses.all, 1)
 	require.Len(t, openLevels(r.buses.all[0].detector), 2)
 }
+
+// TestEndIsRepeatedOnTheRenamedBus has a gap be closed just before the restart, by a metric that may not have left the process.
+func TestEndIsRepeatedOnTheRenamedBus(t *testing.T) {
+	file := stateFile(t)
+	r := start(t, file)
+	r.hear("old", 1, 0, 3, "lives", "silent")
+	require.Contains(t, r.hear("old", 1, 4, 12, "lives"), "old/silent heartbeat_missing true")
+	require.Contains(t, r.hear("old", 1, 13, 13, "lives", "silent"), "old/silent heartbeat_missing false")
+	r.Stop()
+	r = start(t, file)
+	require.Equal(t, []string{"new/silent heartbeat_missing false"}, r.hear("new", 2, 100, 160, "lives", "silent"))
+}
