@@ -2,8 +2,11 @@ package liveness
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kloros/telegraf-chembus/plugins/processors/liveness/detector"
 )
 
 // TestFlappingOnTheRenamedBus has two components flap on the renamed bus, one of which the former one knew, and be silent when
@@ -37,4 +40,32 @@ func TestEndIsRepeatedOnTheRenamedBus(t *testing.T) {
 	r.Stop()
 	r = start(t, file)
 	require.Equal(t, []string{"new/silent heartbeat_missing false"}, r.hear("new", 2, 100, 160, "lives", "silent"))
+}
+
+// TestInheritanceMovesTimes has all that the bus itself knows be by the clock of both.
+func TestInheritanceMovesTimes(t *testing.T) {
+	const s = time.Second
+	x := detector.ComponentSnapshot{
+		Key: "x", State: detector.Up, Last: 21 * s, Born: 2 * s, Since: 3 * s, Holes: 2, Former: new(""), NicheAt: 4 * s,
+		Stop: &detector.EndSignal{At: 5 * s, Reading: 5 * s}, Reading: 21 * s, Beats: 2,
+	}
+	own := &detector.Snapshot{
+		Clock:      detector.ClockSnapshot{Started: true, Now: 30 * s, Reading: 30 * s, LastTick: 30 * s, Run: 2, Restarts: 1, LastHole: 3},
+		Killed:     &detector.EndSignal{At: 6 * s},
+		Resumed:    &detector.Maintenance{EndSignal: detector.EndSignal{At: 7 * s}},
+		Outages:    []detector.OutageSnapshot{{ID: "o", Reported: true, Opened: 8 * s, Since: 9 * s, Members: []string{"y"}}},
+		Ended:      []detector.EndedGap{{Key: "z", Until: 31 * s}},
+		Components: []detector.ComponentSnapshot{x, {Key: "y", State: detector.Silent, Incident: "o", Member: true}, {Key: "late", State: detector.Up, Beats: 1}},
+	}
+	former := &detector.Snapshot{
+		Clock: detector.ClockSnapshot{Started: true, Now: 100 * s, LastHole: 4}, Components: []detector.ComponentSnapshot{{Key: "late", State: detector.Unseen}},
+	}
+	i := newInheritance(own, former)
+	require.Equal(t, 106*s, i.whole.Killed.At)
+	require.Equal(t, 107*s, i.whole.Resumed.At)
+	require.Equal(t, []time.Duration{108 * s, 109 * s}, []time.Duration{i.whole.Outages[0].Opened, i.whole.Outages[0].Since})
+	require.Equal(t, 131*s, i.whole.Ended[0].Until)
+	require.Equal(t, 30*s, i.heard[0].Observed, "of one that was awaited: now")
+	x.Last, x.Born, x.Since, x.Holes, x.NicheAt, x.Stop = 121*s, 102*s, 103*s, 7, 104*s, &detector.EndSignal{At: 105 * s, Reading: 5 * s}
+	require.Equal(t, x, i.whole.Components[1])
 }
