@@ -56,7 +56,8 @@ func TestWatchOnce(t *testing.T) {
 			}
 			if args == nil {
 				require.Regexp(t, `(?m)^Zooids  2 up$`, stdout)
-				require.Regexp(t, `(?m)^audio_io  +audio +up +\d\.\ds +30\.0s +\d\.\ds +\d\.\ds +\d+ +-?\d+\.\dm?s$`, stdout)
+				// The interval is not known yet if a slow machine lets few beats through.
+				require.Regexp(t, `(?m)^audio_io  +audio +up +\d\.\ds +30\.0s +\d\.\ds +(\d\.\ds|-) +\d+ +-?\d+\.\dm?s$`, stdout)
 				return
 			}
 			var s watch.Snapshot
