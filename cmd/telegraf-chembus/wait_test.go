@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,7 +51,9 @@ func waitConfig(t *testing.T, xpub, options string) string {
 // send publishes a message when somebody listens to heartbeats.
 func (s *waitScene) send(frames ...[]byte) {
 	s.Helper()
-	require.NoError(s, s.publisher.WaitSubscribed(s.Context(), "HEARTBEAT"))
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	require.NoError(s, s.publisher.WaitSubscribed(ctx, "HEARTBEAT"))
 	require.NoError(s, s.publisher.Send(frames...))
 }
 
@@ -76,7 +79,7 @@ func TestWaitNamesWhoIsMissing(t *testing.T) {
 	t.Parallel()
 	s := newWaitScene(t)
 	require.NoError(t, s.publisher.Send([]byte("HEARTBEAT"), beatOf("a")))
-	p := start(t, binary, nil, "wait", "-config", s.config, "-timeout", "2s", "c", "a", "evil\u202ename", "b")
+	p := start(t, binary, nil, "wait", "-config", s.config, "-timeout", "10s", "c", "a", "evil\u202ename", "b")
 	for _, message := range [][][]byte{
 		{[]byte("HEARTBEAT_X"), beatOf("a")},
 		{[]byte("HEARTBEAT"), beatOf("aa")},
@@ -89,7 +92,7 @@ func TestWaitNamesWhoIsMissing(t *testing.T) {
 	}
 	stdout, stderr := p.wait(1)
 	require.Empty(t, stdout)
-	require.Regexp(t, `^E! wait: no heartbeat from "a", "c", "evil\\u202ename" within 2s, on the bus at "tcp://127\.0\.0\.1:\d+"\n$`, stderr)
+	require.Regexp(t, `^E! wait: no heartbeat from "a", "c", "evil\\u202ename" within 10s, on the bus at "tcp://127\.0\.0\.1:\d+"\n$`, stderr)
 }
 
 func TestTimeoutOfAWait(t *testing.T) {
