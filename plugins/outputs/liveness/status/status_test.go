@@ -181,7 +181,7 @@ func TestWorstIsFirst(t *testing.T) {
 		name  string
 		state State
 	}{
-		{"a", Up}, {"b", Late}, {"c", Silent}, {"d", Stopped}, {"e", Flapping}, {"f", Unseen}, {"g", Killed}, {"zooid_9", Gone}, {"a2", Up},
+		{"a", Up}, {"b", Late}, {"c", Silent}, {"d", Stopped}, {"e", Flapping}, {"f", Unseen}, {"g", Killed}, {"zooid_9", Gone}, {"zooid_8", Late}, {"a2", Up},
 	} {
 		s.report(c.name, c.state)
 	}
@@ -189,7 +189,7 @@ func TestWorstIsFirst(t *testing.T) {
 	for _, row := range s.View(s.now).Components {
 		names = append(names, row.Name)
 	}
-	require.Equal(t, []string{"c", "e", "f", "b", "g", "d", "a", "a2", "zooid_9"}, names)
+	require.Equal(t, []string{"c", "e", "f", "b", "g", "d", "a", "a2", "zooid_8", "zooid_9"}, names, "without a name last, whatever their state")
 }
 
 func TestLastSeenFollowsHeartbeats(t *testing.T) {
