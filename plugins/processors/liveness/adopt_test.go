@@ -103,6 +103,21 @@ func TestAdoptedGapsAreBounded(t *testing.T) {
 	require.Equal(t, []string{"x", "y", "a"}, known)
 }
 
+// TestOutageNamedAfterAnIgnoredComponent adopts its other members.
+func TestOutageNamedAfterAnIgnoredComponent(t *testing.T) {
+	r := start(t, "", adopting, func(l *Liveness) { l.Ignore = []string{"noise"} })
+	outage := levelOf("h", "noise", "all", 0)
+	outage.AddTag("gap_type", "heartbeat_mass_missing")
+	outage.AddField("members", `["b","noise"]`)
+	outage.AddField("member_count", 2)
+	require.NoError(t, r.Add(outage, &r.acc))
+	r.feedMetric(tickMeasurement, map[string]string{"host": "h", "endpoint": "e"}, 1, 1)
+	known := r.buses.all[0].detector.Snapshot().Components
+	require.Len(t, known, 1)
+	require.Equal(t, "b", known[0].Key)
+	require.Equal(t, "all", known[0].Incident)
+}
+
 // TestFlappingIsDecidedHere has watched a component for longer than flap_window: that another processor once found it
 // flapping changes nothing.
 func TestFlappingIsDecidedHere(t *testing.T) {
