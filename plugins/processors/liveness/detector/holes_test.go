@@ -70,3 +70,26 @@ func TestLengthOfHoles(t *testing.T) {
 		require.Equal(t, test.want, got, name)
 	}
 }
+
+// TestHoleOfUnknownLength restarts the input 4 s after the last beat of a component that beats every 10 s. As long as an
+// interval, the hole can have swallowed the next one, so the silence counts from its end.
+func TestHoleOfUnknownLength(t *testing.T) {
+	d := New(&config, "")
+	for at := time.Duration(0); at <= 104*second; at += second {
+		if at%(10*second) == 0 {
+			b := beatOf("a", at)
+			b.Run = 1
+			d.Beat(b)
+		}
+		d.Tick(1, at)
+	}
+	for at := time.Duration(0); at <= 60*second; at += second {
+		for _, f := range d.Tick(2, at) {
+			if f.Change == WentSilent {
+				require.Equal(t, 31*second, at, "the first tick after the threshold of 30 s")
+				return
+			}
+		}
+	}
+	require.Fail(t, "it was not found")
+}
