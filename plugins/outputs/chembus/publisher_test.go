@@ -1,7 +1,6 @@
 package chembus
 
 import (
-	"runtime"
 	"testing"
 	"time"
 
@@ -36,18 +35,23 @@ func newStepperOf(t *testing.T, endpoint string, configure func(*ChemBus)) *step
 	s := &stepper{ChemBus: c, publisher: p}
 	require.NoError(t, p.Open())
 	t.Cleanup(func() {
+		c.loop.Start(closing{p}, func(error) {})
 		done := make(chan error, 1)
 		go func() {
 			done <- c.loop.Stop(nil)
 		}()
-		for !c.loop.Stopping() {
-			runtime.Gosched()
-		}
-		p.Close() // as of now, the deadline is over
 		returns(t, "Closing the context", done)
 	})
 	return s
 }
+
+// closing is a publisher in a loop that only closes it: first its connections, then their context, for which there is
+// little time.
+type closing struct{ *publisher }
+
+func (closing) Open() error { return nil }
+
+func (c closing) Step() error { return c.plugin.loop.Poll(patience) }
 
 // until steps until the condition holds.
 func (s *stepper) until(t *testing.T, what string, condition func() bool) {
