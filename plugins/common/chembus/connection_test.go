@@ -2,17 +2,20 @@ package chembus
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	zmq "github.com/pebbe/zmq4"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // becomes returns a condition: the connection has a link, or none.
@@ -55,15 +58,15 @@ func TestFailedAttemptsAreNoDisconnects(t *testing.T) {
 }
 
 // A bus whose host is gone without a word, as behind a cable that was cut, is given up and found again. TCP alone
-// takes it for quiet.
+// takes it for quiet: nothing is sent that it could find to be lost.
 func TestConnectionToAHostThatIsGone(t *testing.T) {
 	t.Parallel()
 	bus := startBus(t)
 	way := newWay(t, strings.TrimPrefix(bus.XPub(), "tcp://"))
 	c := newSubscriber(t, newContext(t), "tcp://"+way.Addr().String(), 1000, "S")
 	require.Eventually(t, becomes(t, c, true), patience, poll)
-	way.Cut()
-	require.Eventually(t, becomes(t, c, false), patience+zmtpHeartbeatInterval+zmtpHeartbeatTimeout, poll)
+	way.Cut(t)
+	require.Eventually(t, becomes(t, c, false), patience+zmtpHeartbeatInterval+unacknowledgedLimit, poll)
 	way.Mend()
 	require.Eventually(t, becomes(t, c, true), patience, poll)
 }
@@ -116,10 +119,13 @@ func connecting(t *testing.T, to *net.TCPAddr) (ports []string) {
 	return ports
 }
 
-// way is what lies between two hosts. While it is cut nothing gets through, and neither side gets an error.
+// way is what lies between two hosts. While it is cut nothing gets through, not even an acknowledgement of TCP, and neither side
+// gets an error.
 type way struct {
 	net.Listener
-	open atomic.Bool
+	mu   sync.Mutex // guards what follows
+	cut  bool
+	near []*net.TCPConn
 }
 
 func newWay(t *testing.T, to string) *way {
@@ -127,7 +133,6 @@ func newWay(t *testing.T, to string) *way {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	w := &way{Listener: listener}
-	w.open.Store(true)
 	t.Cleanup(func() { require.NoError(t, listener.Close()) })
 	go func() {
 		for {
@@ -135,39 +140,85 @@ func newWay(t *testing.T, to string) *way {
 			if err != nil {
 				return
 			}
-			if !w.open.Load() {
-				_ = near.Close()
-				continue
-			}
 			far, err := net.Dial("tcp", to)
-			if err != nil {
+			if err != nil || !w.enter(near.(*net.TCPConn)) {
 				_ = near.Close()
 				continue
 			}
-			go w.carry(near, far)
-			go w.carry(far, near)
+			go carry(near, far)
+			go carry(far, near)
 		}
 	}()
 	return w
 }
 
-// carry carries bytes until the way is cut; then it swallows them.
-func (w *way) carry(from, to net.Conn) {
-	buffer := make([]byte, 4096)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil {
-			_ = to.Close()
-			return
-		}
-		if w.open.Load() {
-			_, _ = to.Write(buffer[:n])
-		}
+// enter takes a connection, unless the way is cut.
+func (w *way) enter(near *net.TCPConn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.near = append(w.near, near)
+	return !w.cut
+}
+
+// carry carries bytes until a connection ends.
+func carry(from, to net.Conn) {
+	_, _ = io.Copy(to, from)
+	_ = to.Close()
+	_ = from.Close()
+}
+
+// Cut has the kernel drop what comes by the present connections.
+func (w *way) Cut(t *testing.T) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = true
+	none := unix.SockFprog{Len: 1, Filter: &unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}}
+	for _, near := range w.near {
+		conn, err := near.SyscallConn()
+		require.NoError(t, err)
+		require.NoError(t, conn.Control(func(fd uintptr) {
+			require.NoError(t, unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &none))
+		}))
 	}
 }
 
-func (w *way) Cut()  { w.open.Store(false) }
-func (w *way) Mend() { w.open.Store(true) }
+func (w *way) Mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = false
+}
+
+// TestSubscriberThatIsNotReadForLong fills a socket, and reads it after a time in which no heartbeat of ZMTP was answered, since
+// the answer is behind the messages. With a limit for that, libzmq ended the process.
+func TestSubscriberThatIsNotReadForLong(t *testing.T) {
+	t.Parallel()
+	const sent = 3 * ReceiveHighWaterMark
+	p, err := newContext(t).NewSocket(zmq.XPUB)
+	require.NoError(t, err)
+	defer p.Close()
+	require.NoError(t, errors.Join(p.SetLinger(0), p.SetSndhwm(0), p.Bind("tcp://127.0.0.1:*")))
+	endpoint, err := p.GetLastEndpoint()
+	require.NoError(t, err)
+	c := newSubscriber(t, newContext(t), endpoint, 1<<20, "S")
+	require.NoError(t, p.SetRcvtimeo(patience))
+	_, err = p.Recv(0) // the subscription
+	require.NoError(t, err)
+	body := make([]byte, 10_000) // more than the buffers of the system hold
+	for range sent {
+		_, err := p.SendMessage("S", body)
+		require.NoError(t, err)
+	}
+	time.Sleep(zmtpHeartbeatInterval + 15*time.Second) // the limit was 15 s
+	for received := 0; received < sent; {
+		require.NoError(t, c.Update(time.Now()))
+		if _, _, _, err := c.Receive(); !Again(err) {
+			require.NoError(t, err)
+			received++
+		}
+	}
+	require.Zero(t, c.Losses())
+}
 
 // lost waits until the link was lost so often.
 func lost(t *testing.T, c *Connection, losses uint64) time.Time {

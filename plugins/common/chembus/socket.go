@@ -33,10 +33,11 @@ const (
 	stableAfter    = time.Second
 	repeatInterval = 100 * time.Millisecond
 
-	// ZMTP has heartbeats of its own, which are no messages of the bus. They find a proxy whose host is gone without
-	// closing the connection, for which TCP alone can take a quarter of an hour.
+	// ZMTP has heartbeats of its own, which are no messages of the bus. With them there is always something to acknowledge, so
+	// that TCP finds a bus whose host is gone without closing the connection. ZMTP's limit for the answer is not used: it cuts
+	// a link also while a full socket is not read, and libzmq ends the process when that is read later
+	// (https://github.com/zeromq/libzmq/issues/3937).
 	zmtpHeartbeatInterval = 5 * time.Second
-	zmtpHeartbeatTimeout  = 15 * time.Second
 
 	// A network that loses everything leaves TCP with intervals that double: after an outage of a minute it may ask for a
 	// connection a minute later. So each attempt is short.
@@ -57,7 +58,7 @@ func open(ctx *zmq.Context, kind zmq.Type, configure func(*zmq.Socket) error) (*
 		func() error { return socket.SetReconnectIvl(reconnectInterval) },
 		func() error { return socket.SetReconnectIvlMax(reconnectIntervalMax) },
 		func() error { return socket.SetHeartbeatIvl(zmtpHeartbeatInterval) },
-		func() error { return socket.SetHeartbeatTimeout(zmtpHeartbeatTimeout) },
+		func() error { return socket.SetHeartbeatTimeout(0) }, // none, see above
 		func() error { return socket.SetConnectTimeout(connectTimeout) },
 		func() error { return socket.SetTcpMaxrt(unacknowledgedLimit) },
 		func() error { return configure(socket) },
